@@ -1,0 +1,99 @@
+import CCrypto
+
+/// Names for what an object holds. Never instantiated.
+public enum AnyKind {}
+/// A run of one column's values, or a node above such runs: what a column's root may be.
+public enum ColumnKind {}
+public enum SnapshotKind {}
+public enum CommitKind {}
+
+public typealias AnyID = ObjectID<AnyKind>
+public typealias ColumnID = ObjectID<ColumnKind>
+public typealias SnapshotID = ObjectID<SnapshotKind>
+public typealias CommitID = ObjectID<CommitKind>
+
+/// The SHA-256 digest (32 bytes) of an object's kind and plain content, which is also its name.
+///
+/// `Kind` keeps a commit's ID from being passed where a column's is meant; it takes no space.
+public struct ObjectID<Kind>: Hashable, Sendable {
+  public static var byteCount: Int { 32 }
+
+  // Four big-endian words, so that equality and hashing are synthesized.
+  package let w0, w1, w2, w3: UInt64
+
+  package init(_ w0: UInt64, _ w1: UInt64, _ w2: UInt64, _ w3: UInt64) {
+    (self.w0, self.w1, self.w2, self.w3) = (w0, w1, w2, w3)
+  }
+
+  /// The same 32 bytes, as the name of another kind of object.
+  package init<Other>(_ other: ObjectID<Other>) {
+    self.init(other.w0, other.w1, other.w2, other.w3)
+  }
+
+  /// Reads an ID from 64 hexadecimal digits; `nil` for anything else.
+  public init?(hex: some StringProtocol) {
+    let digits = Array(hex.utf8)
+    guard digits.count == 64 else { return nil }
+    var words: [UInt64] = []
+    for start in stride(from: 0, to: 64, by: 16) {
+      var word: UInt64 = 0
+      for digit in digits[start..<start + 16] {
+        switch digit {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): word = word << 4 | UInt64(digit - UInt8(ascii: "0"))
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): word = word << 4 | UInt64(digit - UInt8(ascii: "a") + 10)
+        default: return nil
+        }
+      }
+      words.append(word)
+    }
+    self.init(words[0], words[1], words[2], words[3])
+  }
+}
+
+extension ObjectID {
+  /// The ID's 32 bytes, as they stand in a file.
+  package var bytes: [UInt8] {
+    [w0, w1, w2, w3].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * $0)) } }
+  }
+}
+
+extension ObjectID: Comparable {
+  public static func < (a: Self, b: Self) -> Bool {
+    (a.w0, a.w1, a.w2, a.w3) < (b.w0, b.w1, b.w2, b.w3)
+  }
+}
+
+extension ObjectID: CustomStringConvertible {
+  /// 64 lower-case hexadecimal digits.
+  public var description: String {
+    [w0, w1, w2, w3].map { word in
+      let digits = String(word, radix: 16)
+      return String(repeating: "0", count: 16 - digits.count) + digits
+    }.joined()
+  }
+
+  /// The first 12 digits, for people.
+  public var short: String { String(description.prefix(12)) }
+}
+
+/// Computes SHA-256, hardware-accelerated where libcrypto can.
+package enum SHA256 {
+  /// The digest of `kind` followed by `content`.
+  package static func id<Kind>(kind: ObjectKind, _ content: UnsafeRawBufferPointer) -> ObjectID<Kind> {
+    let context = EVP_MD_CTX_new()
+    defer { EVP_MD_CTX_free(context) }
+    var prefix = kind.rawValue
+    var digest: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    var succeeded = EVP_DigestInit_ex(context, EVP_sha256(), nil)
+    succeeded &= EVP_DigestUpdate(context, &prefix, 1)
+    succeeded &= EVP_DigestUpdate(context, content.baseAddress, content.count)
+    withUnsafeMutableBytes(of: &digest) { digest in
+      succeeded &= EVP_DigestFinal_ex(
+        context, digest.baseAddress?.assumingMemoryBound(to: UInt8.self), nil)
+    }
+    precondition(succeeded == 1, "libcrypto has no SHA-256")
+    return ObjectID(
+      UInt64(bigEndian: digest.0), UInt64(bigEndian: digest.1), UInt64(bigEndian: digest.2),
+      UInt64(bigEndian: digest.3))
+  }
+}
