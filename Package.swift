@@ -20,6 +20,9 @@ let package = Package(
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .target(
       name: "DSVFormat", dependencies: ["CCrypto", "CXXHash", "CZstd"], swiftSettings: house),
+    .target(name: "DSVStore", dependencies: ["DSVFormat"], swiftSettings: house),
+    .target(name: "DSVColumns", dependencies: ["DSVFormat", "DSVStore"], swiftSettings: house),
+    .testTarget(name: "DSVColumnsTests", dependencies: ["DSVFormat", "DSVStore", "DSVColumns"], swiftSettings: house),
     .testTarget(name: "DSVFormatTests", dependencies: ["DSVFormat"], swiftSettings: house),
   ],
   swiftLanguageModes: [.v6]

@@ -1,0 +1,128 @@
+package import DSVFormat
+
+/// A run of consecutive values of one column, in plain form: what its ID is computed over.
+///
+/// Immutable; `array` points into memory that lives as long as the chunk does.
+package final class Chunk: @unchecked Sendable {
+  // Unchecked because of the pointers: nothing writes through them after `init`.
+  package let array: ArrayView
+  private let buffer: GrowingBytes
+
+  package var plainBytes: UnsafeRawBufferPointer { buffer.bytes }
+  package var count: Int { array.count }
+
+  /// Takes over `buffer`, which holds a plain form and nothing else, and must not be changed after.
+  ///
+  /// - Throws: `corrupt` if the bytes are no plain form.
+  package init(taking buffer: GrowingBytes, of subject: String) throws(DSVError) {
+    var parser = PlainParser(bytes: buffer.bytes, subject: subject)
+    array = try parser.parseNode(depth: 0)
+    try parser.finish()
+    self.buffer = buffer
+  }
+
+  package convenience init(copying bytes: UnsafeRawBufferPointer, of subject: String) throws(DSVError) {
+    let buffer = GrowingBytes(capacity: bytes.count)
+    buffer.append(bytes)
+    try self.init(taking: buffer, of: subject)
+  }
+
+  /// The chunk's name: SHA-256 over its kind and its plain form.
+  package func id() -> ColumnID { SHA256.id(kind: .chunk, plainBytes) }
+}
+
+/// Finds the parts of a plain form, checking every count and offset before anything relies on it.
+private struct PlainParser {
+  let bytes: UnsafeRawBufferPointer
+  let subject: String
+  var offset = 0
+
+  static let depthMax = 32
+
+  func corrupt(_ what: String) -> DSVError { DSVError(.corrupt, "\(subject): \(what) at byte \(offset)") }
+
+  mutating func take(_ count: Int) throws(DSVError) -> UnsafeRawPointer {
+    let padded = (count + 7) & ~7
+    guard count >= 0, padded <= bytes.count - offset, let base = bytes.baseAddress else {
+      throw corrupt("\(count) bytes wanted, \(bytes.count - offset) left")
+    }
+    for index in offset + count..<offset + padded where bytes[index] != 0 { throw corrupt("padding is not zero") }
+    defer { offset += padded }
+    return base + offset
+  }
+
+  mutating func parseNode(depth: Int) throws(DSVError) -> ArrayView {
+    guard depth < Self.depthMax else { throw corrupt("lists are nested too deeply") }
+    let header = try take(8)
+    let code = header.load(as: UInt8.self)
+    let flags = header.load(fromByteOffset: 1, as: UInt8.self)
+    let reserved = header.load(fromByteOffset: 2, as: UInt16.self)
+    let count = Int(header.load(fromByteOffset: 4, as: UInt32.self))
+    guard flags & ~3 == 0, reserved == 0, flags & 2 == 0 || code == 7 else { throw corrupt("unknown flags") }
+    let perRow = code == 9 ? Int(clamping: try take(8).load(as: UInt64.self)) : 0
+    let validity = flags & 1 == 0 ? nil : try take((count + 7) / 8).assumingMemoryBound(to: UInt8.self)
+    let blobs = flags & 2 == 0 ? nil : try take((count + 7) / 8).assumingMemoryBound(to: UInt8.self)
+    func view(
+      _ layout: Layout, _ values: UnsafeRawPointer, offsets: UnsafePointer<UInt32>? = nil,
+      children: [ArrayView] = []
+    ) -> ArrayView {
+      ArrayView(
+        layout: layout, count: count, validity: validity, values: values, offsets: offsets, blobs: blobs,
+        children: children)
+    }
+    switch code {
+    case 0: return view(.none, header)
+    case 1: return view(.bool, try take((count + 7) / 8))
+    case 2...6:
+      let width = 1 << (Int(code) - 2)
+      return view(.fixed(width), try take(count * width))
+    case 7:
+      let offsets = try takeOffsets(count)
+      if let blobs { try checkBlobs(blobs, offsets, count) }
+      return view(.bytes, try take(Int(offsets[count])), offsets: offsets)
+    case 8:
+      let offsets = try takeOffsets(count)
+      let child = try parseNode(depth: depth + 1)
+      guard child.count == Int(offsets[count]) else { throw corrupt("a list's elements do not add up") }
+      return view(.list(child.layout), header, offsets: offsets, children: [child])
+    case 9:
+      let child = try parseNode(depth: depth + 1)
+      let (wanted, overflow) = count.multipliedReportingOverflow(by: perRow)
+      guard !overflow, child.count == wanted else { throw corrupt("a list's elements do not add up") }
+      return view(.fixedSizeList(child.layout, count: perRow), header, children: [child])
+    case 10:
+      let fieldCount = Int(clamping: try take(8).load(as: UInt64.self))
+      guard fieldCount <= 4096 else { throw corrupt("too many fields") }
+      var children: [ArrayView] = []
+      for _ in 0..<fieldCount {
+        children.append(try parseNode(depth: depth + 1))
+        guard children.last?.count == count else { throw corrupt("a struct's fields differ in length") }
+      }
+      return view(.struct(children.map(\.layout)), header, children: children)
+    default: throw DSVError(.unsupportedFormat, "\(subject): layout \(code) is not known to this dsv")
+    }
+  }
+
+  mutating func takeOffsets(_ count: Int) throws(DSVError) -> UnsafePointer<UInt32> {
+    let offsets = try take((count + 1) * 4).assumingMemoryBound(to: UInt32.self)
+    guard offsets[0] == 0 else { throw corrupt("offsets do not begin at 0") }
+    var isOrdered = true
+    for index in 0..<count { isOrdered = isOrdered && offsets[index] <= offsets[index + 1] }
+    guard isOrdered else { throw corrupt("offsets decrease") }
+    return offsets
+  }
+
+  func checkBlobs(
+    _ blobs: UnsafePointer<UInt8>, _ offsets: UnsafePointer<UInt32>, _ count: Int
+  ) throws(DSVError) {
+    for index in 0..<count where blobs[index >> 3] >> UInt8(index & 7) & 1 == 1 {
+      guard Int(offsets[index + 1] - offsets[index]) == BlobReference.byteCount else {
+        throw corrupt("a blob reference has the wrong length")
+      }
+    }
+  }
+
+  func finish() throws(DSVError) {
+    if offset != bytes.count { throw corrupt("\(bytes.count - offset) bytes too many") }
+  }
+}

@@ -1,0 +1,38 @@
+/// Decides after which values a column is cut into chunks.
+///
+/// A pure function of the values: a cut depends on the value before it and the 64 bytes before that, and on where the
+/// chunk began. So equal runs of values are cut alike wherever they stand, however they came.
+/// Normative text: `format-spec/chunk.md`, "Boundaries".
+package struct ChunkCutter {
+  /// In bits of plain size, as ``ArrayBuilder/measure(from:seed:)`` counts it.
+  package static let bitCountMin = 16 << 13
+  package static let bitCountMax = 256 << 13
+  package static let valueCountMax = 65_536
+  /// A value of `b` bits is a candidate if its hash is below `b` times this: one cut in 48 KiB is expected, which with
+  /// the minimum of 16 KiB makes 64 KiB.
+  static let thresholdPerBit: UInt64 = UInt64.max / (48 << 13)
+  /// Short values count for this much at least, so that a chunk of them can end before `valueCountMax`.
+  static let valueBitCountMin = 16
+
+  private var window: UInt64 = 0
+  private var bitCount = 0
+  private var valueCount = 0
+
+  package init() {}
+
+  /// Takes the next value into account; whether the chunk ends after it. If so, the next value begins a chunk.
+  @inline(__always)
+  package mutating func endsChunk(bitCount valueBitCount: Int, hash: UInt64) -> Bool {
+    let size = max(valueBitCount, Self.valueBitCountMin)
+    // A value of 64 bytes or more shifts everything before it out of the window.
+    window = (size >> 3 >= 64 ? 0 : window << UInt64(size >> 3)) &+ hash
+    bitCount += size
+    valueCount += 1
+    guard bitCount >= Self.bitCountMin else { return false }
+    let (threshold, overflow) = Self.thresholdPerBit.multipliedReportingOverflow(by: UInt64(size))
+    guard overflow || window < threshold || bitCount >= Self.bitCountMax || valueCount >= Self.valueCountMax
+    else { return false }
+    self = ChunkCutter()
+    return true
+  }
+}

@@ -1,0 +1,62 @@
+package import DSVFormat
+
+/// Values of one column, from one chunk, for consecutive rows.
+package struct ColumnSlice {
+  /// Keeps the memory that `array` points into.
+  package let chunk: Chunk
+  /// The chunk's first row.
+  package let startRow: Int
+  package var array: ArrayView { chunk.array }
+  package var endRow: Int { startRow + chunk.count }
+}
+
+/// Moves forward through one column; decodes the next chunks ahead of a sequential reader.
+///
+/// For one thread at a time. Holds the current chunk and at most `readAhead` later ones.
+package final class ColumnCursor {
+  private let reader: ObjectReader
+  private let root: ColumnRoot
+  private let readAhead: Int
+  private var walker: TreeWalker
+  private var current: ColumnSlice?
+  private var ahead: [(leaf: TreeWalker.Leaf, chunk: Pending<Chunk>)] = []
+
+  package init(_ root: ColumnRoot, reader: ObjectReader, readAhead: Int = 4) {
+    self.root = root
+    self.reader = reader
+    self.readAhead = readAhead
+    walker = TreeWalker(root, reader: reader)
+  }
+
+  /// The chunk that holds `row`, which is not below that of an earlier call.
+  package func slice(at row: Int) throws(DSVError) -> ColumnSlice {
+    if let current, row < current.endRow, row >= current.startRow { return current }
+    precondition(row >= 0 && row < root.rowCount, "row \(row) of \(root.rowCount)")
+    if let inline = try reader.inlineChunk(root) {
+      guard inline.count == root.rowCount else { throw DSVError(.corrupt, "an inline chunk of \(inline.count) rows") }
+      let slice = ColumnSlice(chunk: inline, startRow: 0)
+      current = slice
+      return slice
+    }
+    ahead.removeAll { $0.leaf.endRow <= row }
+    let isSequential = current.map { $0.endRow == row } ?? (row == 0)
+    try fill(from: row, upTo: isSequential ? readAhead : 1)
+    guard let first = ahead.first else { throw DSVError(.corrupt, "a column ends before row \(row)") }
+    let chunk = try first.chunk.value()
+    guard chunk.count == first.leaf.entry.rowCount else {
+      throw DSVError(.corrupt, "chunk \(first.leaf.entry.id): \(chunk.count) rows, \(first.leaf.entry.rowCount) wanted")
+    }
+    ahead.removeFirst()
+    let slice = ColumnSlice(chunk: chunk, startRow: first.leaf.startRow)
+    current = slice
+    try fill(from: row, upTo: isSequential ? readAhead : 0)
+    return slice
+  }
+
+  private func fill(from row: Int, upTo count: Int) throws(DSVError) {
+    while ahead.count < count, let leaf = try walker.next(from: row) {
+      let id = leaf.entry.id
+      ahead.append((leaf, reader.pool.submit { [reader] () throws(DSVError) in try reader.chunk(id) }))
+    }
+  }
+}

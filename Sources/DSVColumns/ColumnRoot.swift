@@ -1,0 +1,73 @@
+package import DSVFormat
+
+/// Where a column's values are: the root of its tree, and what a reader wants to know before it reads.
+package struct ColumnRoot: Equatable, Sendable {
+  package enum Place: Equatable, Sendable {
+    /// A column without rows.
+    case empty
+    /// A small chunk's plain form, kept where the root is.
+    case inline([UInt8])
+    /// A chunk (level 0), or a node.
+    case object(ColumnID, level: Int)
+  }
+  package let place: Place
+  package let rowCount: Int
+  package let nullCount: Int
+  package let plainByteCount: Int
+
+  /// A chunk of at most this many plain bytes that is a whole column is kept inline.
+  package static let inlineByteCountMax = 512
+
+  package static let empty = ColumnRoot(place: .empty, rowCount: 0, nullCount: 0, plainByteCount: 0)
+
+  package init(place: Place, rowCount: Int, nullCount: Int, plainByteCount: Int) {
+    self.place = place
+    self.rowCount = rowCount
+    self.nullCount = nullCount
+    self.plainByteCount = plainByteCount
+  }
+
+  package var id: ColumnID? {
+    if case .object(let id, _) = place { id } else { nil }
+  }
+
+  package func write(to writer: inout ByteWriter) {
+    switch place {
+    case .empty:
+      writer.write(UInt8(0))
+      return
+    case .inline(let plain):
+      writer.write(UInt8(1))
+      writer.writeVarint(plain.count)
+      writer.write(bytes: plain)
+    case .object(let id, let level):
+      writer.write(UInt8(2))
+      writer.write(UInt8(level))
+      writer.write(id)
+    }
+    writer.writeVarint(rowCount)
+    writer.writeVarint(nullCount)
+    writer.writeVarint(plainByteCount)
+  }
+
+  package init(from reader: inout ByteReader) throws(DSVError) {
+    switch try reader.read(UInt8.self) {
+    case 0:
+      self = .empty
+      return
+    case 1:
+      let count = try reader.readCount(unitByteCount: 1)
+      guard count <= Self.inlineByteCountMax else { throw reader.corrupt("\(count) inline bytes") }
+      place = .inline(Array(try reader.readBytes(count)))
+    case 2:
+      let level = Int(try reader.read(UInt8.self))
+      guard level <= TreeNode.levelMax else { throw reader.corrupt("level \(level)") }
+      place = .object(try reader.readID(), level: level)
+    case let other: throw reader.corrupt("a root of kind \(other)")
+    }
+    rowCount = try reader.readVarint()
+    nullCount = try reader.readVarint()
+    plainByteCount = try reader.readVarint()
+    guard nullCount <= rowCount else { throw reader.corrupt("more nulls than rows") }
+  }
+}

@@ -1,0 +1,147 @@
+package import DSVFormat
+
+/// Writes a column's values from first to last, and hands each finished chunk to the workers.
+///
+/// For one thread at a time. Holds at most one unfinished chunk, the chunks that the workers have not finished, and
+/// one unfinished node a level.
+package final class ColumnWriter {
+  /// A longer value of bytes is kept as a column of its own.
+  package static let blobByteCountMin = 256 * 1024 + 1
+
+  package let type: DataType
+  /// Where the next value goes; `endValue()` must follow each.
+  package let builder: ArrayBuilder
+  private let sink: ColumnSink
+  private let order: BoundsOrder?
+  private var cutter = ChunkCutter()
+  private var tree: TreeBuilder
+  private var pending: [Pending<TreeEntry>] = []
+  private var pendingStart = 0
+  /// Of all values, those in the unfinished chunk included.
+  package private(set) var rowCount = 0
+  package private(set) var nullCount = 0
+
+  package init(type: DataType, sink: ColumnSink) {
+    self.type = type
+    self.sink = sink
+    order = BoundsOrder(type)
+    builder = ArrayBuilder(type.layout)
+    tree = TreeBuilder(sink: sink, order: order)
+  }
+
+  /// Goes on where a column ended: the same values come out as if they had been written at once.
+  package convenience init(type: DataType, sink: ColumnSink, after root: ColumnRoot, reader: ObjectReader) throws(DSVError) {
+    self.init(type: type, sink: sink)
+    let tail = try ColumnTail(root, reader: reader)
+    tree = TreeBuilder(sink: sink, order: order, resuming: tail.unfinished)
+    rowCount = root.rowCount - (tail.chunk?.count ?? 0)
+    nullCount = root.nullCount - (tail.chunk?.array.nullCount ?? 0)
+    if let chunk = tail.chunk { try append(contentsOf: chunk.array, from: 0, to: chunk.count) }
+  }
+
+  /// Ends the value that was appended to `builder`.
+  @inline(__always)
+  package func endValue() throws(DSVError) {
+    let (bitCount, hash) = builder.measure(from: builder.count - 1, seed: 0)
+    rowCount += 1
+    if cutter.endsChunk(bitCount: bitCount, hash: hash) { try seal() }
+  }
+
+  package func appendNull() throws(DSVError) {
+    builder.appendNull()
+    try endValue()
+  }
+
+  /// Appends a value of bytes, as a blob if it is long.
+  package func append(_ bytes: UnsafeRawBufferPointer) throws(DSVError) {
+    if bytes.count < Self.blobByteCountMin {
+      builder.append(bytes)
+    } else {
+      builder.append(try writeBlob(bytes))
+    }
+    try endValue()
+  }
+
+  package func append(contentsOf source: ArrayView, from start: Int, to end: Int) throws(DSVError) {
+    for index in start..<end {
+      builder.append(from: source, index)
+      try endValue()
+    }
+  }
+
+  private func writeBlob(_ bytes: UnsafeRawBufferPointer) throws(DSVError) -> BlobReference {
+    let pieces = ColumnWriter(type: .uint8, sink: sink)
+    for byte in bytes {
+      pieces.builder.append(fixed: byte)
+      try pieces.endValue()
+    }
+    let root = try pieces.finish()
+    guard let id = root.id else { preconditionFailure("a blob is longer than what is kept inline") }
+    return BlobReference(root: id, valueByteCount: bytes.count)
+  }
+
+  private func takeChunk() throws(DSVError) -> Chunk {
+    let plain = GrowingBytes(capacity: 96 << 10)
+    builder.writePlain(to: plain)
+    nullCount += builder.nullCount
+    builder.removeAll()
+    return try Chunk(taking: plain, of: "a chunk being written")
+  }
+
+  private func seal() throws(DSVError) {
+    let chunk = try takeChunk()
+    let (sink, order) = (sink, order)
+    pending.append(sink.pool.submit { () throws(DSVError) in try sink.put(chunk, order: order) })
+    while pendingStart < pending.count, pending[pendingStart].isReady { try collectOne() }
+    if pendingStart > 64 {
+      pending.removeFirst(pendingStart)
+      pendingStart = 0
+    }
+  }
+
+  private func collectOne() throws(DSVError) {
+    try tree.append(try pending[pendingStart].value())
+    pendingStart += 1
+  }
+
+  /// Ends the column and returns its root. The writer is not used after.
+  package func finish() throws(DSVError) -> ColumnRoot {
+    let isOnlyChunk = pending.isEmpty && rowCount == builder.count
+    if builder.count > 0 {
+      let chunk = try takeChunk()
+      if isOnlyChunk, chunk.plainBytes.count <= ColumnRoot.inlineByteCountMax {
+        return ColumnRoot(
+          place: .inline(Array(chunk.plainBytes)), rowCount: rowCount, nullCount: nullCount,
+          plainByteCount: chunk.plainBytes.count)
+      }
+      let (sink, order) = (sink, order)
+      pending.append(sink.pool.submit { () throws(DSVError) in try sink.put(chunk, order: order) })
+    }
+    while pendingStart < pending.count { try collectOne() }
+    guard let (root, level) = try tree.finish() else { return .empty }
+    return ColumnRoot(
+      place: .object(root.id, level: level), rowCount: root.rowCount, nullCount: root.nullCount,
+      plainByteCount: root.plainByteCount)
+  }
+}
+
+/// The right edge of a column's tree: what has to be opened again so that values can follow.
+private struct ColumnTail {
+  var unfinished: [[TreeEntry]] = []
+  var chunk: Chunk?
+
+  init(_ root: ColumnRoot, reader: ObjectReader) throws(DSVError) {
+    guard case .object(var id, var level) = root.place else {
+      chunk = try reader.inlineChunk(root)
+      return
+    }
+    unfinished = [[TreeEntry]](repeating: [], count: level)
+    while level > 0 {
+      let node = try reader.node(id, level: level)
+      guard let last = node.children.last else { throw DSVError(.corrupt, "node \(id): no children") }
+      unfinished[level - 1] = Array(node.children.dropLast())
+      (id, level) = (last.id, level - 1)
+    }
+    chunk = try reader.chunk(id)
+  }
+}

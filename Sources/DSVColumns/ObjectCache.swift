@@ -1,0 +1,78 @@
+package import DSVFormat
+import Synchronization
+
+/// The memory tier: decoded chunks and nodes, up to a number of bytes; SIEVE decides what goes.
+///
+/// Source of the eviction rule: Zhang et al., "SIEVE is Simpler than LRU", NSDI 2024.
+package final class ObjectCache: Sendable {
+  package enum Content: Sendable {
+    case chunk(Chunk)
+    case node(TreeNode)
+  }
+
+  private struct Entry {
+    let id: ColumnID
+    let content: Content
+    let byteCount: Int
+    var isVisited = false
+    /// Towards the newest, and towards the oldest; -1 at the ends.
+    var newer = -1
+    var older = -1
+  }
+
+  private struct State {
+    var entries: [Entry?] = []
+    var free: [Int] = []
+    var places: [ColumnID: Int] = [:]
+    var newest = -1
+    var oldest = -1
+    var hand = -1
+    var byteCount = 0
+  }
+
+  private let state = Mutex(State())
+  package let byteCountMax: Int
+
+  package init(byteCountMax: Int) { self.byteCountMax = byteCountMax }
+
+  package var byteCount: Int { state.withLock { $0.byteCount } }
+
+  package func content(_ id: ColumnID) -> Content? {
+    state.withLock { state in
+      guard let place = state.places[id] else { return nil }
+      state.entries[place]?.isVisited = true
+      return state.entries[place]?.content
+    }
+  }
+
+  package func insert(_ id: ColumnID, _ content: Content, byteCount: Int) {
+    guard byteCount <= byteCountMax / 4 else { return }
+    state.withLock { state in
+      guard state.places[id] == nil else { return }
+      while state.byteCount + byteCount > byteCountMax, state.oldest >= 0 { Self.evictOne(&state) }
+      let entry = Entry(id: id, content: content, byteCount: byteCount, older: state.newest)
+      let place = state.free.popLast() ?? state.entries.count
+      if place == state.entries.count { state.entries.append(entry) } else { state.entries[place] = entry }
+      if state.newest >= 0 { state.entries[state.newest]?.newer = place } else { state.oldest = place }
+      state.newest = place
+      state.places[id] = place
+      state.byteCount += byteCount
+    }
+  }
+
+  private static func evictOne(_ state: inout State) {
+    var place = state.hand >= 0 ? state.hand : state.oldest
+    while let entry = state.entries[place], entry.isVisited {
+      state.entries[place]?.isVisited = false
+      place = entry.newer >= 0 ? entry.newer : state.oldest
+    }
+    guard let entry = state.entries[place] else { return }
+    state.hand = entry.newer
+    if entry.newer >= 0 { state.entries[entry.newer]?.older = entry.older } else { state.newest = entry.older }
+    if entry.older >= 0 { state.entries[entry.older]?.newer = entry.newer } else { state.oldest = entry.newer }
+    state.places[entry.id] = nil
+    state.byteCount -= entry.byteCount
+    state.entries[place] = nil
+    state.free.append(place)
+  }
+}

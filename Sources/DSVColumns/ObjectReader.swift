@@ -1,0 +1,121 @@
+package import DSVFormat
+package import DSVStore
+
+/// Reads chunks and nodes, through the memory tier.
+package final class ObjectReader: Sendable {
+  package let store: any ObjectStore
+  package let cache: ObjectCache
+  package let pool: WorkerPool
+  private let decoders = IdlePool { ChunkDecoder(zstd: Zstd()) }
+
+  package init(_ store: any ObjectStore, cache: ObjectCache, pool: WorkerPool) {
+    self.store = store
+    self.cache = cache
+    self.pool = pool
+  }
+
+  package func chunk(_ id: ColumnID) throws(DSVError) -> Chunk {
+    switch cache.content(id) {
+    case .chunk(let chunk): return chunk
+    case .node: throw DSVError(.corrupt, "chunk \(id): it is a node")
+    case nil: break
+    }
+    let chunk = try decodedChunk(id, try store.read(AnyID(id)))
+    cache.insert(id, .chunk(chunk), byteCount: chunk.plainBytes.count + 256)
+    return chunk
+  }
+
+  /// Decodes a stored chunk, past the cache.
+  package func decodedChunk(_ id: ColumnID, _ stored: StoredObject) throws(DSVError) -> Chunk {
+    guard stored.kind == .chunk else { throw DSVError(.corrupt, "chunk \(id): it is a \(stored.kind)") }
+    return try decoders.with { (decoder) throws(DSVError) in try decode(stored, with: decoder, "chunk \(id)") }
+  }
+
+  private func decode(
+    _ stored: StoredObject, with decoder: ChunkDecoder, _ subject: String
+  ) throws(DSVError) -> Chunk {
+    // A closure that throws a typed error cannot be inferred, so the result is carried out.
+    var result: Result<Chunk, DSVError> = .failure(DSVError(.corrupt, "\(subject): no bytes"))
+    stored.bytes.withUnsafeBytes { bytes in
+      do throws(DSVError) {
+        result = .success(
+          try decoder.chunk(bytes, plainByteCount: stored.plainByteCount, of: subject))
+      } catch { result = .failure(error) }
+    }
+    return try result.get()
+  }
+
+  /// - Parameter level: what the node's parent or root says; another is corruption, so that no cycle can be read.
+  package func node(_ id: ColumnID, level: Int) throws(DSVError) -> TreeNode {
+    let node: TreeNode
+    switch cache.content(id) {
+    case .node(let cached): node = cached
+    case .chunk: throw DSVError(.corrupt, "node \(id): it is a chunk")
+    case nil:
+      node = try Self.decodedNode(id, try store.read(AnyID(id)))
+      cache.insert(id, .node(node), byteCount: node.children.count * 160)
+    }
+    guard node.level == level else { throw DSVError(.corrupt, "node \(id): level \(node.level), not \(level)") }
+    return node
+  }
+
+  package static func decodedNode(_ id: ColumnID, _ stored: StoredObject) throws(DSVError) -> TreeNode {
+    let subject = "node \(id)"
+    guard stored.kind == .node, stored.plainByteCount <= 1 << 20 else {
+      throw DSVError(.corrupt, "\(subject): it is a \(stored.kind) of \(stored.plainByteCount) bytes")
+    }
+    let plain = try StoredBytes.plain(stored.bytes, plainByteCount: stored.plainByteCount, of: subject)
+    var result: Result<TreeNode, DSVError> = .failure(DSVError(.corrupt, "\(subject): no bytes"))
+    plain.withUnsafeBytes { bytes in
+      do throws(DSVError) { result = .success(try TreeNode(bytes, of: subject)) } catch {
+        result = .failure(error)
+      }
+    }
+    return try result.get()
+  }
+
+  /// The chunk that `root` carries itself; `nil` where it carries none.
+  package func inlineChunk(_ root: ColumnRoot) throws(DSVError) -> Chunk? {
+    guard case .inline(let plain) = root.place else { return nil }
+    let buffer = GrowingBytes(capacity: plain.count)
+    plain.withUnsafeBytes { buffer.append($0) }
+    return try Chunk(taking: buffer, of: "an inline chunk")
+  }
+
+  /// The whole value that a blob reference stands for.
+  package func blob(_ reference: BlobReference) throws(DSVError) -> [UInt8] {
+    // The level is not in the reference: a blob of one chunk has level 0.
+    let stored = try store.read(AnyID(reference.root))
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(min(reference.valueByteCount, 1 << 28))
+    if stored.kind == .chunk {
+      try appendPieces(chunk(reference.root), to: &bytes, limit: reference.valueByteCount)
+    } else {
+      let level = try Self.decodedNode(reference.root, stored).level
+      try appendPieces(below: reference.root, level: level, to: &bytes, limit: reference.valueByteCount)
+    }
+    guard bytes.count == reference.valueByteCount else {
+      throw DSVError(.corrupt, "blob \(reference.root): \(bytes.count) bytes, \(reference.valueByteCount) wanted")
+    }
+    return bytes
+  }
+
+  private func appendPieces(
+    below id: ColumnID, level: Int, to bytes: inout [UInt8], limit: Int
+  ) throws(DSVError) {
+    for child in try node(id, level: level).children {
+      if level == 1 {
+        try appendPieces(chunk(child.id), to: &bytes, limit: limit)
+      } else {
+        try appendPieces(below: child.id, level: level - 1, to: &bytes, limit: limit)
+      }
+    }
+  }
+
+  private func appendPieces(_ chunk: Chunk, to bytes: inout [UInt8], limit: Int) throws(DSVError) {
+    guard case .fixed(1) = chunk.array.layout, bytes.count + chunk.count <= limit else {
+      throw DSVError(.corrupt, "a blob's pieces do not add up")
+    }
+    bytes.append(contentsOf: UnsafeRawBufferPointer(start: chunk.array.values, count: chunk.count))
+  }
+}

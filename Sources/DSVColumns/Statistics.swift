@@ -1,0 +1,128 @@
+package import DSVFormat
+
+/// The smallest and the largest value of a run, where its type has an order that bytes can carry.
+///
+/// Fixed types: the value, little-endian. Bool: one byte. Text and binary: at most 16 bytes; a longer minimum is cut,
+/// a longer maximum is cut and its last byte that can be raised is raised. NaN is left out of both.
+package struct Bounds: Equatable, Sendable {
+  package static let byteCountMax = 16
+  package let min: [UInt8]
+  package let max: [UInt8]
+  package let minIsExact: Bool
+  package let maxIsExact: Bool
+
+  package init(min: [UInt8], max: [UInt8], minIsExact: Bool = true, maxIsExact: Bool = true) {
+    (self.min, self.max, self.minIsExact, self.maxIsExact) = (min, max, minIsExact, maxIsExact)
+  }
+}
+
+/// How the bounds of a type compare.
+package enum BoundsOrder: Sendable {
+  case signed, unsigned, float, bytes
+
+  package init?(_ type: DataType) {
+    switch type {
+    case .int8, .int16, .int32, .int64, .date, .timestamp: self = .signed
+    case .bool, .uint8, .uint16, .uint32, .uint64: self = .unsigned
+    case .float32, .float64: self = .float
+    case .utf8, .binary: self = .bytes
+    case .null, .json, .float16, .decimal128, .list, .fixedSizeList, .struct: return nil
+    }
+  }
+
+  /// Whether bound `a` comes before bound `b`.
+  func precedes(_ a: [UInt8], _ b: [UInt8]) -> Bool {
+    switch self {
+    case .signed: Self.integer(a) < Self.integer(b)
+    case .unsigned: Self.unsigned(a) < Self.unsigned(b)
+    case .float: Self.double(a) < Self.double(b)
+    case .bytes: a.lexicographicallyPrecedes(b)
+    }
+  }
+
+  package static func unsigned(_ bytes: [UInt8]) -> UInt64 {
+    bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+  }
+
+  package static func integer(_ bytes: [UInt8]) -> Int64 {
+    let shift = UInt64(64 - 8 * Swift.min(8, bytes.count))
+    return shift == 64 ? 0 : Int64(bitPattern: unsigned(bytes) << shift) >> Int64(shift)
+  }
+
+  package static func double(_ bytes: [UInt8]) -> Double {
+    bytes.count == 4
+      ? Double(Float(bitPattern: UInt32(truncatingIfNeeded: unsigned(bytes)))) : Double(bitPattern: unsigned(bytes))
+  }
+
+  /// Bounds that hold for both runs.
+  func union(_ a: Bounds, _ b: Bounds) -> Bounds {
+    let low = precedes(b.min, a.min) ? b : a
+    let high = precedes(a.max, b.max) ? b : a
+    return Bounds(min: low.min, max: high.max, minIsExact: low.minIsExact, maxIsExact: high.maxIsExact)
+  }
+
+  /// The bounds of an array's values that are not null; `nil` if there are none.
+  func bounds(of array: ArrayView) -> Bounds? {
+    switch (self, array.layout) {
+    case (.signed, .fixed(1)): Self.bounds(array, Int8.self)
+    case (.signed, .fixed(2)): Self.bounds(array, Int16.self)
+    case (.signed, .fixed(4)): Self.bounds(array, Int32.self)
+    case (.signed, .fixed(8)): Self.bounds(array, Int64.self)
+    case (.unsigned, .fixed(1)): Self.bounds(array, UInt8.self)
+    case (.unsigned, .fixed(2)): Self.bounds(array, UInt16.self)
+    case (.unsigned, .fixed(4)): Self.bounds(array, UInt32.self)
+    case (.unsigned, .fixed(8)): Self.bounds(array, UInt64.self)
+    case (.float, .fixed(4)): Self.bounds(array, Float.self)
+    case (.float, .fixed(8)): Self.bounds(array, Double.self)
+    case (.unsigned, .bool): Self.boolBounds(array)
+    case (.bytes, .bytes): Self.byteBounds(array)
+    default: nil
+    }
+  }
+
+  private static func bounds<T: Comparable & BitwiseCopyable>(_ array: ArrayView, _: T.Type) -> Bounds? {
+    var low: T?
+    var high: T?
+    for index in 0..<array.count where !array.isNull(index) {
+      let value = array.fixed(index, as: T.self)
+      // Only NaN differs from itself.
+      guard value == value else { continue }
+      if let known = low { if value < known { low = value } } else { low = value }
+      if let known = high { if known < value { high = value } } else { high = value }
+    }
+    guard let low, let high else { return nil }
+    return Bounds(min: withUnsafeBytes(of: low, Array.init), max: withUnsafeBytes(of: high, Array.init))
+  }
+
+  private static func boolBounds(_ array: ArrayView) -> Bounds? {
+    var seen = (false, false)
+    for index in 0..<array.count where !array.isNull(index) {
+      if array.bool(index) { seen.1 = true } else { seen.0 = true }
+    }
+    return seen == (false, false) ? nil : Bounds(min: [seen.0 ? 0 : 1], max: [seen.1 ? 1 : 0])
+  }
+
+  private static func byteBounds(_ array: ArrayView) -> Bounds? {
+    // A blob's bytes are elsewhere: with one, nothing is known.
+    guard array.blobs == nil else { return nil }
+    var low: UnsafeRawBufferPointer?
+    var high: UnsafeRawBufferPointer?
+    for index in 0..<array.count where !array.isNull(index) {
+      let value = array.bytes(index)
+      if let known = low { if value.lexicographicallyPrecedes(known) { low = value } } else { low = value }
+      if let known = high { if known.lexicographicallyPrecedes(value) { high = value } } else { high = value }
+    }
+    guard let low, let high else { return nil }
+    var cut = Array(high.prefix(byteCountMax))
+    if high.count > byteCountMax {
+      while let last = cut.last, last == 0xff { cut.removeLast() }
+      guard let last = cut.last else { return nil }
+      cut[cut.count - 1] = last + 1
+    }
+    return Bounds(
+      min: Array(low.prefix(byteCountMax)), max: cut, minIsExact: low.count <= byteCountMax,
+      maxIsExact: high.count <= byteCountMax)
+  }
+
+  private static var byteCountMax: Int { Bounds.byteCountMax }
+}

@@ -1,0 +1,45 @@
+import DSVFormat
+
+/// Builds the tree over a column's chunks, from left to right.
+struct TreeBuilder {
+  private let sink: ColumnSink
+  private let order: BoundsOrder?
+  /// At `k`, the children so far of the unfinished node of level `k + 1`.
+  private var unfinished: [[TreeEntry]] = []
+
+  init(sink: ColumnSink, order: BoundsOrder?) {
+    self.sink = sink
+    self.order = order
+  }
+
+  /// Goes on after the chunks of a tree whose unfinished nodes have these children, the leaves' first.
+  init(sink: ColumnSink, order: BoundsOrder?, resuming unfinished: [[TreeEntry]]) {
+    self.init(sink: sink, order: order)
+    self.unfinished = unfinished
+  }
+
+  mutating func append(_ entry: TreeEntry, level: Int = 0) throws(DSVError) {
+    if unfinished.count == level { unfinished.append([]) }
+    unfinished[level].append(entry)
+    if TreeNode.ends(after: entry.id, level: level, count: unfinished[level].count) { try close(level) }
+  }
+
+  private mutating func close(_ level: Int) throws(DSVError) {
+    let children = unfinished[level]
+    unfinished[level] = []
+    let id = try sink.put(TreeNode(level: level + 1, children: children))
+    try append(TreeEntry(id: id, of: children, order: order), level: level + 1)
+  }
+
+  /// The root: the only entry of the highest level.
+  mutating func finish() throws(DSVError) -> (TreeEntry, level: Int)? {
+    var level = 0
+    while level < unfinished.count {
+      let isTop = level == unfinished.count - 1
+      if isTop, unfinished[level].count == 1 { return (unfinished[level][0], level) }
+      if !unfinished[level].isEmpty { try close(level) }
+      level += 1
+    }
+    return nil
+  }
+}

@@ -1,0 +1,130 @@
+package import DSVFormat
+
+/// What a node says of one of its children.
+package struct TreeEntry: Equatable, Sendable {
+  package let id: ColumnID
+  package let rowCount: Int
+  package let nullCount: Int
+  /// The plain size of the chunks below.
+  package let plainByteCount: Int
+  package let bounds: Bounds?
+
+  package init(id: ColumnID, rowCount: Int, nullCount: Int, plainByteCount: Int, bounds: Bounds?) {
+    self.id = id
+    self.rowCount = rowCount
+    self.nullCount = nullCount
+    self.plainByteCount = plainByteCount
+    self.bounds = bounds
+  }
+
+  /// The entry for a node of `children`.
+  init(id: ColumnID, of children: [TreeEntry], order: BoundsOrder?) {
+    self.init(
+      id: id,
+      rowCount: children.reduce(0) { $0 + $1.rowCount },
+      nullCount: children.reduce(0) { $0 + $1.nullCount },
+      plainByteCount: children.reduce(0) { $0 + $1.plainByteCount },
+      bounds: Self.bounds(of: children, order))
+  }
+
+  private static func bounds(of children: [TreeEntry], _ order: BoundsOrder?) -> Bounds? {
+    guard let order else { return nil }
+    var result: Bounds?
+    for child in children {
+      if let bounds = child.bounds {
+        result = result.map { order.union($0, bounds) } ?? bounds
+      } else if child.nullCount < child.rowCount {
+        // Values of which nothing is known: so nothing is known of them all. (All NaN, or blobs.)
+        return nil
+      }
+    }
+    return result
+  }
+}
+
+/// An inner node of a column tree. Normative text: `format-spec/tree.md`.
+package struct TreeNode: Equatable, Sendable {
+  /// 1 if the children are chunks.
+  package let level: Int
+  package let children: [TreeEntry]
+
+  package static let childCountMin = 16
+  package static let childCountMax = 256
+  package static let levelMax = 12
+
+  package init(level: Int, children: [TreeEntry]) {
+    self.level = level
+    self.children = children
+  }
+
+  /// Whether a node of `count` children, the last of which is `id`, ends there.
+  static func ends(after id: ColumnID, level: Int, count: Int) -> Bool {
+    guard count >= childCountMin else { return false }
+    return count == childCountMax || Hash64.of(id.w0, seed: UInt64(level)) < UInt64.max / 48
+  }
+
+  package var bytes: [UInt8] {
+    var writer = ByteWriter()
+    writer.write(UInt8(level))
+    writer.writeVarint(children.count)
+    for child in children {
+      writer.write(child.id)
+      writer.writeVarint(child.rowCount)
+      writer.writeVarint(child.nullCount)
+      writer.writeVarint(child.plainByteCount)
+      guard let bounds = child.bounds else {
+        writer.write(UInt8(0))
+        continue
+      }
+      writer.write(UInt8(1) | (bounds.minIsExact ? 2 : 0) | (bounds.maxIsExact ? 4 : 0))
+      for bound in [bounds.min, bounds.max] {
+        writer.write(UInt8(bound.count))
+        writer.write(bytes: bound)
+      }
+    }
+    return writer.bytes
+  }
+
+  package init(_ bytes: UnsafeRawBufferPointer, of subject: String) throws(DSVError) {
+    var reader = ByteReader(bytes, of: subject)
+    level = Int(try reader.read(UInt8.self))
+    guard (1...Self.levelMax).contains(level) else { throw reader.corrupt("level \(level)") }
+    let count = try reader.readCount(unitByteCount: 36)
+    guard count >= 1, count <= Self.childCountMax else { throw reader.corrupt("\(count) children") }
+    var children: [TreeEntry] = []
+    var rowCount = 0
+    for _ in 0..<count {
+      let child = try TreeEntry(from: &reader)
+      let (sum, overflow) = rowCount.addingReportingOverflow(child.rowCount)
+      guard !overflow, child.rowCount > 0, child.nullCount <= child.rowCount else {
+        throw reader.corrupt("row counts that cannot be")
+      }
+      rowCount = sum
+      children.append(child)
+    }
+    try reader.finish()
+    self.children = children
+  }
+}
+
+extension TreeEntry {
+  fileprivate init(from reader: inout ByteReader) throws(DSVError) {
+    id = try reader.readID()
+    rowCount = try reader.readVarint()
+    nullCount = try reader.readVarint()
+    plainByteCount = try reader.readVarint()
+    let flags = try reader.read(UInt8.self)
+    guard flags & ~7 == 0, flags == 0 || flags & 1 == 1 else { throw reader.corrupt("unknown flags") }
+    guard flags & 1 == 1 else {
+      bounds = nil
+      return
+    }
+    func bound() throws(DSVError) -> [UInt8] {
+      let count = Int(try reader.read(UInt8.self))
+      guard count <= Bounds.byteCountMax else { throw reader.corrupt("a bound of \(count) bytes") }
+      return Array(try reader.readBytes(count))
+    }
+    bounds = Bounds(
+      min: try bound(), max: try bound(), minIsExact: flags & 2 == 2, maxIsExact: flags & 4 == 4)
+  }
+}

@@ -1,0 +1,47 @@
+package import DSVFormat
+
+/// Visits the chunks of a column from left to right, reading only the nodes on the way.
+package struct TreeWalker {
+  package struct Leaf: Sendable {
+    package let entry: TreeEntry
+    package let startRow: Int
+    package var endRow: Int { startRow + entry.rowCount }
+  }
+
+  private let reader: ObjectReader
+  /// What is still to be visited, the next last.
+  private var stack: [(entry: TreeEntry, level: Int, startRow: Int)] = []
+
+  package init(_ root: ColumnRoot, reader: ObjectReader) {
+    self.reader = reader
+    guard case .object(let id, let level) = root.place else { return }
+    let entry = TreeEntry(
+      id: id, rowCount: root.rowCount, nullCount: root.nullCount, plainByteCount: root.plainByteCount,
+      bounds: nil)
+    stack = [(entry, level, 0)]
+  }
+
+  /// The next chunk that `isWanted` does not refuse, nor any node above it.
+  ///
+  /// - Parameters:
+  ///   - row: chunks that end at or before it are passed over without reading the nodes above them.
+  ///   - isWanted: asked of nodes too; `nil` bounds mean that nothing is known.
+  package mutating func next(
+    from row: Int = 0, where isWanted: (TreeEntry, _ startRow: Int) -> Bool = { _, _ in true }
+  ) throws(DSVError) -> Leaf? {
+    while let (entry, level, startRow) = stack.popLast() {
+      if startRow + entry.rowCount <= row || !isWanted(entry, startRow) { continue }
+      if level == 0 { return Leaf(entry: entry, startRow: startRow) }
+      let node = try reader.node(entry.id, level: level)
+      var childEnd = startRow + entry.rowCount
+      guard node.children.reduce(0, { $0 + $1.rowCount }) == entry.rowCount else {
+        throw DSVError(.corrupt, "node \(entry.id): its row count is not what its parent says")
+      }
+      for child in node.children.reversed() {
+        childEnd -= child.rowCount
+        stack.append((child, level - 1, childEnd))
+      }
+    }
+    return nil
+  }
+}
