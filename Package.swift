@@ -22,6 +22,11 @@ let package = Package(
       name: "DSVFormat", dependencies: ["CCrypto", "CXXHash", "CZstd"], swiftSettings: house),
     .target(name: "DSVStore", dependencies: ["DSVFormat"], swiftSettings: house),
     .target(name: "DSVColumns", dependencies: ["DSVFormat", "DSVStore"], swiftSettings: house),
+    .target(
+      name: "DSVTables", dependencies: ["DSVFormat", "DSVStore", "DSVColumns"], swiftSettings: house),
+    .target(
+      name: "DSVVersions", dependencies: ["DSVFormat", "DSVStore", "DSVColumns", "DSVTables"],
+      swiftSettings: house),
     .testTarget(name: "DSVColumnsTests", dependencies: ["DSVFormat", "DSVStore", "DSVColumns"], swiftSettings: house),
     .testTarget(name: "DSVFormatTests", dependencies: ["DSVFormat"], swiftSettings: house),
   ],

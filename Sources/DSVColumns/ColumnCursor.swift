@@ -6,19 +6,23 @@ package struct ColumnSlice {
   package let chunk: Chunk
   /// The chunk's first row.
   package let startRow: Int
+  /// How many of the column's nulls stand before the chunk.
+  package let startNull: Int
   package var array: ArrayView { chunk.array }
   package var endRow: Int { startRow + chunk.count }
 }
 
-/// Moves forward through one column; decodes the next chunks ahead of a sequential reader.
+/// Moves through one column; decodes the next chunks ahead of a sequential reader.
 ///
-/// For one thread at a time. Holds the current chunk and at most `readAhead` later ones.
+/// Made for moving forward: going back costs a walk from the root. For one thread at a time. Holds the current chunk and at most `readAhead` later ones.
 package final class ColumnCursor {
   private let reader: ObjectReader
   private let root: ColumnRoot
   private let readAhead: Int
   private var walker: TreeWalker
   private var current: ColumnSlice?
+  /// The row of the last call that had to look for a chunk: the walker is past the chunks before it.
+  private var reached = 0
   private var ahead: [(leaf: TreeWalker.Leaf, chunk: Pending<Chunk>)] = []
 
   package init(_ root: ColumnRoot, reader: ObjectReader, readAhead: Int = 4) {
@@ -28,16 +32,21 @@ package final class ColumnCursor {
     walker = TreeWalker(root, reader: reader)
   }
 
-  /// The chunk that holds `row`, which is not below that of an earlier call.
+  /// The chunk that holds `row`.
   package func slice(at row: Int) throws(DSVError) -> ColumnSlice {
     if let current, row < current.endRow, row >= current.startRow { return current }
     precondition(row >= 0 && row < root.rowCount, "row \(row) of \(root.rowCount)")
     if let inline = try reader.inlineChunk(root) {
       guard inline.count == root.rowCount else { throw DSVError(.corrupt, "an inline chunk of \(inline.count) rows") }
-      let slice = ColumnSlice(chunk: inline, startRow: 0)
+      let slice = ColumnSlice(chunk: inline, startRow: 0, startNull: 0)
       current = slice
       return slice
     }
+    if row < reached {
+      walker = TreeWalker(root, reader: reader)
+      ahead.removeAll()
+    }
+    reached = row
     ahead.removeAll { $0.leaf.endRow <= row }
     let isSequential = current.map { $0.endRow == row } ?? (row == 0)
     try fill(from: row, upTo: isSequential ? readAhead : 1)
@@ -47,7 +56,8 @@ package final class ColumnCursor {
       throw DSVError(.corrupt, "chunk \(first.leaf.entry.id): \(chunk.count) rows, \(first.leaf.entry.rowCount) wanted")
     }
     ahead.removeFirst()
-    let slice = ColumnSlice(chunk: chunk, startRow: first.leaf.startRow)
+    let slice = ColumnSlice(
+      chunk: chunk, startRow: first.leaf.startRow, startNull: first.leaf.startNull)
     current = slice
     try fill(from: row, upTo: isSequential ? readAhead : 0)
     return slice

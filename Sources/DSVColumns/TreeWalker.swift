@@ -5,12 +5,14 @@ package struct TreeWalker {
   package struct Leaf: Sendable {
     package let entry: TreeEntry
     package let startRow: Int
+    /// How many nulls stand before the chunk.
+    package let startNull: Int
     package var endRow: Int { startRow + entry.rowCount }
   }
 
   private let reader: ObjectReader
   /// What is still to be visited, the next last.
-  private var stack: [(entry: TreeEntry, level: Int, startRow: Int)] = []
+  private var stack: [(entry: TreeEntry, level: Int, startRow: Int, startNull: Int)] = []
 
   package init(_ root: ColumnRoot, reader: ObjectReader) {
     self.reader = reader
@@ -18,7 +20,7 @@ package struct TreeWalker {
     let entry = TreeEntry(
       id: id, rowCount: root.rowCount, nullCount: root.nullCount, plainByteCount: root.plainByteCount,
       bounds: nil)
-    stack = [(entry, level, 0)]
+    stack = [(entry, level, 0, 0)]
   }
 
   /// The next chunk that `isWanted` does not refuse, nor any node above it.
@@ -29,17 +31,19 @@ package struct TreeWalker {
   package mutating func next(
     from row: Int = 0, where isWanted: (TreeEntry, _ startRow: Int) -> Bool = { _, _ in true }
   ) throws(DSVError) -> Leaf? {
-    while let (entry, level, startRow) = stack.popLast() {
+    while let (entry, level, startRow, startNull) = stack.popLast() {
       if startRow + entry.rowCount <= row || !isWanted(entry, startRow) { continue }
-      if level == 0 { return Leaf(entry: entry, startRow: startRow) }
+      if level == 0 { return Leaf(entry: entry, startRow: startRow, startNull: startNull) }
       let node = try reader.node(entry.id, level: level)
       var childEnd = startRow + entry.rowCount
+      var childNullEnd = startNull + entry.nullCount
       guard node.children.reduce(0, { $0 + $1.rowCount }) == entry.rowCount else {
         throw DSVError(.corrupt, "node \(entry.id): its row count is not what its parent says")
       }
       for child in node.children.reversed() {
         childEnd -= child.rowCount
-        stack.append((child, level - 1, childEnd))
+        childNullEnd -= child.nullCount
+        stack.append((child, level - 1, childEnd, childNullEnd))
       }
     }
     return nil

@@ -1,0 +1,78 @@
+package import DSVColumns
+package import DSVFormat
+
+/// Moves through a field's columns, all at the same row.
+package final class FieldCursor {
+  package let field: TableField
+  package let children: [FieldCursor]
+  private let values: ColumnCursor
+  private let absence: ColumnCursor?
+  private let reader: ObjectReader
+  private var slice: ColumnSlice?
+
+  package init(_ field: TableField, reader: ObjectReader, readAhead: Int = 4) {
+    self.field = field
+    self.reader = reader
+    values = ColumnCursor(field.values, reader: reader, readAhead: readAhead)
+    if case .mixed(let root) = field.absence {
+      absence = ColumnCursor(root, reader: reader, readAhead: 1)
+    } else {
+      absence = nil
+    }
+    children = field.children.map { FieldCursor($0, reader: reader, readAhead: readAhead) }
+  }
+
+  /// Loads `row`; returns where the loaded values end.
+  package func load(at row: Int) throws(DSVError) -> Int {
+    let slice = try values.slice(at: row)
+    self.slice = slice
+    var end = slice.endRow
+    for child in children { end = min(end, try child.load(at: row)) }
+    return end
+  }
+
+  /// The loaded values; `row` of the table is at `row - startRow` of them.
+  package var loaded: ColumnSlice {
+    guard let slice else { preconditionFailure("nothing is loaded") }
+    return slice
+  }
+
+  @inline(__always)
+  package func isNull(_ row: Int) -> Bool { loaded.array.isNull(row - loaded.startRow) }
+
+  /// Whether the row, whose slot is empty, did not have the field at all.
+  package func isMissing(_ row: Int) throws(DSVError) -> Bool {
+    switch field.absence {
+    case .null: return false
+    case .missing: return true
+    case .mixed:
+      guard let absence else { return false }
+      let index = loaded.startNull + loaded.array.nullCount(before: row - loaded.startRow)
+      let slice = try absence.slice(at: index)
+      return slice.array.bool(index - slice.startRow)
+    }
+  }
+
+  /// The bytes of a value of a bytes layout, wherever they lie, for as long as `body` runs.
+  package func withBytes<Value>(
+    _ row: Int, _ body: (UnsafeRawBufferPointer) throws(DSVError) -> Value
+  ) throws(DSVError) -> Value {
+    let (array, index) = (loaded.array, row - loaded.startRow)
+    guard array.isBlob(index) else { return try body(array.bytes(index)) }
+    let blob = try reader.blob(BlobReference(array.bytes(index)))
+    let buffer = GrowingBytes(capacity: blob.count)
+    blob.withUnsafeBytes { buffer.append($0) }
+    return try body(buffer.bytes)
+  }
+}
+
+extension ArrayView {
+  /// How many of the values before `index` are null.
+  package func nullCount(before index: Int) -> Int {
+    guard let validity else { return 0 }
+    var present = 0
+    for byte in 0..<index >> 3 { present += validity[byte].nonzeroBitCount }
+    if index & 7 != 0 { present += (validity[index >> 3] & (1 << UInt8(index & 7) - 1)).nonzeroBitCount }
+    return index - present
+  }
+}

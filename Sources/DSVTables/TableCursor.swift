@@ -1,0 +1,60 @@
+package import DSVColumns
+package import DSVFormat
+
+/// Moves through some fields of a table, and knows which rows are live.
+package final class TableCursor {
+  package let table: Table
+  package let fields: [FieldCursor]
+  private let selection: ColumnCursor?
+  private var loadedSelection: ColumnSlice?
+
+  package init(_ table: Table, fields: [TableField], reader: ObjectReader, readAhead: Int = 4) {
+    self.table = table
+    self.fields = fields.map { FieldCursor($0, reader: reader, readAhead: readAhead) }
+    selection = table.selection.map { ColumnCursor($0, reader: reader, readAhead: readAhead) }
+  }
+
+  /// Loads `row`; returns where the run of loaded rows ends.
+  package func load(at row: Int) throws(DSVError) -> Int {
+    var end = table.rowCount
+    for field in fields { end = min(end, try field.load(at: row)) }
+    if let selection {
+      let slice = try selection.slice(at: row)
+      guard case .fixed(2) = slice.array.layout else { throw DSVError(.corrupt, "a selection of the wrong layout") }
+      loadedSelection = slice
+      end = min(end, slice.endRow)
+    }
+    return end
+  }
+
+  /// 0 if the loaded row is live, else one more than the index of its ``DropReason``.
+  @inline(__always)
+  package func dropCode(_ row: Int) -> Int {
+    guard let loadedSelection else { return 0 }
+    return Int(loadedSelection.array.fixed(row - loadedSelection.startRow, as: UInt16.self))
+  }
+
+  package func isLive(_ row: Int) -> Bool { dropCode(row) == 0 }
+
+  /// Why a row that is not live is not.
+  package func reason(_ code: Int) throws(DSVError) -> DropReason {
+    guard code > 0, code <= table.reasons.count else {
+      throw DSVError(.corrupt, "table \(table.name): a row was dropped for reason \(code) of \(table.reasons.count)")
+    }
+    return table.reasons[code - 1]
+  }
+
+  /// Calls `body` with each live row of `rows`, in order, loaded.
+  package func forEachLiveRow(
+    in rows: Range<Int>, _ body: (Int) throws(DSVError) -> Void
+  ) throws(DSVError) {
+    var row = rows.lowerBound
+    while row < rows.upperBound {
+      let end = min(try load(at: row), rows.upperBound)
+      while row < end {
+        if isLive(row) { try body(row) }
+        row += 1
+      }
+    }
+  }
+}

@@ -1,0 +1,47 @@
+package import DSVFormat
+package import DSVTables
+
+/// What a version holds: its tables. Its ID is the Merkle root of the version.
+///
+/// Normative text: `format-spec/snapshot.md`.
+package struct Snapshot: Equatable, Sendable {
+  /// In the order of their names' bytes, each name once.
+  package private(set) var tables: [Table]
+
+  package static let empty = Snapshot(tables: [])
+
+  package init(tables: [Table]) {
+    self.tables = tables.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+  }
+
+  package func table(_ name: String) -> Table? { tables.first { $0.name == name } }
+
+  /// The snapshot with `table` in the place of the one of its name, if there was one.
+  package func replacing(_ table: Table) -> Snapshot {
+    Snapshot(tables: tables.filter { $0.name != table.name } + [table])
+  }
+
+  package var liveCount: Int { tables.reduce(0) { $0 + $1.liveCount } }
+
+  package var bytes: [UInt8] {
+    var writer = ByteWriter()
+    writer.writeVarint(tables.count)
+    for table in tables { table.write(to: &writer) }
+    return writer.bytes
+  }
+
+  package var id: SnapshotID { bytes.withUnsafeBytes { SHA256.id(kind: .snapshot, $0) } }
+
+  package init(_ bytes: UnsafeRawBufferPointer, of subject: String) throws(DSVError) {
+    var reader = ByteReader(bytes, of: subject)
+    tables = []
+    for _ in 0..<(try reader.readCount(unitByteCount: 6)) {
+      let table = try Table(from: &reader)
+      if let last = tables.last, !last.name.utf8.lexicographicallyPrecedes(table.name.utf8) {
+        throw reader.corrupt("tables are not in order")
+      }
+      tables.append(table)
+    }
+    try reader.finish()
+  }
+}

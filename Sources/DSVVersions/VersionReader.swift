@@ -1,0 +1,53 @@
+package import DSVColumns
+package import DSVFormat
+import DSVStore
+
+/// Reads commits and snapshots.
+package struct VersionReader: Sendable {
+  package let objects: ObjectReader
+  private var store: any ObjectStore { objects.store }
+
+  /// No snapshot or commit is larger in plain form: it bounds what damaged bytes can make a reader allocate.
+  static let plainByteCountMax = 256 << 20
+
+  package init(_ objects: ObjectReader) { self.objects = objects }
+
+  package func commit(_ id: CommitID) throws(DSVError) -> Commit {
+    try decode(AnyID(id), kind: .commit) { (bytes, subject) throws(DSVError) in try Commit(bytes, of: subject) }
+  }
+
+  package func snapshot(_ id: SnapshotID) throws(DSVError) -> Snapshot {
+    try decode(AnyID(id), kind: .snapshot) { (bytes, subject) throws(DSVError) in
+      try Snapshot(bytes, of: subject)
+    }
+  }
+
+  private func decode<Value>(
+    _ id: AnyID, kind: ObjectKind, _ body: (UnsafeRawBufferPointer, String) throws(DSVError) -> Value
+  ) throws(DSVError) -> Value {
+    let stored = try store.read(id)
+    let subject = "\(kind) \(id)"
+    guard stored.kind == kind else { throw DSVError(.corrupt, "\(subject): it is a \(stored.kind)") }
+    guard stored.plainByteCount <= Self.plainByteCountMax else { throw DSVError(.corrupt, "\(subject): too large") }
+    let plain = try StoredBytes.plain(stored.bytes, plainByteCount: stored.plainByteCount, of: subject)
+    var result: Result<Value, DSVError> = .failure(DSVError(.corrupt, "\(subject): no bytes"))
+    plain.withUnsafeBytes { bytes in
+      do throws(DSVError) { result = .success(try body(bytes, subject)) } catch { result = .failure(error) }
+    }
+    return try result.get()
+  }
+}
+
+extension ObjectSink {
+  package func put(_ snapshot: Snapshot) throws(DSVError) -> SnapshotID {
+    let (id, plain) = (snapshot.id, snapshot.bytes)
+    try put(AnyID(id), kind: .snapshot, plainByteCount: plain.count, bytes: StoredBytes.store(plain))
+    return id
+  }
+
+  package func put(_ commit: Commit) throws(DSVError) -> CommitID {
+    let (id, plain) = (commit.id, commit.bytes)
+    try put(AnyID(id), kind: .commit, plainByteCount: plain.count, bytes: StoredBytes.store(plain))
+    return id
+  }
+}
