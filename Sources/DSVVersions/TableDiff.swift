@@ -63,7 +63,8 @@ package final class TableDiff {
       guard let other = inB[leaf.path], other.type == leaf.field.type else { return nil }
       return (leaf, other)
     }
-    columns = common.map(\.0.path)
+    let columns = common.map(\.0.path)
+    self.columns = columns
     cellsA = common.map { FieldCursor($0.0.field, reader: reader, readAhead: 1) }
     cellsB = common.map { FieldCursor($0.1, reader: reader, readAhead: 1) }
     cursorA = TableCursor(a, fields: [], reader: reader, readAhead: 1)
