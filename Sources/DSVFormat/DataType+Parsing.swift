@@ -1,1 +1,0 @@
-extension DataType { package init(parsing text: String) throws(DSVError) { self = .int64 } }
