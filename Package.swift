@@ -20,7 +20,12 @@ let package = Package(
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .target(
       name: "DSVFormat", dependencies: ["CCrypto", "CXXHash", "CZstd"], swiftSettings: house),
+    .target(
+      name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
+    .target(name: "DSVRecords", dependencies: ["CSimdjson", "DSVFormat"], swiftSettings: house),
     .testTarget(name: "DSVFormatTests", dependencies: ["DSVFormat"], swiftSettings: house),
+    .testTarget(name: "DSVRecordsTests", dependencies: ["DSVRecords"], swiftSettings: house),
   ],
-  swiftLanguageModes: [.v6]
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
 )
