@@ -28,7 +28,12 @@ let package = Package(
       name: "DSVVersions", dependencies: ["DSVFormat", "DSVStore", "DSVColumns", "DSVTables"],
       swiftSettings: house),
     .testTarget(name: "DSVColumnsTests", dependencies: ["DSVFormat", "DSVStore", "DSVColumns"], swiftSettings: house),
+    .target(
+      name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
+    .target(name: "DSVRecords", dependencies: ["CSimdjson", "DSVFormat"], swiftSettings: house),
     .testTarget(name: "DSVFormatTests", dependencies: ["DSVFormat"], swiftSettings: house),
+    .testTarget(name: "DSVRecordsTests", dependencies: ["DSVRecords"], swiftSettings: house),
   ],
-  swiftLanguageModes: [.v6]
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
 )

@@ -1,0 +1,1 @@
+extension DataType { package init(parsing text: String) throws(DSVError) { self = .int64 } }
