@@ -20,6 +20,9 @@ let package = Package(
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .target(
       name: "DSVFormat", dependencies: ["CCrypto", "CXXHash", "CZstd"], swiftSettings: house),
+    .target(name: "DSVExpression", dependencies: ["DSVFormat"], swiftSettings: house),
+    .testTarget(
+      name: "DSVExpressionTests", dependencies: ["DSVExpression", "DSVFormat"], swiftSettings: house),
     .testTarget(name: "DSVFormatTests", dependencies: ["DSVFormat"], swiftSettings: house),
   ],
   swiftLanguageModes: [.v6]
