@@ -23,7 +23,7 @@ let package = Package(
     .target(name: "DSVStore", dependencies: ["DSVFormat"], swiftSettings: house),
     .target(name: "DSVColumns", dependencies: ["DSVFormat", "DSVStore"], swiftSettings: house),
     .target(
-      name: "DSVTables", dependencies: ["DSVFormat", "DSVStore", "DSVColumns"], swiftSettings: house),
+      name: "DSVTables", dependencies: ["DSVFormat", "DSVStore", "DSVColumns", "DSVExpression"], swiftSettings: house),
     .target(
       name: "DSVVersions", dependencies: ["DSVFormat", "DSVStore", "DSVColumns", "DSVTables"],
       swiftSettings: house),
@@ -31,6 +31,9 @@ let package = Package(
     .target(
       name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "DSVRecords", dependencies: ["CSimdjson", "DSVFormat"], swiftSettings: house),
+    .target(name: "DSVExpression", dependencies: ["DSVFormat"], swiftSettings: house),
+    .testTarget(
+      name: "DSVExpressionTests", dependencies: ["DSVExpression", "DSVFormat"], swiftSettings: house),
     .testTarget(name: "DSVFormatTests", dependencies: ["DSVFormat"], swiftSettings: house),
     .testTarget(name: "DSVRecordsTests", dependencies: ["DSVRecords"], swiftSettings: house),
   ],

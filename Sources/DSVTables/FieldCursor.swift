@@ -53,16 +53,9 @@ package final class FieldCursor {
     }
   }
 
-  /// The bytes of a value of a bytes layout, wherever they lie, for as long as `body` runs.
-  package func withBytes<Value>(
-    _ row: Int, _ body: (UnsafeRawBufferPointer) throws(DSVError) -> Value
-  ) throws(DSVError) -> Value {
-    let (array, index) = (loaded.array, row - loaded.startRow)
-    guard array.isBlob(index) else { return try body(array.bytes(index)) }
-    let blob = try reader.blob(BlobReference(array.bytes(index)))
-    let buffer = GrowingBytes(capacity: blob.count)
-    blob.withUnsafeBytes { buffer.append($0) }
-    return try body(buffer.bytes)
+  /// The bytes of a value that is a blob.
+  package func blob(_ row: Int) throws(DSVError) -> [UInt8] {
+    try reader.blob(BlobReference(loaded.array.bytes(row - loaded.startRow)))
   }
 }
 

@@ -77,6 +77,7 @@ package final class FieldWriter {
       absence = writer
     }
     if isMissing { missingCount += 1 } else { nullCount += 1 }
+    lastEmptyRow = rowCount
     try absence?.append(isMissing)
     try values.appendNull()
     for child in children { try child.appendMissing() }
@@ -104,6 +105,11 @@ package final class FieldWriter {
       }
     }
   }
+
+  private var lastEmptyRow = -1
+
+  /// Whether the last row has no value.
+  package var isLastEmpty: Bool { lastEmptyRow == rowCount - 1 }
 
   private var nullCountOfValues: Int { values.nullCount + values.builder.nullCount }
 

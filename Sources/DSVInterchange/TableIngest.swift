@@ -1,0 +1,276 @@
+package import DSVColumns
+package import DSVFormat
+package import DSVRecords
+package import DSVTables
+
+/// Turns rows, one after another, into the columns of a table.
+///
+/// Without a schema a column's type follows from all its rows: it starts as the first value has it. When a later value
+/// does not fit, the column is given up and built again, in a second reading of the rows that leaves the other columns
+/// alone (``needsSecondReading``). So every value is converted once, from how it was spelt.
+package final class TableIngest {
+  /// What is fixed before the first row.
+  package enum Start {
+    /// Nothing: types are inferred.
+    case inferred
+    /// These fields and no others.
+    case schema([Field])
+    /// The rows of a table come before; its columns keep their types unless `widens`.
+    case after(Table, widens: Bool)
+  }
+
+  private final class Column {
+    let name: String
+    let nameBytes: [UInt8]
+    /// `nil` once a value did not fit.
+    var writer: FieldWriter?
+    var isNullable = true
+    /// Rows before which the field was there; where a table is appended to.
+    var stored: TableField?
+    init(_ writer: FieldWriter) {
+      name = writer.name
+      nameBytes = Array(name.utf8)
+      self.writer = writer
+    }
+  }
+
+  /// A row that the table cannot take.
+  package struct Misfit {
+    package let column: String
+    package let message: String
+  }
+
+  private let format: RecordFormat
+  private let sink: ColumnSink
+  private let reader: ObjectReader
+  private let start: Start
+  private let appender: ValueAppender
+  private var summary: KindSummary
+  private var columns: [Column] = []
+  private var indexes: [[UInt8]: Int] = [:]
+  /// Rows, those that the table began with among them.
+  package private(set) var rowCount = 0
+  private let firstRow: Int
+  /// The columns that a second reading builds, by their final types; empty in the first.
+  private var isSecondReading = false
+
+  package init(
+    _ start: Start, format: RecordFormat, sink: ColumnSink, reader: ObjectReader
+  ) throws(DSVError) {
+    (self.start, self.format, self.sink, self.reader) = (start, format, sink, reader)
+    appender = ValueAppender(takesScalarsAsText: format == .csv)
+    summary = KindSummary(for: format)
+    switch start {
+    case .inferred: firstRow = 0
+    case .schema(let fields):
+      firstRow = 0
+      for field in fields {
+        let column = addColumn(FieldWriter(name: field.name, type: field.type, sink: sink))
+        column.isNullable = field.isNullable
+      }
+    case .after(let table, _):
+      firstRow = table.rowCount
+      rowCount = firstRow
+      for field in table.fields {
+        let column = addColumn(try FieldWriter(after: field, sink: sink, reader: reader))
+        column.isNullable = field.isNullable
+        column.stored = field
+      }
+    }
+  }
+
+  @discardableResult
+  private func addColumn(_ writer: FieldWriter) -> Column {
+    let column = Column(writer)
+    indexes[column.nameBytes] = columns.count
+    columns.append(column)
+    return column
+  }
+
+  private var typesAreFixed: Bool {
+    switch start {
+    case .inferred: false
+    case .schema: true
+    case .after(_, let widens): !widens
+    }
+  }
+
+  /// Appends a row.
+  ///
+  /// - Returns: why it does not fit, where types are fixed; the table is then not to be used any more.
+  package func append(_ record: Record) throws(DSVError) -> Misfit? {
+    if !isSecondReading { summary.observe(record.events) }
+    var cursor = EventCursor(record.events, at: 1)
+    var expected = 0
+    while cursor.peek.kind != .objectEnd {
+      let key = cursor.next()
+      guard let index = try columnIndex(key.text, expected: expected) else {
+        if case .schema = start {
+          let name = String(decoding: key.text, as: UTF8.self)
+          return Misfit(column: name, message: "the schema has no such column")
+        }
+        cursor.skip()
+        continue
+      }
+      expected = index + 1
+      if let misfit = try append(&cursor, to: columns[index]) { return misfit }
+    }
+    rowCount += 1
+    return try checkRequired()
+  }
+
+  private func append(_ cursor: inout EventCursor, to column: Column) throws(DSVError) -> Misfit? {
+    guard let writer = column.writer else {
+      cursor.skip()
+      return nil
+    }
+    try writer.appendMissing(upTo: rowCount)
+    let value = cursor
+    if writer.type == .null, cursor.peek.kind != .null {
+      try writer.settle(DataType(provisionalFor: cursor, format: format))
+    }
+    if try appender.append(&cursor, to: writer) { return nil }
+    cursor = value
+    let found = cursor.peek
+    cursor.skip()
+    if typesAreFixed {
+      return Misfit(column: column.name, message: "\(writer.type) wanted, \(found.kind.noun) found")
+    }
+    column.writer = nil
+    return nil
+  }
+
+  /// Where a key's column is; a new one where new ones are taken, else `nil`.
+  private func columnIndex(_ name: UnsafeRawBufferPointer, expected: Int) throws(DSVError) -> Int? {
+    if expected < columns.count, columns[expected].nameBytes.elementsEqual(name) { return expected }
+    let bytes = Array(name)
+    if let index = indexes[bytes] { return index }
+    if isSecondReading { return nil }
+    if case .schema = start { return nil }
+    addColumn(FieldWriter(name: String(decoding: bytes, as: UTF8.self), type: .null, sink: sink))
+    return columns.count - 1
+  }
+
+  /// Columns that may not be without a value must have got one.
+  private func checkRequired() throws(DSVError) -> Misfit? {
+    for column in columns where !column.isNullable {
+      guard let writer = column.writer else { continue }
+      if writer.rowCount < rowCount || writer.isLastEmpty {
+        return Misfit(column: column.name, message: "a value is required")
+      }
+    }
+    return nil
+  }
+
+  // MARK: Second reading
+
+  /// The final types.
+  private var finalFields: [Field] {
+    switch start {
+    case .inferred: summary.inferredFields()
+    case .schema(let fields): fields
+    case .after(let table, _): summary.fields(widening: table.schema)
+    }
+  }
+
+  /// Whether rows must be read again, from the first, for the columns whose type had to change.
+  package var needsSecondReading: Bool { columns.contains { $0.writer == nil } }
+
+  /// Prepares for the same rows once more.
+  package func beginSecondReading() throws(DSVError) {
+    let types = Dictionary(finalFields.map { ($0.name, $0.type) }) { first, _ in first }
+    for column in columns where column.writer != nil { try column.writer?.appendMissing(upTo: rowCount) }
+    finished = try columns.map { (column) throws(DSVError) in try column.writer?.finish() }
+    for column in columns {
+      guard column.writer == nil else {
+        column.writer = nil
+        continue
+      }
+      let writer = FieldWriter(name: column.name, type: types[column.name] ?? .json, sink: sink)
+      if let stored = column.stored { try rewrite(stored, to: writer) }
+      column.writer = writer
+    }
+    isSecondReading = true
+    rowCount = firstRow
+  }
+
+  /// What the first reading finished.
+  private var finished: [TableField?] = []
+
+  /// Appends a stored field's values to one of another type, through their JSON.
+  private func rewrite(_ stored: TableField, to writer: FieldWriter) throws(DSVError) {
+    let cursor = FieldCursor(stored, reader: reader)
+    let parser = JSONParser()
+    var text = ByteBuffer()
+    for row in 0..<stored.values.rowCount {
+      _ = try cursor.load(at: row)
+      if cursor.isNull(row), try cursor.isMissing(row) {
+        try writer.appendMissing()
+        continue
+      }
+      text.removeAll()
+      try text.appendJSON(cursor, row)
+      let byteCount = text.count
+      for _ in 0..<JSONParser.padding { text.append(UInt8(0)) }
+      let padded = UnsafeRawBufferPointer(rebasing: text.bytes[..<byteCount])
+      guard let events = try? parser.parse(padded: padded) else {
+        throw DSVError(.corrupt, "column \(stored.name): row \(row) cannot be read back")
+      }
+      var value = EventCursor(events)
+      guard try appender.append(&value, to: writer) else {
+        throw DSVError(.badInput, "column \(stored.name): row \(row) does not fit \(writer.type)")
+      }
+    }
+  }
+
+  /// Ends the table.
+  package func finish(name: String) throws(DSVError) -> Table {
+    var fields: [TableField] = []
+    for (index, column) in columns.enumerated() {
+      var field: TableField
+      if let writer = column.writer {
+        try writer.appendMissing(upTo: rowCount)
+        field = try writer.finish()
+      } else if index < finished.count, let earlier = finished[index] {
+        field = earlier
+      } else {
+        preconditionFailure("a column was given up and not built again")
+      }
+      field.isNullable = column.isNullable
+      if let stored = column.stored { (field.isSignal, field.metadata) = (stored.isSignal, stored.metadata) }
+      fields.append(field)
+    }
+    return Table(name: name, fields: fields, rowCount: rowCount)
+  }
+}
+
+extension DataType {
+  /// The type that the value that comes next has by itself.
+  init(provisionalFor cursor: EventCursor, format: RecordFormat) {
+    var cursor = cursor
+    self.init(provisionalFor: &cursor, openType: format == .csv ? .utf8 : .json)
+  }
+
+  private init(provisionalFor cursor: inout EventCursor, openType: DataType) {
+    let event = cursor.peek
+    switch event.kind {
+    case .null: self = .null
+    case .true, .false: self = .bool
+    case .int64: self = .int64
+    case .uint64: self = .uint64
+    case .double: self = .float64
+    case .string: self = .utf8
+    case .objectBegin: self = .struct([])
+    case .arrayBegin:
+      let end = event.endIndex - 1
+      _ = cursor.next()
+      var element = DataType.null
+      while cursor.index < end, element == .null { element = DataType(provisionalFor: &cursor, openType: openType) }
+      if case .struct = element { self = openType } else { self = element == openType ? openType : .list(element) }
+      cursor.index = end + 1
+      return
+    default: self = openType
+    }
+    cursor.skip()
+  }
+}
