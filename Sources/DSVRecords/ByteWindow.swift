@@ -1,7 +1,4 @@
-package import DSVFormat
-
-/// Fills the given bytes from the start and returns how many it filled; 0 is the end.
-package typealias ByteSource = (UnsafeMutableRawBufferPointer) throws(DSVError) -> Int
+import DSVFormat
 
 /// The bytes of a source that are not used yet, in one piece, with the parser's padding after them.
 ///

@@ -42,8 +42,10 @@ final class CSVCells {
       return Self.text(
         .string, UnsafeRawBufferPointer(rebasing: unquoted.bytes[start...]), offset: cell.start)
     }
-    switch raw.first {
-    case nil: return cell.isQuoted ? Self.text(.string, raw, offset: cell.start) : Event(.null, offset: cell.start)
+    guard let first = raw.first else {
+      return cell.isQuoted ? Self.text(.string, raw, offset: cell.start) : Event(.null, offset: cell.start)
+    }
+    switch first {
     case 0x74 where raw.elementsEqual("true".utf8): return Event(.true, length: 4, offset: cell.start)
     case 0x66 where raw.elementsEqual("false".utf8): return Event(.false, length: 5, offset: cell.start)
     case 0x2d, 0x30...0x39:

@@ -1,5 +1,8 @@
 package import DSVFormat
 
+/// Fills the given bytes from the start and returns how many it filled; 0 is the end.
+package typealias ByteSource = (UnsafeMutableRawBufferPointer) throws(DSVError) -> Int
+
 /// One row as a JSON object's events.
 package struct Record {
   /// The whole object. Valid until the reader's next call.
