@@ -3,7 +3,9 @@ import DSVFormat
 import Testing
 
 @Suite struct PropertyTests {
-  @Test("evaluation agrees with the reference, pruning with evaluation, text with parsing", arguments: 0..<24 as Range<UInt64>)
+  @Test(
+    "evaluation agrees with the reference, pruning with evaluation, text with parsing",
+    arguments: 0..<24 as Range<UInt64>)
   func agreement(seed: UInt64) throws {
     print("seed", seed)
     var expressions = RandomExpressions(seed: seed)
@@ -32,7 +34,8 @@ import Testing
     #expect(outcomes[.none] ?? 0 > 10 && outcomes[.all] ?? 0 > 3, "\(outcomes)")
   }
 
-  @Test("random bytes and damaged expressions throw or parse, and never crash", arguments: 0..<8 as Range<UInt64>)
+  @Test(
+    "random bytes and damaged expressions throw or parse, and never crash", arguments: 0..<8 as Range<UInt64>)
   func fuzz(seed: UInt64) {
     print("seed", seed)
     var expressions = RandomExpressions(seed: seed)
@@ -46,7 +49,8 @@ import Testing
         switch expressions.pick([0, 1, 2]) {
         case 0: scalars.remove(at: at)
         case 1: scalars[at] = expressions.pick(alphabet)
-        default: scalars.insert(Unicode.Scalar(UInt32.random(in: 0..<0xd800, using: &expressions.random))!, at: at)
+        default:
+          scalars.insert(Unicode.Scalar(UInt32.random(in: 0..<0xd800, using: &expressions.random))!, at: at)
         }
       }
       var text = String.UnicodeScalarView()
