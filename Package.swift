@@ -32,6 +32,10 @@ let package = Package(
       name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "DSVRecords", dependencies: ["CSimdjson", "DSVFormat"], swiftSettings: house),
     .target(name: "DSVExpression", dependencies: ["DSVFormat"], swiftSettings: house),
+    // The standard library's `rounded` and `truncatingRemainder` call libm, which nothing else here links.
+    .target(
+      name: "DSVExpression", dependencies: ["DSVFormat"], swiftSettings: house,
+      linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
     .testTarget(
       name: "DSVExpressionTests", dependencies: ["DSVExpression", "DSVFormat"], swiftSettings: house),
     .testTarget(name: "DSVFormatTests", dependencies: ["DSVFormat"], swiftSettings: house),

@@ -25,7 +25,9 @@ package struct CheckedExpression: Sendable {
 
     /// The names that lead to it, through structs.
     package let path: [String]
+    /// The type of its field.
     package let type: DataType
+    /// The most that any part of the expression reads of it.
     package internal(set) var need: Need
   }
 

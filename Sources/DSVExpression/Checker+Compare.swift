@@ -44,8 +44,10 @@ extension Checker {
     case (.int64, .int64), (.uint64, .uint64), (.double, .double): break
     case (.double, .int64(let value)): return compareDouble(comparison, a.node, Int128(value))
     case (.double, .uint64(let value)): return compareDouble(comparison, a.node, Int128(value))
-    case (_, .int64(let value)): return compare(comparison, a.node, to: Point(floor: Int128(value), hasFraction: false))
-    case (_, .uint64(let value)): return compare(comparison, a.node, to: Point(floor: Int128(value), hasFraction: false))
+    case (_, .int64(let value)):
+      return compare(comparison, a.node, to: Point(floor: Int128(value), hasFraction: false))
+    case (_, .uint64(let value)):
+      return compare(comparison, a.node, to: Point(floor: Int128(value), hasFraction: false))
     case (_, .double(let value)): return compare(comparison, a.node, to: Point(value))
     default: break
     }
@@ -112,7 +114,8 @@ extension Checker {
   // MARK: in
 
   /// `value` is one of `items`. A list of integers or texts is one node, others are a chain of "or".
-  mutating func isIn(_ value: Value, _ items: [Expression], _ expression: Expression) throws(DSVError) -> Int {
+  mutating func isIn(_ value: Value, _ items: [Expression], _ expression: Expression) throws(DSVError) -> Int
+  {
     var rest: [Int] = []
     var integers: Set<Int64> = []
     var texts: Set<Bytes> = []

@@ -132,7 +132,9 @@ extension Checker {
     case (.date, _), (.timestamp, _):
       if let text = value.literalText {
         let constant = try timeConstant(text, value.expression, type)
-        if constant.hasFraction == false, let exact = Int64(exactly: constant.floor) { return add(.int64(exact)) }
+        if constant.hasFraction == false, let exact = Int64(exactly: constant.floor) {
+          return add(.int64(exact))
+        }
       }
     default: break
     }

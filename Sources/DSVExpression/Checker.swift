@@ -99,7 +99,8 @@ struct Checker {
     let parent = Array(path.dropLast())
     if fields.isEmpty, !parent.isEmpty {
       return source.error(
-        .notFound, at: expression.position, "\(Expression.text(ofPath: parent)) is no struct: it has no fields")
+        .notFound, at: expression.position,
+        "\(Expression.text(ofPath: parent)) is no struct: it has no fields")
     }
     var hint = ""
     if let near = nearest(to: path[path.count - 1], among: fields.map(\.name)) {
@@ -108,7 +109,8 @@ struct Checker {
       let names = fields.map { Expression.text(ofPath: parent + [$0.name]) }
       hint = " (there are \(names.joined(separator: ", ")))"
     }
-    let start = source.scalars.indices.contains(expression.position) ? source.scalars[expression.position] : " "
+    let start =
+      source.scalars.indices.contains(expression.position) ? source.scalars[expression.position] : " "
     if start == "\"" { hint += "; double quotes make a name, single quotes a text" }
     return source.error(
       .notFound, at: expression.position, "there is no column \(Expression.text(ofPath: path))\(hint)")

@@ -140,7 +140,9 @@ extension ExpressionEvaluator {
     mapped.removeAll(keepingCapacity: true)
     mappedEnds.removeAll(keepingCapacity: true)
     for row in 0..<rowCount {
-      if known[row >> 6] >> UInt64(row & 63) & 1 == 1 { appendMapped(rows[row], isUpper: isUpper, to: &mapped) }
+      if known[row >> 6] >> UInt64(row & 63) & 1 == 1 {
+        appendMapped(rows[row], isUpper: isUpper, to: &mapped)
+      }
       mappedEnds.append(mapped.count)
     }
     for word in 0..<words { result.known[word] = known[word] }

@@ -23,6 +23,7 @@ package final class ExpressionEvaluator {
   var mappedEnds: [Int] = []
   var rowCount = 0
 
+  /// Takes the memory that the expression needs: up to 128 KiB for each value that is computed at one time.
   package init(_ expression: CheckedExpression) {
     self.expression = expression
     nodes = expression.nodes

@@ -35,19 +35,31 @@ struct Needle {
     guard !bytes.isEmpty else { return 0 }
     let base = UnsafeRawPointer(text.baseAddress.unsafelyUnwrapped)
     let last = text.count - bytes.count
-    let wantedFirst = SIMD32<UInt8>(repeating: bytes[first])
-    let wantedSecond = SIMD32<UInt8>(repeating: bytes[second])
-    var at = 0
-    // Both loads end before the text does: first, second < bytes.count and at + 31 <= last.
-    while at + 31 <= last {
-      let one = base.loadUnaligned(fromByteOffset: at + first, as: SIMD32<UInt8>.self)
-      let two = base.loadUnaligned(fromByteOffset: at + second, as: SIMD32<UInt8>.self)
-      // A byte is 0 where both are as wanted.
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let wantedFirst = ones &* UInt64(bytes[first])
+    let wantedSecond = ones &* UInt64(bytes[second])
+    // A byte of the result has its high bit set where both bytes are as wanted; one above such a byte may too,
+    // by a borrow, so each is compared.
+    @inline(__always) func candidates(_ at: Int) -> UInt64 {
+      let one = base.loadUnaligned(fromByteOffset: at &+ first, as: UInt64.self).littleEndian
+      let two = base.loadUnaligned(fromByteOffset: at &+ second, as: UInt64.self).littleEndian
       let difference = (one ^ wantedFirst) | (two ^ wantedSecond)
-      if difference.min() == 0 {
-        for lane in 0..<32 where difference[lane] == 0 && matches(text, at + lane) { return at + lane }
+      return (difference &- ones) & ~difference & 0x8080_8080_8080_8080
+    }
+    var at = 0
+    // All loads end before the text does: first, second < bytes.count and at + 31 <= last.
+    while at &+ 31 <= last {
+      if candidates(at) | candidates(at &+ 8) | candidates(at &+ 16) | candidates(at &+ 24) != 0 {
+        for part in 0..<4 {
+          var found = candidates(at + part * 8)
+          while found != 0 {
+            let place = at + part * 8 + found.trailingZeroBitCount / 8
+            if matches(text, place) { return place }
+            found &= found &- 1
+          }
+        }
       }
-      at += 32
+      at &+= 32
     }
     while at <= last {
       if text[at + first] == bytes[first], matches(text, at) { return at }

@@ -108,7 +108,9 @@ struct Parser {
   private mutating func predicate() throws(DSVError) -> Expression {
     let left = try sum()
     let start = left.position
-    if case .symbol(let symbol) = token.kind, let comparison = Expression.Comparison(rawValue: symbol.rawValue) {
+    if case .symbol(let symbol) = token.kind,
+      let comparison = Expression.Comparison(rawValue: symbol.rawValue)
+    {
       advance()
       return try make(.compare(comparison, left, try sum()), at: start)
     }
@@ -243,7 +245,8 @@ struct Parser {
     guard function.argumentCount.contains(arguments.count) else {
       let wanted = function.argumentCount.lowerBound
       throw source.error(
-        at: start, "\(function.rawValue) takes \(wanted) argument\(wanted == 1 ? "" : "s"), not \(arguments.count)")
+        at: start,
+        "\(function.rawValue) takes \(wanted) argument\(wanted == 1 ? "" : "s"), not \(arguments.count)")
     }
     return try make(.call(function, arguments), at: start)
   }

@@ -20,6 +20,8 @@ package struct PruningPredicate: Sendable {
     self.kinds = kinds
   }
 
+  /// Whether the expression selects no row of a chunk, every row, or neither for certain.
+  ///
   /// - Parameters:
   ///   - statistics: of each of `expression.columns`, in that order; nil if nothing is known of it.
   ///   - rowCount: of the chunk.

@@ -82,11 +82,10 @@ func trimmed(_ text: TextSlice) -> TextSlice {
 func appendMapped(_ text: TextSlice, isUpper: Bool, to result: inout [UInt8]) {
   var at = 0
   while at < text.count {
-    let byte = text[at]
-    if byte < 0x80 {
-      let changes = isUpper ? byte &- 0x61 < 26 : byte &- 0x41 < 26
-      result.append(changes ? byte ^ 0x20 : byte)
-      at += 1
+    let end = endOfASCII(text, at)
+    if end > at {
+      appendMappedASCII(TextSlice(rebasing: text[at..<end]), isUpper: isUpper, to: &result)
+      at = end
       continue
     }
     let (scalar, count) = decode(text, at)
@@ -98,6 +97,26 @@ func appendMapped(_ text: TextSlice, isUpper: Bool, to result: inout [UInt8]) {
     }
     at += count
   }
+}
+
+private func appendMappedASCII(_ text: TextSlice, isUpper: Bool, to result: inout [UInt8]) {
+  let start = result.count
+  result.append(contentsOf: text)
+  let first: UInt8 = isUpper ? 0x61 : 0x41
+  result.withUnsafeMutableBufferPointer { bytes in
+    for index in start..<bytes.count {
+      let byte = bytes[index]
+      bytes[index] = byte ^ (byte &- first < 26 ? 0x20 : 0)
+    }
+  }
+}
+
+/// Where the ASCII that begins at `start` ends.
+private func endOfASCII(_ text: TextSlice, _ start: Int) -> Int {
+  var at = start
+  while at + 8 <= text.count, load(text, at, UInt64.self) & 0x8080_8080_8080_8080 == 0 { at += 8 }
+  while at < text.count, text[at] < 0x80 { at += 1 }
+  return at
 }
 
 /// The scalar at a place, and its length; nil and 1 if what is there is no UTF-8.

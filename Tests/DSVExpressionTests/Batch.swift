@@ -53,7 +53,8 @@ struct Batch {
       let values: ExpressionColumn.Values
       switch column.type {
       case .bool: values = .bits(bitmap(cells.map { $0 == .bool(true) }))
-      case .uint64: values = .uint64(keep(cells.map { if case .integer(let x) = $0 { UInt64(x) } else { 77 } }))
+      case .uint64:
+        values = .uint64(keep(cells.map { if case .integer(let x) = $0 { UInt64(x) } else { 77 } }))
       case .float64: values = .double(keep(cells.map { if case .double(let x) = $0 { x } else { 77 } }))
       case .utf8:
         // Nulls have bytes too: they must not matter.
@@ -83,7 +84,8 @@ struct Batch {
   /// Statistics as a writer makes them: texts cut to 16 bytes, the maximum rounded up.
   func statistics(_ column: CheckedExpression.Column, tellsNaN: Bool) -> ChunkStatistics {
     let cells = columns[field(column.path)]
-    var result = ChunkStatistics(rowCount: cells.count, nullCount: cells.count { $0 == .null || $0 == .missing })
+    var result = ChunkStatistics(
+      rowCount: cells.count, nullCount: cells.count { $0 == .null || $0 == .missing })
     if tellsNaN { result.missingCount = cells.count { $0 == .missing } }
     let integers = cells.compactMap { if case .integer(let x) = $0 { x } else { nil } }
     let doubles = cells.compactMap { if case .double(let x) = $0, !x.isNaN { x } else { nil } }
@@ -97,7 +99,9 @@ struct Batch {
       result.min = .double(low)
       result.max = .double(high)
     }
-    if tellsNaN { result.mayHoldNaN = cells.contains { if case .double(let x) = $0 { x.isNaN } else { false } } }
+    if tellsNaN {
+      result.mayHoldNaN = cells.contains { if case .double(let x) = $0 { x.isNaN } else { false } }
+    }
     if let low = texts.min(by: { $0.lexicographicallyPrecedes($1) }),
       let high = texts.max(by: { $0.lexicographicallyPrecedes($1) })
     {

@@ -79,7 +79,8 @@ struct Reference {
       if abs(y) > 0x1p60 { return answer(x < Int128(y), x == Int128(y), x > Int128(y)) }
       let (doubled, whole) = (x * 2, Int128((y * 2).rounded(.down)))
       let isHalf = y * 2 != (y * 2).rounded(.down)
-      return answer(doubled < whole || doubled == whole && isHalf, doubled == whole && !isHalf, doubled > whole)
+      return answer(
+        doubled < whole || doubled == whole && isHalf, doubled == whole && !isHalf, doubled > whole)
     case (.double, .integer): return compare(Reference.flip(comparison), b, a)
     case (.text(let x), .text(let y)):
       let (p, q) = (Array(x.unicodeScalars.map(\.value)), Array(y.unicodeScalars.map(\.value)))
