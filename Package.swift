@@ -22,6 +22,13 @@ let package = Package(
     .target(
       name: "DSVFormat", dependencies: ["CCrypto", "CXXHash", "CZstd"], swiftSettings: house),
     .target(name: "DSVSystem", dependencies: ["CSystem", "DSVFormat"], swiftSettings: house),
+    .target(
+      name: "DSVStore", dependencies: ["CLMDB", "DSVFormat", "DSVSystem"], swiftSettings: house),
+    .target(
+      name: "DSVTesting", dependencies: ["DSVFormat", "DSVStore", "DSVSystem"], swiftSettings: house),
+    .testTarget(
+      name: "DSVStoreTests", dependencies: ["DSVFormat", "DSVStore", "DSVSystem", "DSVTesting"],
+      swiftSettings: house),
     .testTarget(
       name: "DSVSystemTests", dependencies: ["DSVFormat", "DSVSystem"], swiftSettings: house),
     .testTarget(name: "DSVFormatTests", dependencies: ["DSVFormat"], swiftSettings: house),
