@@ -16,6 +16,7 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+    .systemLibrary(name: "CSystem"),
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .target(
@@ -38,6 +39,16 @@ let package = Package(
       linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
     .testTarget(
       name: "DSVExpressionTests", dependencies: ["DSVExpression", "DSVFormat"], swiftSettings: house),
+    .target(name: "DSVSystem", dependencies: ["CSystem", "DSVFormat"], swiftSettings: house),
+    .target(
+      name: "DSVStore", dependencies: ["CLMDB", "DSVFormat", "DSVSystem"], swiftSettings: house),
+    .target(
+      name: "DSVTesting", dependencies: ["DSVFormat", "DSVStore", "DSVSystem"], swiftSettings: house),
+    .testTarget(
+      name: "DSVStoreTests", dependencies: ["DSVFormat", "DSVStore", "DSVSystem", "DSVTesting"],
+      swiftSettings: house),
+    .testTarget(
+      name: "DSVSystemTests", dependencies: ["DSVFormat", "DSVSystem"], swiftSettings: house),
     .testTarget(name: "DSVFormatTests", dependencies: ["DSVFormat"], swiftSettings: house),
     .testTarget(name: "DSVRecordsTests", dependencies: ["DSVRecords"], swiftSettings: house),
   ],

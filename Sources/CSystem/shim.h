@@ -1,0 +1,19 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <sched.h>
+#include <stdint.h>
+#include <sys/vfs.h>
+
+// Swift's Glibc module leaves out <sys/vfs.h>. Returns the file system's magic number, or -1 with errno set.
+static inline int64_t dsv_filesystem_magic(const char *path) {
+  struct statfs status;
+  return statfs(path, &status) == 0 ? (int64_t)(uint32_t)status.f_type : -1;
+}
+
+// CPU_COUNT is a macro, which Swift cannot call. Returns how many cores the process may use, or 0.
+static inline int dsv_core_count(void) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 0;
+}

@@ -1,0 +1,64 @@
+import DSVFormat
+import DSVSystem
+
+/// Decides whether an index may be used, and puts a good one in place if not.
+struct IndexGuard {
+  let folder: RepositoryFolder
+  let note: @Sendable (String) -> Void
+
+  /// Returns when the index can be trusted.
+  ///
+  /// What dsv stamped is trusted. Everything else is looked at under the writer's lock, for a mismatch is also
+  /// what another process's publication looks like for a moment.
+  func ensureTrusted() throws(DSVError) {
+    if try isStamped() { return }
+    let lock = try File(folder.writerLock, .updateOrCreate)
+    try lock.lock(.exclusive, waitingUpTo: Store.writerWaitSeconds, for: "publishing in this repository")
+    defer { withExtendedLifetime(lock) {} }
+    if try isStamped() { return }
+    if let reason = try distrust() {
+      note("\(folder.index): \(reason); it is rebuilt from packs and reflog")
+      try IndexRebuild(folder: folder, note: note).run()
+    } else {
+      try stamp()
+    }
+  }
+
+  private func isStamped() throws(DSVError) -> Bool {
+    guard let status = try FileSystem.status(folder.indexData) else { return false }
+    return try IndexStamp(path: folder.stamp)?.matches(status) ?? false
+  }
+
+  /// Why the index cannot be used; `nil` if it can.
+  private func distrust() throws(DSVError) -> String? {
+    guard try FileSystem.exists(folder.indexData) else { return "it is gone" }
+    do throws(DSVError) {
+      let verified = try IndexVerifier.verify(folder.indexData)
+      if let stamp = try IndexStamp(path: folder.stamp), verified.transactionID < stamp.transactionID {
+        return "it is older than it was"
+      }
+      let index = try Index(folder)
+      let state = try index.state
+      // A record behind the committed length was written durably by a publication that then did not reach the
+      // index, or that an old copy of the index does not know. Its objects are there: let it count.
+      let reflog = try ReflogFile(path: folder.reflog).read()
+      if reflog.endOfLastRecord > state.reflogByteCount { return "the reflog knows more than it does" }
+      return nil
+    } catch {
+      guard error.code == .corrupt else { throw error }
+      return error.message
+    }
+  }
+
+  /// Makes the index, as it is now, the trusted one. The caller holds the writer's lock.
+  func stamp() throws(DSVError) {
+    let index = try Index(folder)
+    try stamp(transactionID: try index.transactionID)
+  }
+
+  func stamp(transactionID: UInt64) throws(DSVError) {
+    guard let status = try FileSystem.status(folder.indexData) else { return }
+    let stamp = IndexStamp(status, transactionID: transactionID)
+    try FileSystem.replace(folder.stamp, with: stamp.bytes, isDurable: false)
+  }
+}

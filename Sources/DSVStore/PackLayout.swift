@@ -1,0 +1,37 @@
+/// Where each field of a pack lies. All numbers are little-endian. `format-spec/store.md` says what they mean.
+package enum PackLayout {
+  /// Largest body of a record. Checked before anything is allocated for one.
+  package static let storedByteCountMax = 64 << 20
+  /// A pack that has reached this length takes no more records.
+  package static let sealedByteCount = 64 << 20
+
+  /// The beginning of a pack file.
+  enum Header {
+    static let magic = 0
+    static let revision = magic + 4
+    static let reserved = revision + 2
+    static let packID = reserved + 2
+    static let checksum = packID + 16
+    static let byteCount = checksum + 8
+
+    /// "dsvP"
+    static let magicValue: UInt32 = 0x5076_7364
+    static let revisionValue: UInt16 = 1
+  }
+
+  /// The beginning of a record; its body follows.
+  enum Record {
+    static let magic = 0
+    static let kind = magic + 4
+    static let flags = kind + 1
+    static let reserved = flags + 1
+    static let storedByteCount = reserved + 2
+    static let plainByteCount = storedByteCount + 4
+    static let id = plainByteCount + 4
+    static let checksum = id + 32
+    static let byteCount = checksum + 8
+
+    /// "dsvR"
+    static let magicValue: UInt32 = 0x5276_7364
+  }
+}

@@ -1,0 +1,105 @@
+import DSVFormat
+
+/// The header of one record in a pack.
+struct PackRecord: Equatable {
+  typealias Layout = PackLayout.Record
+
+  let id: AnyID
+  let kind: ObjectKind
+  let storedByteCount: Int
+  let plainByteCount: Int
+  let checksum: UInt64
+
+  /// Header and body.
+  var byteCount: Int { Layout.byteCount + storedByteCount }
+
+  /// The header of a record that holds `object`.
+  init(_ id: AnyID, _ object: StoredObject) {
+    self.id = id
+    kind = object.kind
+    storedByteCount = object.bytes.count
+    plainByteCount = object.plainByteCount
+    let seed = Hash64.of(Self.bytesBeforeChecksum(id, object.kind, object.bytes.count, object.plainByteCount))
+    checksum = Hash64.of(object.bytes, seed: seed)
+  }
+
+  /// Reads a header; `nil` if these bytes are none, which says nothing yet about the body.
+  init?(_ bytes: UnsafeRawBufferPointer) {
+    guard bytes.count >= Layout.byteCount else { return nil }
+    func load<T: FixedWidthInteger & BitwiseCopyable>(_ offset: Int, _: T.Type) -> T {
+      T(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: T.self))
+    }
+    guard load(Layout.magic, UInt32.self) == Layout.magicValue,
+      let kind = ObjectKind(rawValue: load(Layout.kind, UInt8.self)),
+      load(Layout.flags, UInt8.self) == 0, load(Layout.reserved, UInt16.self) == 0
+    else { return nil }
+    storedByteCount = Int(load(Layout.storedByteCount, UInt32.self))
+    guard storedByteCount <= PackLayout.storedByteCountMax else { return nil }
+    self.kind = kind
+    plainByteCount = Int(load(Layout.plainByteCount, UInt32.self))
+    id = AnyID(key: UnsafeRawBufferPointer(rebasing: bytes[Layout.id..<Layout.checksum]))
+    checksum = load(Layout.checksum, UInt64.self)
+  }
+
+  /// The header's bytes.
+  var bytes: [UInt8] {
+    var bytes = Self.bytesBeforeChecksum(id, kind, storedByteCount, plainByteCount)
+    withUnsafeBytes(of: checksum.littleEndian) { bytes.append(contentsOf: $0) }
+    return bytes
+  }
+
+  /// Whether `body` and this header are what was written.
+  func matches(_ body: UnsafeRawBufferPointer) -> Bool {
+    guard body.count == storedByteCount else { return false }
+    let seed = Hash64.of(Self.bytesBeforeChecksum(id, kind, storedByteCount, plainByteCount))
+    return Hash64.of(body, seed: seed) == checksum
+  }
+
+  /// What the checksum covers of the header; its hash is the seed of the body's.
+  private static func bytesBeforeChecksum(
+    _ id: AnyID, _ kind: ObjectKind, _ storedByteCount: Int, _ plainByteCount: Int
+  ) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: Layout.byteCount) { buffer, count in
+      let bytes = UnsafeMutableRawBufferPointer(buffer)
+      bytes.storeBytes(of: Layout.magicValue.littleEndian, toByteOffset: Layout.magic, as: UInt32.self)
+      bytes.storeBytes(of: kind.rawValue, toByteOffset: Layout.kind, as: UInt8.self)
+      bytes.storeBytes(of: 0, toByteOffset: Layout.flags, as: UInt8.self)
+      bytes.storeBytes(of: 0, toByteOffset: Layout.reserved, as: UInt16.self)
+      bytes.storeBytes(
+        of: UInt32(storedByteCount).littleEndian, toByteOffset: Layout.storedByteCount, as: UInt32.self)
+      bytes.storeBytes(
+        of: UInt32(plainByteCount).littleEndian, toByteOffset: Layout.plainByteCount, as: UInt32.self)
+      id.store(into: UnsafeMutableRawBufferPointer(rebasing: bytes[Layout.id..<Layout.checksum]))
+      count = Layout.checksum
+    }
+  }
+}
+
+extension ObjectID {
+  /// The ID whose 32 bytes these are.
+  init(key bytes: UnsafeRawBufferPointer) {
+    func word(_ offset: Int) -> UInt64 {
+      UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    }
+    precondition(bytes.count == Self.byteCount)
+    self.init(word(0), word(8), word(16), word(24))
+  }
+
+  /// Writes the ID's 32 bytes.
+  func store(into bytes: UnsafeMutableRawBufferPointer) {
+    precondition(bytes.count == Self.byteCount)
+    bytes.storeBytes(of: w0.bigEndian, toByteOffset: 0, as: UInt64.self)
+    bytes.storeBytes(of: w1.bigEndian, toByteOffset: 8, as: UInt64.self)
+    bytes.storeBytes(of: w2.bigEndian, toByteOffset: 16, as: UInt64.self)
+    bytes.storeBytes(of: w3.bigEndian, toByteOffset: 24, as: UInt64.self)
+  }
+
+  /// The ID's 32 bytes as a key of the index.
+  var key: [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: Self.byteCount) { buffer, count in
+      store(
+        into: UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: buffer[..<Self.byteCount])))
+      count = Self.byteCount
+    }
+  }
+}

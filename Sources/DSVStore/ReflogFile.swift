@@ -1,0 +1,99 @@
+import DSVFormat
+import DSVSystem
+
+/// The file `reflog`: every publication in order, append-only. The index can be rebuilt from it and the packs.
+struct ReflogFile {
+  /// What reading a reflog found.
+  struct Content {
+    var records: [ReflogRecord] = []
+    /// Where the last good record ends.
+    var endOfLastRecord = ReflogLayout.Header.byteCount
+    /// Stretches that hold no good record.
+    var damaged: [Range<Int>] = []
+  }
+
+  let path: String
+
+  func create() throws(DSVError) {
+    let file = try File(path, .create)
+    try file.write(ReflogRecord.fileHeader, at: 0)
+    try file.sync()
+  }
+
+  /// Appends `record` durably, to be called by the holder of the writer's lock.
+  ///
+  /// What lies behind `committed` was never acknowledged and is cut off. A file that is shorter has
+  /// been damaged: it goes on where it ends.
+  /// - Returns: the file's new length.
+  func append(_ record: ReflogRecord, at committed: Int) throws(DSVError) -> Int {
+    let isNew = try !FileSystem.exists(path)
+    let file = try File(path, .updateOrCreate)
+    var end = try file.byteCount()
+    if end > committed {
+      try file.truncate(to: committed)
+      end = committed
+    }
+    if end < ReflogLayout.Header.byteCount {
+      try file.write(ReflogRecord.fileHeader, at: 0)
+      end = ReflogLayout.Header.byteCount
+    }
+    let bytes = record.bytes
+    try file.write(bytes, at: end)
+    try file.sync()
+    if isNew { try FileSystem.syncFolder(FileSystem.parent(of: path)) }
+    return end + bytes.count
+  }
+
+  /// All good records in the first `limit` bytes; goes on behind damage.
+  func read(limit: Int = .max) throws(DSVError) -> Content {
+    guard let status = try FileSystem.status(path) else {
+      return Content(damaged: [0..<ReflogLayout.Header.byteCount])
+    }
+    let bytes = try File(path, .read).read(upTo: min(limit, status.byteCount), at: 0)
+    var content = Content()
+    bytes.withBytes { bytes in
+      if !bytes.prefix(ReflogLayout.Header.byteCount).elementsEqual(ReflogRecord.fileHeader) {
+        content.damaged.append(0..<min(bytes.count, ReflogLayout.Header.byteCount))
+      }
+      var offset = ReflogLayout.Header.byteCount
+      var damageBegan: Int?
+      while offset < bytes.count {
+        guard let (record, end) = Self.record(in: bytes, at: offset, of: path) else {
+          damageBegan = damageBegan ?? offset
+          offset += 1
+          continue
+        }
+        if let start = damageBegan { content.damaged.append(start..<offset) }
+        damageBegan = nil
+        content.records.append(record)
+        content.endOfLastRecord = end
+        offset = end
+      }
+      if let start = damageBegan { content.damaged.append(start..<bytes.count) }
+    }
+    return content
+  }
+
+  /// The good record that begins at `offset`, and where it ends.
+  private static func record(
+    in bytes: UnsafeRawBufferPointer, at offset: Int, of path: String
+  ) -> (ReflogRecord, end: Int)? {
+    typealias Layout = ReflogLayout.Record
+    guard bytes.count - offset >= Layout.byteCount else { return nil }
+    func load<T: FixedWidthInteger & BitwiseCopyable>(_ field: Int, _: T.Type) -> T {
+      T(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + field, as: T.self))
+    }
+    guard load(Layout.magic, UInt32.self) == Layout.magicValue else { return nil }
+    let start = offset + Layout.byteCount
+    let byteCount = Int(load(Layout.bodyByteCount, UInt32.self))
+    guard byteCount <= Layout.bodyByteCountMax, byteCount <= bytes.count - start else { return nil }
+    let body = UnsafeRawBufferPointer(rebasing: bytes[start..<start + byteCount])
+    let seed = Hash64.of(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + Layout.checksum]))
+    guard Hash64.of(body, seed: seed) == load(Layout.checksum, UInt64.self) else { return nil }
+    do throws(DSVError) {
+      return (try ReflogRecord(body: body, of: path), start + byteCount)
+    } catch {
+      return nil
+    }
+  }
+}

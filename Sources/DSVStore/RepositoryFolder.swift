@@ -1,0 +1,39 @@
+import DSVFormat
+import DSVSystem
+
+/// The names of what lies in a repository's folder.
+struct RepositoryFolder: Sendable {
+  let root: String
+
+  var format: String { "\(root)/format" }
+  var packs: String { "\(root)/packs" }
+  var index: String { "\(root)/index" }
+  var stamp: String { "\(root)/index.stamp" }
+  var reflog: String { "\(root)/reflog" }
+  var locks: String { "\(root)/locks" }
+  /// Held by who publishes.
+  var writerLock: String { "\(locks)/writer" }
+  /// Held shared by sessions and leases, exclusively by gc.
+  var gcLock: String { "\(locks)/gc" }
+  var temporary: String { "\(root)/tmp" }
+
+  /// Where an index is made anew.
+  var newIndex: String { "\(root)/index.new" }
+  /// Where an index that was replaced is put aside, for whoever wants to look at it, until the next gc.
+  var damagedIndex: String { "\(root)/index.damaged" }
+  var indexData: String { "\(index)/data.mdb" }
+
+  /// `packs/0000001a.pack` for 26.
+  func pack(_ number: UInt32) -> String {
+    let digits = String(number, radix: 16)
+    return "\(packs)/\(String(repeating: "0", count: 8 - digits.count))\(digits).pack"
+  }
+
+  /// The numbers of the packs there are, in ascending order.
+  func packNumbers() throws(DSVError) -> [UInt32] {
+    try FileSystem.list(packs).compactMap { name in
+      guard name.hasSuffix(".pack"), name.utf8.count == 13 else { return nil }
+      return UInt32(name.dropLast(5), radix: 16)
+    }.sorted()
+  }
+}

@@ -1,0 +1,181 @@
+package import DSVFormat
+import DSVSystem
+
+/// What a collection of garbage did.
+package struct GarbageReport: Sendable, Equatable {
+  package var deletedObjectCount = 0
+  package var keptObjectCount = 0
+  package var deletedPackCount = 0
+  package var rewrittenPackCount = 0
+  /// How much shorter the packs are together.
+  package var freedByteCount = 0
+}
+
+extension Store {
+  /// Deletes objects that nobody needs, and gives their space back to the disk.
+  ///
+  /// Waits until no session and no lease is alive, and keeps new ones waiting until it is done. A crash at any point
+  /// loses nothing that is live; the next collection goes on from there. A pack is rewritten only when
+  /// enough of it is garbage; in the others dead objects stay readable.
+  /// - Parameters:
+  ///   - garbageShareMin: the share of a pack that must be garbage for it to be rewritten; 0 rewrites every
+  ///     pack that has any.
+  ///   - waitSeconds: how long sessions and leases are waited for.
+  ///   - mark: called once nobody can publish any more; returns which objects are live.
+  ///   - progress: called with the packs done and the packs to do.
+  /// - Throws: `.busy` if a session or lease is still alive then.
+  @discardableResult
+  package func collectGarbage(
+    garbageShareMin: Double = 0.25, waitSeconds: Double = 60, progress: (Int, Int) -> Void = { _, _ in },
+    mark: () throws(DSVError) -> (AnyID) -> Bool
+  ) throws(DSVError) -> GarbageReport {
+    try format.checkWritable(folder.format)
+    let gcLock = try File(folder.gcLock, .updateOrCreate)
+    try gcLock.lock(.exclusive, waitingUpTo: waitSeconds, for: "reading or writing in this repository")
+    let writerLock = try lockWriter()
+    defer { withExtendedLifetime((gcLock, writerLock)) {} }
+    try refreshIndex()
+    var collection = Collection(store: self, isLive: try mark())
+    try collection.survey()
+    try collection.deleteUnused()
+    try collection.rewrite(garbageShareMin, progress)
+    try TemporaryFile.sweep(folder.temporary)
+    try FileSystem.removeTree(folder.damagedIndex)
+    return collection.report
+  }
+
+  /// Makes the index anew from packs and reflog; what it was is kept aside until the next gc.
+  package func rebuildIndex() throws(DSVError) {
+    let lock = try lockWriter()
+    defer { withExtendedLifetime(lock) {} }
+    try IndexRebuild(folder: folder, note: note).run()
+    try refreshIndex()
+  }
+}
+
+/// One collection of garbage in progress, under both locks.
+private struct Collection {
+  /// What of a pack the index points at.
+  private struct Usage {
+    var byteCount = 0
+    var liveByteCount = 0
+    var liveCount = 0
+    var dead: [AnyID] = []
+
+    /// All that is not live, unindexed records included.
+    var garbageByteCount: Int { byteCount - PackLayout.Header.byteCount - liveByteCount }
+  }
+
+  /// How many live bytes are copied before the packs they came from are deleted: the room that gc needs.
+  private static let copiedByteCountMax = PackLayout.sealedByteCount
+
+  let store: Store
+  let isLive: (AnyID) -> Bool
+  var report = GarbageReport()
+  private var packs: [UInt32: Usage] = [:]
+
+  init(store: Store, isLive: @escaping (AnyID) -> Bool) {
+    self.store = store
+    self.isLive = isLive
+  }
+
+  /// Finds out what is live in each pack.
+  mutating func survey() throws(DSVError) {
+    var found: [UInt32: Usage] = [:]
+    for number in try store.folder.packNumbers() {
+      let byteCount = try FileSystem.status(store.folder.pack(number))?.byteCount ?? 0
+      found[number] = Usage(byteCount: byteCount)
+    }
+    let isLive = isLive
+    var kept = 0
+    try store.forEachObject { (id, place) throws(DSVError) in
+      guard isLive(id) else {
+        found[place.pack, default: Usage()].dead.append(id)
+        return
+      }
+      found[place.pack, default: Usage()].liveByteCount += place.byteCount
+      found[place.pack, default: Usage()].liveCount += 1
+      kept += 1
+    }
+    packs = found
+    report.keptObjectCount = kept
+  }
+
+  /// Deletes packs without a live object, those that no publication knows first: that works on a full disk.
+  mutating func deleteUnused() throws(DSVError) {
+    let openPack = try store.index.state.openPack
+    let unused = packs.filter { $0.value.liveCount == 0 }
+    try remove(unused.filter { $0.value.dead.isEmpty && $0.key != openPack }.map(\.key))
+    try replace(unused.filter { !$0.value.dead.isEmpty || $0.key == openPack }.map(\.key), by: SessionBatch())
+  }
+
+  /// Copies what is live out of the packs that are mostly garbage.
+  mutating func rewrite(_ garbageShareMin: Double, _ progress: (Int, Int) -> Void) throws(DSVError) {
+    let chosen = packs.filter { _, usage in
+      usage.liveCount > 0 && usage.garbageByteCount > 0
+        && Double(usage.garbageByteCount) >= garbageShareMin * Double(usage.byteCount)
+    }.sorted { $0.value.liveByteCount < $1.value.liveByteCount }
+    var batch = SessionBatch()
+    var copied: [UInt32] = []
+    var byteCount = 0
+    for (done, (number, usage)) in chosen.enumerated() {
+      if try copy(number, usage, into: &batch) { copied.append(number) }
+      byteCount += usage.liveByteCount
+      if byteCount >= Self.copiedByteCountMax || done == chosen.count - 1 {
+        if !batch.isEmpty { try batch.finish(in: store.folder, spillingAll: true) }
+        report.rewrittenPackCount += copied.count
+        try replace(copied, by: batch)
+        (batch, copied, byteCount) = (SessionBatch(), [], 0)
+      }
+      progress(done + 1, chosen.count)
+    }
+  }
+
+  /// Copies the live records of a pack.
+  ///
+  /// - Returns: `false` if one of them is damaged: then the pack stays.
+  private func copy(
+    _ number: UInt32, _ usage: Usage, into batch: inout SessionBatch
+  ) throws(DSVError) -> Bool {
+    let file = try File(store.folder.pack(number), .read)
+    var scanner = try PackScanner(number, file)
+    var count = 0
+    while let finding = try scanner.read() {
+      guard case .record(let id, let place, let object) = finding, isLive(id),
+        try store.index.place(of: id) == place
+      else { continue }
+      try batch.append(id, PackRecord(id, object), object.bytes, in: store.folder)
+      count += 1
+    }
+    if count < usage.liveCount {
+      store.note("\(file.path): \(usage.liveCount - count) live records are damaged; it is kept")
+    }
+    return count == usage.liveCount
+  }
+
+  /// Points the index at the copies in `batch`, which are durable, and deletes the packs they came from.
+  private mutating func replace(_ numbers: [UInt32], by batch: SessionBatch) throws(DSVError) {
+    guard !numbers.isEmpty || !batch.isEmpty else { return }
+    var change = IndexChange()
+    change.state = try store.index.state
+    change.placed = batch.places(bufferPack: 0, bufferOffset: 0)
+    change.deleted = numbers.flatMap { packs[$0]?.dead ?? [] }
+    change.state.lastPack = ([change.state.lastPack] + batch.packs.map(\.number) + numbers).max() ?? 0
+    if numbers.contains(change.state.openPack) { change.state.openPack = 0 }
+    try store.commit(change)
+    report.deletedObjectCount += change.deleted.count
+    for pack in batch.packs { report.freedByteCount -= try pack.file.byteCount() }
+    try remove(numbers)
+  }
+
+  private mutating func remove(_ numbers: [UInt32]) throws(DSVError) {
+    guard !numbers.isEmpty else { return }
+    store.packs.close(numbers)
+    for number in numbers {
+      try FileSystem.remove(store.folder.pack(number))
+      report.deletedPackCount += 1
+      report.freedByteCount += packs[number]?.byteCount ?? 0
+    }
+    try FileSystem.syncFolder(store.folder.packs)
+  }
+}

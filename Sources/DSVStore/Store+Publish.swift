@@ -1,0 +1,67 @@
+import DSVFormat
+import DSVSystem
+
+extension Store {
+  /// Makes a batch and a publication durable and visible, in the order that a crash may interrupt anywhere:
+  /// records, reflog, index, stamp. The caller holds the writer's lock; the batch's own packs are durable.
+  ///
+  /// - Parameter reachedIndex: set when the index may have been changed.
+  func publish(
+    _ batch: SessionBatch, _ publication: Publication, reachedIndex: inout Bool
+  ) throws(DSVError) {
+    var state = publication.state
+    let bufferStart = try append(batch.buffer, to: &state)
+    state.lastPack = max(state.lastPack, batch.packs.map(\.number).max() ?? 0)
+    if let record = publication.reflogRecord {
+      state.reflogByteCount = try ReflogFile(path: folder.reflog).append(record, at: state.reflogByteCount)
+    }
+    var change = publication.indexChange(state)
+    change.placed = batch.places(bufferPack: state.openPack, bufferOffset: bufferStart)
+    reachedIndex = true
+    try commit(change)
+  }
+
+  /// Writes the index's transaction and stamps it.
+  func commit(_ change: IndexChange) throws(DSVError) {
+    let indexGuard = IndexGuard(folder: folder, note: note)
+    try index.write(change)
+    do throws(DSVError) {
+      try indexGuard.stamp(transactionID: try index.transactionID)
+    } catch {
+      // The publication is done. Without a stamp the next open verifies the index.
+      note("\(folder.stamp): \(error)")
+    }
+  }
+
+  /// Appends records to the open pack durably; begins a new one if there is none, or if it is full or damaged.
+  ///
+  /// - Returns: where they begin.
+  private func append(_ records: [UInt8], to state: inout IndexState) throws(DSVError) -> Int {
+    guard !records.isEmpty else { return 0 }
+    if let file = try openPack(state) {
+      try file.write(records, at: state.openPackByteCount)
+      try file.sync()
+    } else {
+      let (number, file) = try PackFiles.create(in: folder, after: state.lastPack)
+      (state.openPack, state.lastPack) = (number, number)
+      state.openPackByteCount = PackLayout.Header.byteCount
+      try file.write(records, at: state.openPackByteCount)
+      try file.sync()
+      try FileSystem.syncFolder(folder.packs)
+    }
+    defer { state.openPackByteCount += records.count }
+    return state.openPackByteCount
+  }
+
+  /// The open pack, cut to its committed length; `nil` if a new one has to be begun.
+  private func openPack(_ state: IndexState) throws(DSVError) -> File? {
+    guard state.openPack != 0, state.openPackByteCount < PackLayout.sealedByteCount,
+      try FileSystem.exists(folder.pack(state.openPack))
+    else { return nil }
+    let file = try File(folder.pack(state.openPack), .update)
+    let byteCount = try file.byteCount()
+    guard byteCount >= state.openPackByteCount else { return nil }
+    if byteCount > state.openPackByteCount { try file.truncate(to: state.openPackByteCount) }
+    return file
+  }
+}

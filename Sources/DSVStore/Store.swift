@@ -1,0 +1,135 @@
+package import DSVFormat
+import DSVSystem
+import Synchronization
+
+/// An open repository folder: objects in packs, refs and version numbers, and the index that finds them.
+///
+/// Any number of processes and threads may use one repository. Reading takes no lock. `format-spec/store.md` says
+/// what lies where, and in which order it is written.
+package final class Store: ObjectStore {
+  let folder: RepositoryFolder
+  let index: Index
+  let packs: PackFiles
+  let format: RepositoryFormat
+  /// Says what was found and mended, in words for people.
+  let note: @Sendable (String) -> Void
+
+  /// Longest wait for the lock of who publishes.
+  static let writerWaitSeconds = 60.0
+
+  init(
+    _ folder: RepositoryFolder, _ index: Index, _ format: RepositoryFormat,
+    note: @escaping @Sendable (String) -> Void
+  ) {
+    self.folder = folder
+    self.index = index
+    self.format = format
+    self.note = note
+    packs = PackFiles(folder)
+  }
+
+  /// The repository's folder.
+  package var root: String { folder.root }
+
+  // MARK: - Objects
+
+  package func contains(_ id: AnyID) throws(DSVError) -> Bool { try index.place(of: id) != nil }
+
+  package func read(_ id: AnyID) throws(DSVError) -> StoredObject {
+    do throws(DSVError) {
+      return try readOnce(id)
+    } catch {
+      // gc may have moved the object to another pack, or another process may have rebuilt the index.
+      guard error.code == .notFound else { throw error }
+      try refreshIndex()
+      return try readOnce(id)
+    }
+  }
+
+  private func readOnce(_ id: AnyID) throws(DSVError) -> StoredObject {
+    guard let place = try index.place(of: id) else {
+      throw DSVError(.notFound, "object \(id): it is not in this repository")
+    }
+    return try packs.read(id, at: place)
+  }
+
+  /// Where an object lies, and how large it is.
+  package func place(of id: AnyID) throws(DSVError) -> Place? { try index.place(of: id) }
+
+  package var objectCount: Int { get throws(DSVError) { try index.objectCount } }
+
+  /// The lengths of all files of the repository, added up.
+  package var byteCount: Int { get throws(DSVError) { try FileSystem.byteCount(under: folder.root) } }
+
+  /// Runs `body` for each object, in order of IDs. Objects that come or go meanwhile may be met or not.
+  ///
+  /// No transaction is open while `body` runs.
+  package func forEachObject(_ body: (AnyID, Place) throws(DSVError) -> Void) throws(DSVError) {
+    var last: AnyID?
+    while true {
+      let objects = try index.objects(after: last, limit: 1024)
+      for (id, place) in objects { try body(id, place) }
+      guard let next = objects.last?.0 else { return }
+      last = next
+    }
+  }
+
+  // MARK: - Sessions
+
+  /// Begins a session that can put and publish.
+  ///
+  /// - Throws: `.busy` if gc goes on for more than a minute, `.unsupportedFormat` if a newer dsv must write here.
+  package func session() throws(DSVError) -> WriteSession {
+    try format.checkWritable(folder.format)
+    return WriteSession(self, try lease())
+  }
+
+  /// Keeps gc away for as long as the result lives, for a long read.
+  package func lease() throws(DSVError) -> Lease { try Lease(folder) }
+
+  /// Takes the lock of who publishes. It ends with the result's life.
+  func lockWriter() throws(DSVError) -> File {
+    let file = try File(folder.writerLock, .updateOrCreate)
+    try file.lock(.exclusive, waitingUpTo: Self.writerWaitSeconds, for: "publishing in this repository")
+    return file
+  }
+
+  /// Turns to a rebuilt index, if there is one.
+  func refreshIndex() throws(DSVError) {
+    if try index.refresh() { packs.close() }
+  }
+
+  // MARK: - Refs and versions
+
+  package func ref(_ name: String) throws(DSVError) -> RefTarget? { try index.ref(name) }
+
+  /// The refs whose names begin with `prefix`, in order of their bytes.
+  package func refs(prefix: String = "") throws(DSVError) -> [(String, RefTarget)] {
+    try index.refs(prefix: prefix)
+  }
+
+  /// The commit that is version `number`.
+  package func commit(number: Int) throws(DSVError) -> CommitID? { try index.commit(number: number) }
+
+  /// The version number of a commit.
+  package func number(of commit: CommitID) throws(DSVError) -> Int? { try index.number(of: commit) }
+
+  /// The numbered commits whose IDs begin with these hexadecimal digits, at most 16 of them.
+  ///
+  /// - Throws: `.badInput` for fewer than 4 digits or more than 64.
+  package func commits(hexPrefix: String) throws(DSVError) -> [CommitID] {
+    guard 4...64 ~= hexPrefix.utf8.count else {
+      throw DSVError(.badInput, "a commit is named by 4 to 64 hexadecimal digits")
+    }
+    return try index.commits(hexPrefix: hexPrefix)
+  }
+
+  /// How many version numbers were given; they are `1...versionCount`.
+  package var versionCount: Int { get throws(DSVError) { try index.state.lastVersion } }
+
+  /// All ref moves there have been, oldest first. Damaged stretches are left out: ``checkPacks`` names them.
+  package func reflog() throws(DSVError) -> [ReflogEntry] {
+    try ReflogFile(path: folder.reflog).read(limit: try index.state.reflogByteCount).records.flatMap(
+      \.entries)
+  }
+}

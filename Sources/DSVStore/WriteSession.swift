@@ -1,0 +1,127 @@
+package import DSVFormat
+import DSVSystem
+import Synchronization
+
+/// Puts objects and publishes them. Any number of sessions may go on at once; only publishing takes turns.
+///
+/// While a session lives, gc waits: what was in the store when the session asked stays there. Objects that were
+/// put and never published are gone with the session. Threads may share one. Not to be used after fork.
+package final class WriteSession: ObjectSink {
+  private struct State {
+    /// Put, and not part of a publication yet.
+    var batch = SessionBatch()
+    /// Being published; still to be read from here.
+    var publishing: SessionBatch?
+    /// Writing failed. The session throws this ever after.
+    var failure: DSVError?
+  }
+
+  let store: Store
+  private let lease: Lease
+  private let state = Mutex(State())
+  private let processID = Machine.processID
+
+  init(_ store: Store, _ lease: Lease) {
+    self.store = store
+    self.lease = lease
+  }
+
+  deinit {
+    guard Machine.processID == processID else { return }
+    do throws(DSVError) {
+      try state.withLock { (state) throws(DSVError) in try state.batch.discard(store.folder) }
+    } catch {
+      store.note("\(error)")
+    }
+  }
+
+  package func contains(_ id: AnyID) throws(DSVError) -> Bool {
+    if state.withLock({ $0.batch.entries[id] ?? $0.publishing?.entries[id] }) != nil { return true }
+    return try store.contains(id)
+  }
+
+  package func read(_ id: AnyID) throws(DSVError) -> StoredObject {
+    switch state.withLock({ $0.batch.source(of: id) ?? $0.publishing?.source(of: id) }) {
+    case .memory(let object): return object
+    case .file(let file, let offset, let byteCount):
+      return try PackFiles.read(id, from: file, at: offset, storedByteCount: byteCount)
+    case nil: return try store.read(id)
+    }
+  }
+
+  package func put(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
+    guard object.bytes.count <= PackLayout.storedByteCountMax, UInt32(exactly: object.plainByteCount) != nil
+    else {
+      throw DSVError(.badInput, "object \(id): \(object.bytes.count) bytes are too many for one object")
+    }
+    try checkUsable()
+    if try contains(id) { return }
+    let record = PackRecord(id, object)
+    try change { (state) throws(DSVError) in
+      try state.batch.append(id, record, object.bytes, in: store.folder)
+    }
+  }
+
+  /// How many objects were put and not yet published.
+  package var pendingCount: Int { state.withLock { $0.batch.entries.count } }
+
+  /// Runs `decide` while no other publishes, and then makes what the session put, and what `decide` staged,
+  /// visible at once and durably.
+  ///
+  /// The writer's lock is waited for up to a minute. If `decide` throws, nothing is visible, and the session can
+  /// go on and publish again. If writing fails, nothing is visible either (a failure of the very last step, the
+  /// index's own, excepted, which leaves it open until the next publication), and the session is at its end.
+  /// - Throws: `.busy` if another holds the writer's lock, `.conflict` from ``Publication/move(_:)``.
+  package func publish<R>(_ decide: (Publication) throws(DSVError) -> R) throws(DSVError) -> R {
+    try checkUsable()
+    let lock = try store.lockWriter()
+    defer { withExtendedLifetime(lock) {} }
+    try store.refreshIndex()
+    let publication = Publication(self, state: try store.index.state)
+    let result = try decide(publication)
+    let batch = try begin()
+    if batch.isEmpty && publication.isEmpty { return result }
+    var reachedIndex = false
+    do throws(DSVError) {
+      try store.publish(batch, publication, reachedIndex: &reachedIndex)
+    } catch {
+      state.withLock { $0.failure = error }
+      // Whether the index took them is unknown once it was reached: gc will tell.
+      if !reachedIndex { try batch.discard(store.folder) }
+      throw error
+    }
+    state.withLock { $0.publishing = nil }
+    return result
+  }
+
+  /// Takes what was put so far out of the session, to publish it.
+  private func begin() throws(DSVError) -> SessionBatch {
+    try change { (state) throws(DSVError) in
+      try state.batch.finish(in: store.folder)
+      let batch = state.batch
+      state.publishing = batch
+      state.batch = SessionBatch()
+      return batch
+    }
+  }
+
+  private func checkUsable() throws(DSVError) {
+    guard Machine.processID == processID else {
+      throw DSVError(.badInput, "a session cannot be used after fork; begin a new one")
+    }
+    if let failure = state.withLock({ $0.failure }) { throw failure }
+  }
+
+  /// Runs `body`, whose failure ends the session.
+  private func change<R: Sendable>(_ body: (inout State) throws(DSVError) -> R) throws(DSVError) -> R {
+    try state.withLock { (state) throws(DSVError) -> R in
+      if let failure = state.failure { throw failure }
+      do throws(DSVError) {
+        return try body(&state)
+      } catch {
+        state.failure = error
+        throw error
+      }
+    }
+  }
+}

@@ -1,0 +1,25 @@
+import Glibc
+
+/// What the file system says about a file or folder.
+package struct FileStatus: Sendable, Equatable {
+  package let byteCount: Int
+  /// When the content last changed, in nanoseconds since 1970.
+  package let modified: Int
+  /// When the content or the entry last changed, in nanoseconds since 1970. Cannot be set by a program.
+  package let changed: Int
+  package let inode: UInt64
+  package let device: UInt64
+  package let isFolder: Bool
+  /// Whether this is a plain file: no folder, pipe, device or link.
+  package let isRegular: Bool
+
+  init(_ status: stat) {
+    byteCount = Int(status.st_size)
+    modified = Int(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int(status.st_mtim.tv_nsec)
+    changed = Int(status.st_ctim.tv_sec) &* 1_000_000_000 &+ Int(status.st_ctim.tv_nsec)
+    inode = UInt64(status.st_ino)
+    device = UInt64(status.st_dev)
+    isFolder = status.st_mode & S_IFMT == S_IFDIR
+    isRegular = status.st_mode & S_IFMT == S_IFREG
+  }
+}

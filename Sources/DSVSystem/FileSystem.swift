@@ -1,0 +1,98 @@
+package import DSVFormat
+import Glibc
+
+/// Folders, names and whole small files.
+package enum FileSystem {
+  /// Makes the folder `path`; its parent exists.
+  ///
+  /// - Throws: `.conflict` if something has that name.
+  package static func makeFolder(_ path: String) throws(DSVError) {
+    try Faults.check("mkdir", path)
+    _ = try retrying("mkdir", path) { mkdir(path, 0o755) }
+  }
+
+  /// What is at `path`, links followed; `nil` if nothing is.
+  package static func status(_ path: String) throws(DSVError) -> FileStatus? {
+    var status = stat()
+    do throws(DSVError) {
+      _ = try retrying("stat", path) { stat(path, &status) }
+    } catch {
+      if error.code == .notFound { return nil }
+      throw error
+    }
+    return FileStatus(status)
+  }
+
+  package static func exists(_ path: String) throws(DSVError) -> Bool { try status(path) != nil }
+
+  /// The names in a folder, in ascending order, without `.` and `..`.
+  package static func list(_ path: String) throws(DSVError) -> [String] {
+    guard let folder = opendir(path) else { throw .system(errno, "opendir", path) }
+    defer { closedir(folder) }
+    var names: [String] = []
+    let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name) ?? 19
+    while true {
+      errno = 0
+      guard let entry = readdir(folder) else {
+        if errno != 0 { throw .system(errno, "readdir", path) }
+        return names.sorted()
+      }
+      let bytes = UnsafeRawPointer(entry) + nameOffset
+      let name = String(cString: bytes.assumingMemoryBound(to: CChar.self))
+      if name != "." && name != ".." { names.append(name) }
+    }
+  }
+
+  /// Returns when the names made, changed or removed in a folder would survive a power cut.
+  package static func syncFolder(_ path: String) throws(DSVError) {
+    try Faults.check("fsync", path)
+    let descriptor = try retrying("open", path) { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+    defer { close(descriptor) }
+    _ = try retrying("fsync", path) { fsync(descriptor) }
+  }
+
+  /// Gives a file or folder another name in the same file system, replacing a file of that name at once.
+  package static func rename(_ path: String, to target: String) throws(DSVError) {
+    try Faults.check("rename", path)
+    _ = try retrying("rename", path) { Glibc.rename(path, target) }
+  }
+
+  /// Removes a file's name. Nothing happens if it is not there.
+  package static func remove(_ path: String) throws(DSVError) {
+    do throws(DSVError) {
+      try Faults.check("unlink", path)
+      _ = try retrying("unlink", path) { unlink(path) }
+    } catch {
+      if error.code != .notFound { throw error }
+    }
+  }
+
+  /// Removes a folder and all that is in it. Nothing happens if it is not there.
+  package static func removeTree(_ path: String) throws(DSVError) {
+    do throws(DSVError) {
+      for name in try list(path) { try removeEntry("\(path)/\(name)") }
+      try Faults.check("rmdir", path)
+      _ = try retrying("rmdir", path) { rmdir(path) }
+    } catch {
+      if error.code != .notFound { throw error }
+    }
+  }
+
+  private static func removeEntry(_ path: String) throws(DSVError) {
+    var status = stat()
+    _ = try retrying("lstat", path) { lstat(path, &status) }
+    if FileStatus(status).isFolder { try removeTree(path) } else { try remove(path) }
+  }
+
+  /// The lengths of all files under a folder, added up. A file that goes while they are counted is left out.
+  package static func byteCount(under path: String) throws(DSVError) -> Int {
+    var total = 0
+    for name in try list(path) {
+      var status = stat()
+      guard lstat("\(path)/\(name)", &status) == 0 else { continue }
+      let found = FileStatus(status)
+      total += found.isFolder ? try byteCount(under: "\(path)/\(name)") : found.byteCount
+    }
+    return total
+  }
+}

@@ -1,0 +1,65 @@
+import CSystem
+package import DSVFormat
+import Glibc
+
+/// What the process may ask about where it runs.
+package enum Machine {
+  /// How many cores this process may use.
+  package static let coreCount = max(1, Int(dsv_core_count()))
+
+  package static var processID: Int32 { getpid() }
+
+  /// The name that this machine gives itself, for messages.
+  package static var hostName: String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, 255) == 0 else { return "localhost" }
+    return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  /// The value of an environment variable.
+  package static func environment(_ name: String) -> String? {
+    getenv(name).map { String(cString: $0) }
+  }
+
+  /// The folder that relative paths begin at.
+  package static func currentFolder() throws(DSVError) -> String {
+    guard let path = getcwd(nil, 0) else { throw .system(errno, "getcwd", ".") }
+    defer { free(path) }
+    return String(cString: path)
+  }
+}
+
+/// The time of day and the time that has passed.
+package enum Clock {
+  /// Seconds since 1970-01-01 00:00 UTC.
+  package static func secondsSince1970() -> Int { Int(read(CLOCK_REALTIME) / 1_000_000_000) }
+
+  /// Nanoseconds since 1970-01-01 00:00 UTC.
+  package static func nanosecondsSince1970() -> Int { Int(read(CLOCK_REALTIME)) }
+
+  /// Nanoseconds since some moment; never goes back.
+  package static func monotonicNanoseconds() -> UInt64 { read(CLOCK_MONOTONIC) }
+
+  package static func sleep(nanoseconds: UInt64) {
+    var time = timespec(tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
+    nanosleep(&time, nil)
+  }
+
+  private static func read(_ clock: clockid_t) -> UInt64 {
+    var time = timespec()
+    clock_gettime(clock, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+}
+
+/// Random bytes from the kernel.
+package enum Random {
+  package static func bytes(_ count: Int) -> [UInt8] {
+    var generator = SystemRandomNumberGenerator()
+    return (0..<count).map { _ in UInt8.random(in: 0 ... .max, using: &generator) }
+  }
+
+  package static func hexDigits(_ count: Int) -> String {
+    String(bytes(count).map { Character(String($0 & 15, radix: 16)) })
+  }
+}
