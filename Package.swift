@@ -8,49 +8,55 @@ let house: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
   .treatAllWarnings(as: .error),
 ]
-/// Targets that call C: each unsafe expression carries the word `unsafe`.
-let touchesC: [SwiftSetting] = house + [.strictMemorySafety(), .enableExperimentalFeature("Lifetimes")]
 
+/// A Swift target of this package.
+func target(_ name: String, _ dependencies: [Target.Dependency], links: [String] = []) -> Target {
+  .target(
+    name: name, dependencies: dependencies, swiftSettings: house,
+    linkerSettings: links.map { .linkedLibrary($0, .when(platforms: [.linux])) })
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: house)
+}
+
+// From the bottom up: a target depends only on those above it in this list.
 let package = Package(
   name: "dsv",
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+  ],
   targets: [
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
     .systemLibrary(name: "CSystem"),
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
-    .target(
-      name: "DSVFormat", dependencies: ["CCrypto", "CXXHash", "CZstd"], swiftSettings: house),
-    .target(name: "DSVStore", dependencies: ["DSVFormat"], swiftSettings: house),
-    .target(name: "DSVColumns", dependencies: ["DSVFormat", "DSVStore"], swiftSettings: house),
-    .target(
-      name: "DSVTables", dependencies: ["DSVFormat", "DSVStore", "DSVColumns", "DSVExpression"], swiftSettings: house),
-    .target(
-      name: "DSVVersions", dependencies: ["DSVFormat", "DSVStore", "DSVColumns", "DSVTables"],
-      swiftSettings: house),
-    .testTarget(name: "DSVColumnsTests", dependencies: ["DSVFormat", "DSVStore", "DSVColumns"], swiftSettings: house),
-    .target(
-      name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
-    .target(name: "DSVRecords", dependencies: ["CSimdjson", "DSVFormat"], swiftSettings: house),
-    .target(name: "DSVExpression", dependencies: ["DSVFormat"], swiftSettings: house),
+    .target(name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
+
+    target("DSVFormat", ["CCrypto", "CXXHash", "CZstd"]),
+    target("DSVSystem", ["CSystem", "DSVFormat"]),
+    target("DSVStore", ["CLMDB", "DSVFormat", "DSVSystem"]),
+    target("DSVColumns", ["DSVFormat", "DSVStore"]),
     // The standard library's `rounded` and `truncatingRemainder` call libm, which nothing else here links.
-    .target(
-      name: "DSVExpression", dependencies: ["DSVFormat"], swiftSettings: house,
-      linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
-    .testTarget(
-      name: "DSVExpressionTests", dependencies: ["DSVExpression", "DSVFormat"], swiftSettings: house),
-    .target(name: "DSVSystem", dependencies: ["CSystem", "DSVFormat"], swiftSettings: house),
-    .target(
-      name: "DSVStore", dependencies: ["CLMDB", "DSVFormat", "DSVSystem"], swiftSettings: house),
-    .target(
-      name: "DSVTesting", dependencies: ["DSVFormat", "DSVStore", "DSVSystem"], swiftSettings: house),
-    .testTarget(
-      name: "DSVStoreTests", dependencies: ["DSVFormat", "DSVStore", "DSVSystem", "DSVTesting"],
-      swiftSettings: house),
-    .testTarget(
-      name: "DSVSystemTests", dependencies: ["DSVFormat", "DSVSystem"], swiftSettings: house),
-    .testTarget(name: "DSVFormatTests", dependencies: ["DSVFormat"], swiftSettings: house),
-    .testTarget(name: "DSVRecordsTests", dependencies: ["DSVRecords"], swiftSettings: house),
+    target("DSVExpression", ["DSVFormat"], links: ["m"]),
+    target("DSVTables", ["DSVColumns", "DSVExpression", "DSVFormat", "DSVStore"]),
+    target("DSVVersions", ["DSVColumns", "DSVFormat", "DSVStore", "DSVTables"]),
+    target("DSVRecords", ["CSimdjson", "DSVFormat"]),
+    target(
+      "DSVInterchange", ["DSVColumns", "DSVFormat", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables"]),
+
+    target("DSVTesting", ["DSVFormat", "DSVStore", "DSVSystem"]),
+    target(
+      "DSV", ["DSVColumns", "DSVExpression", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables", "DSVVersions"]),
+
+    tests("DSVFormatTests", ["DSVFormat"]),
+    tests("DSVSystemTests", ["DSVFormat", "DSVSystem"]),
+    tests("DSVStoreTests", ["DSVFormat", "DSVStore", "DSVSystem", "DSVTesting"]),
+    tests("DSVColumnsTests", ["DSVColumns", "DSVFormat", "DSVStore"]),
+    tests("DSVExpressionTests", ["DSVExpression", "DSVFormat"]),
+    tests("DSVRecordsTests", ["DSVFormat", "DSVRecords"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

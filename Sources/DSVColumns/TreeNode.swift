@@ -8,8 +8,13 @@ package struct TreeEntry: Equatable, Sendable {
   /// The plain size of the chunks below.
   package let plainByteCount: Int
   package let bounds: Bounds?
+  /// Whether a chunk below refers to blobs: so that whoever looks for them need not decode the others.
+  package let hasBlobs: Bool
 
-  package init(id: ColumnID, rowCount: Int, nullCount: Int, plainByteCount: Int, bounds: Bounds?) {
+  package init(
+    id: ColumnID, rowCount: Int, nullCount: Int, plainByteCount: Int, bounds: Bounds?, hasBlobs: Bool = false
+  ) {
+    self.hasBlobs = hasBlobs
     self.id = id
     self.rowCount = rowCount
     self.nullCount = nullCount
@@ -24,7 +29,8 @@ package struct TreeEntry: Equatable, Sendable {
       rowCount: children.reduce(0) { $0 + $1.rowCount },
       nullCount: children.reduce(0) { $0 + $1.nullCount },
       plainByteCount: children.reduce(0) { $0 + $1.plainByteCount },
-      bounds: Self.bounds(of: children, order))
+      bounds: Self.bounds(of: children, order),
+      hasBlobs: children.contains(where: \.hasBlobs))
   }
 
   private static func bounds(of children: [TreeEntry], _ order: BoundsOrder?) -> Bounds? {
@@ -72,11 +78,12 @@ package struct TreeNode: Equatable, Sendable {
       writer.writeVarint(child.rowCount)
       writer.writeVarint(child.nullCount)
       writer.writeVarint(child.plainByteCount)
+      let blobFlag: UInt8 = child.hasBlobs ? 8 : 0
       guard let bounds = child.bounds else {
-        writer.write(UInt8(0))
+        writer.write(blobFlag)
         continue
       }
-      writer.write(UInt8(1) | (bounds.minIsExact ? 2 : 0) | (bounds.maxIsExact ? 4 : 0))
+      writer.write(blobFlag | 1 | (bounds.minIsExact ? 2 : 0) | (bounds.maxIsExact ? 4 : 0))
       for bound in [bounds.min, bounds.max] {
         writer.write(UInt8(bound.count))
         writer.write(bytes: bound)
@@ -114,7 +121,8 @@ extension TreeEntry {
     nullCount = try reader.readVarint()
     plainByteCount = try reader.readVarint()
     let flags = try reader.read(UInt8.self)
-    guard flags & ~7 == 0, flags == 0 || flags & 1 == 1 else { throw reader.corrupt("unknown flags") }
+    guard flags & ~15 == 0, flags & 6 == 0 || flags & 1 == 1 else { throw reader.corrupt("unknown flags") }
+    hasBlobs = flags & 8 == 8
     guard flags & 1 == 1 else {
       bounds = nil
       return

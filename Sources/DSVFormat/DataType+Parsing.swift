@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-extension DataType { package init(parsing text: String) throws(DSVError) { self = .int64 } }
-=======
 extension DataType {
   /// Reads the text form that ``description`` writes. White space around names and signs does not matter.
   ///
@@ -176,4 +173,3 @@ private struct DataTypeParser {
     DSVError(.badInput, "the type \(what), at character \(position + 1)")
   }
 }
->>>>>>> json

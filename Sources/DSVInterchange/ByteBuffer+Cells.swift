@@ -48,7 +48,7 @@ extension ByteBuffer {
     case .json: append(bytes)
     case .binary:
       append(UInt8(ascii: "\""))
-      append(Base64.encoded(bytes))
+      Base64.append(encoding: bytes, to: &self)
       append(UInt8(ascii: "\""))
     default: appendJSON(string: bytes)
     }
@@ -70,10 +70,16 @@ extension ByteBuffer {
     case .float16: appendJSON(array.fixed(index, as: Float16.self))
     case .float32: appendJSON(array.fixed(index, as: Float.self))
     case .float64: appendJSON(array.fixed(index, as: Double.self))
-    case .date: appendJSON(string: DeclaredValue.date(array.fixed(index, as: Int32.self)))
+    case .date:
+      append(UInt8(ascii: "\""))
+      CalendarText.append(days: array.fixed(index, as: Int32.self), to: &self)
+      append(UInt8(ascii: "\""))
     case .timestamp(let unit, let zone):
-      appendJSON(string: DeclaredValue.timestamp(array.fixed(index, as: Int64.self), unit, zone: zone))
-    case .decimal128(_, let scale): append(DeclaredValue.decimal(array.fixed(index, as: Int128.self), scale: scale))
+      append(UInt8(ascii: "\""))
+      CalendarText.append(timestamp: array.fixed(index, as: Int64.self), unit: unit, zone: zone, to: &self)
+      append(UInt8(ascii: "\""))
+    case .decimal128(_, let scale):
+      DecimalText.append(array.fixed(index, as: Int128.self), scale: scale, to: &self)
     case .utf8, .json, .binary: appendJSON(bytes: array.bytes(index), type)
     case .list(let element), .fixedSizeList(let element, _):
       let (start, end) = array.range(index)

@@ -27,6 +27,8 @@ package final class TableIngest {
     var isNullable = true
     /// Rows before which the field was there; where a table is appended to.
     var stored: TableField?
+    /// Where values are appended to see whether they fit.
+    var trial: ArrayBuilder?
     init(_ writer: FieldWriter) {
       name = writer.name
       nameBytes = Array(name.utf8)
@@ -38,7 +40,11 @@ package final class TableIngest {
   package struct Misfit {
     package let column: String
     package let message: String
+    /// Where in the row, in bytes.
+    package let offset: Int
   }
+
+  package static let columnCountMax = 65_536
 
   private let format: RecordFormat
   private let sink: ColumnSink
@@ -58,7 +64,7 @@ package final class TableIngest {
     _ start: Start, format: RecordFormat, sink: ColumnSink, reader: ObjectReader
   ) throws(DSVError) {
     (self.start, self.format, self.sink, self.reader) = (start, format, sink, reader)
-    appender = ValueAppender(takesScalarsAsText: format == .csv)
+    appender = ValueAppender(format: format)
     summary = KindSummary(for: format)
     switch start {
     case .inferred: firstRow = 0
@@ -98,16 +104,16 @@ package final class TableIngest {
   /// Appends a row.
   ///
   /// - Returns: why it does not fit, where types are fixed; the table is then not to be used any more.
-  package func append(_ record: Record) throws(DSVError) -> Misfit? {
-    if !isSecondReading { summary.observe(record.events) }
-    var cursor = EventCursor(record.events, at: 1)
+  package func append(_ row: Events) throws(DSVError) -> Misfit? {
+    if !isSecondReading { summary.observe(row) }
+    var cursor = EventCursor(row, at: 1)
     var expected = 0
     while cursor.peek.kind != .objectEnd {
       let key = cursor.next()
       guard let index = try columnIndex(key.text, expected: expected) else {
-        if case .schema = start {
+        if isDeclared {
           let name = String(decoding: key.text, as: UTF8.self)
-          return Misfit(column: name, message: "the schema has no such column")
+          return Misfit(column: name, message: "the schema has no such column", offset: key.offset)
         }
         cursor.skip()
         continue
@@ -127,16 +133,59 @@ package final class TableIngest {
     try writer.appendMissing(upTo: rowCount)
     let value = cursor
     if writer.type == .null, cursor.peek.kind != .null {
-      try writer.settle(DataType(provisionalFor: cursor, format: format))
+      try writer.settle(DataType(provisionalFor: cursor, openType: format == .csv ? .utf8 : .json))
     }
     if try appender.append(&cursor, to: writer) { return nil }
     cursor = value
     let found = cursor.peek
     cursor.skip()
-    if typesAreFixed {
-      return Misfit(column: column.name, message: "\(writer.type) wanted, \(found.kind.noun) found")
+    if typesAreFixed, column.stored != nil || isDeclared {
+      return Misfit(column: column.name, message: Mismatch.message(wanted: writer.fullType, found: found), offset: found.offset)
+    }
+    guard !isSecondReading else {
+      throw DSVError(.badInput, "column \(column.name): the rows were not the same when they were read again")
     }
     column.writer = nil
+    return nil
+  }
+
+  private var isDeclared: Bool { if case .schema = start { true } else { false } }
+
+  /// Why a row does not fit, found out before any of it is appended; `nil` where it fits or types are not fixed.
+  package func check(_ row: Events) throws(DSVError) -> Misfit? {
+    guard typesAreFixed else { return nil }
+    var cursor = EventCursor(row, at: 1)
+    var hasValue = Set<Int>()
+    while cursor.peek.kind != .objectEnd {
+      let key = cursor.next()
+      guard let index = indexes[Array(key.text)] else {
+        if isDeclared {
+          let name = String(decoding: key.text, as: UTF8.self)
+          return Misfit(column: name, message: "the schema has no such column", offset: key.offset)
+        }
+        cursor.skip()
+        continue
+      }
+      let found = cursor.peek
+      if found.kind != .null { hasValue.insert(index) }
+      let column = columns[index]
+      guard column.stored != nil || isDeclared, let writer = column.writer else {
+        cursor.skip()
+        continue
+      }
+      let type = writer.fullType
+      let trial = column.trial ?? ArrayBuilder(DataType.list(type).layout).children[0]
+      column.trial = trial
+      trial.removeAll()
+      let fits = try appender.append(&cursor, type: type, to: trial)
+      if !fits {
+        return Misfit(
+          column: column.name, message: Mismatch.message(wanted: type, found: found), offset: found.offset)
+      }
+    }
+    for (index, column) in columns.enumerated() where !column.isNullable && !hasValue.contains(index) {
+      return Misfit(column: column.name, message: "a value is required", offset: 0)
+    }
     return nil
   }
 
@@ -145,18 +194,20 @@ package final class TableIngest {
     if expected < columns.count, columns[expected].nameBytes.elementsEqual(name) { return expected }
     let bytes = Array(name)
     if let index = indexes[bytes] { return index }
-    if isSecondReading { return nil }
-    if case .schema = start { return nil }
+    if isSecondReading || isDeclared { return nil }
+    guard columns.count < Self.columnCountMax else {
+      throw DSVError(.badInput, "more than \(Self.columnCountMax) columns: are the keys data?")
+    }
     addColumn(FieldWriter(name: String(decoding: bytes, as: UTF8.self), type: .null, sink: sink))
     return columns.count - 1
   }
 
   /// Columns that may not be without a value must have got one.
   private func checkRequired() throws(DSVError) -> Misfit? {
-    for column in columns where !column.isNullable {
+    for column in columns where !column.isNullable && !isSecondReading {
       guard let writer = column.writer else { continue }
       if writer.rowCount < rowCount || writer.isLastEmpty {
-        return Misfit(column: column.name, message: "a value is required")
+        return Misfit(column: column.name, message: "a value is required", offset: 0)
       }
     }
     return nil
@@ -174,12 +225,27 @@ package final class TableIngest {
   }
 
   /// Whether rows must be read again, from the first, for the columns whose type had to change.
-  package var needsSecondReading: Bool { columns.contains { $0.writer == nil } }
+  ///
+  /// Asked once, after the last row.
+  package func needsSecondReading() throws(DSVError) -> Bool {
+    let types = finalTypes
+    for column in columns where column.writer.map({ $0.fullType != types[column.name] }) ?? false {
+      guard !typesAreFixed || column.stored == nil else {
+        throw DSVError(.badInput, "column \(column.name): the new rows do not fit \(column.writer?.fullType ?? .null)")
+      }
+      column.writer = nil
+    }
+    return columns.contains { $0.writer == nil }
+  }
+
+  private var finalTypes: [String: DataType] {
+    Dictionary(finalFields.map { ($0.name, $0.type) }) { first, _ in first }
+  }
 
   /// Prepares for the same rows once more.
   package func beginSecondReading() throws(DSVError) {
-    let types = Dictionary(finalFields.map { ($0.name, $0.type) }) { first, _ in first }
-    for column in columns where column.writer != nil { try column.writer?.appendMissing(upTo: rowCount) }
+    let types = finalTypes
+    for column in columns { try column.writer?.appendMissing(upTo: rowCount) }
     finished = try columns.map { (column) throws(DSVError) in try column.writer?.finish() }
     for column in columns {
       guard column.writer == nil else {
@@ -246,9 +312,9 @@ package final class TableIngest {
 
 extension DataType {
   /// The type that the value that comes next has by itself.
-  init(provisionalFor cursor: EventCursor, format: RecordFormat) {
+  init(provisionalFor cursor: EventCursor, openType: DataType) {
     var cursor = cursor
-    self.init(provisionalFor: &cursor, openType: format == .csv ? .utf8 : .json)
+    self.init(provisionalFor: &cursor, openType: openType)
   }
 
   private init(provisionalFor cursor: inout EventCursor, openType: DataType) {

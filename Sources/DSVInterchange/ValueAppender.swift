@@ -13,7 +13,7 @@ struct ValueAppender {
   /// Whether scalars of any kind are text to a `utf8` column, as a CSV's cells are.
   let takesScalarsAsText: Bool
 
-  init(takesScalarsAsText: Bool) { self.takesScalarsAsText = takesScalarsAsText }
+  init(format: RecordFormat) { takesScalarsAsText = format == .csv }
 
   /// Appends the value that comes next to a field, and moves behind it; `false` if it does not fit.
   func append(_ cursor: inout EventCursor, to field: FieldWriter) throws(DSVError) -> Bool {
@@ -38,7 +38,7 @@ struct ValueAppender {
   }
 
   private func appendStruct(_ cursor: inout EventCursor, to field: FieldWriter) throws(DSVError) -> Bool {
-    guard cursor.next().kind == .objectBegin else { return false }
+    guard cursor.next().kind == .objectBegin, field.children.count <= KindSummary.maxFieldCount else { return false }
     let row = field.rowCount
     while true {
       let key = cursor.next()
@@ -47,10 +47,7 @@ struct ValueAppender {
       let child = try field.child(named: name, type: .null)
       try child.appendMissing(upTo: row)
       if child.type == .null, cursor.peek.kind != .null {
-        var summary = KindSummary()
-        var ahead = cursor
-        summary.observe(&ahead)
-        try child.settle(summary.inferredType())
+        try child.settle(DataType(provisionalFor: cursor, openType: takesScalarsAsText ? .utf8 : .json))
       }
       guard try append(&cursor, to: child) else { return false }
     }
@@ -66,11 +63,9 @@ struct ValueAppender {
       return scratch.buffer.bytes
     }
     if type == .binary {
-      let event = cursor.next()
-      guard event.kind == .string, let bytes = Base64.decoded(event.text) else { return nil }
       scratch.buffer.removeAll()
-      bytes.withUnsafeBytes { scratch.buffer.append($0) }
-      return scratch.buffer.bytes
+      let event = cursor.next()
+      return cursor.events.appendBinary(event, to: &scratch.buffer) ? scratch.buffer.bytes : nil
     }
     let kind = cursor.peek.kind
     guard kind == .string || takesScalarsAsText else { return nil }
@@ -86,18 +81,6 @@ struct ValueAppender {
       return true
     }
     switch type {
-    case .bool:
-      guard event.kind == .true || event.kind == .false else { return false }
-      array.append(event.kind == .true)
-    case .int64:
-      guard event.kind == .int64 else { return false }
-      array.append(fixed: event.int64)
-    case .uint64:
-      guard event.kind == .uint64 || (event.kind == .int64 && event.int64 >= 0) else { return false }
-      array.append(fixed: event.kind == .uint64 ? event.uint64 : UInt64(event.int64))
-    case .float64:
-      guard let value = event.exactDouble else { return false }
-      array.append(fixed: value)
     case .utf8, .json, .binary:
       guard let text = try text(&cursor, type) else { return false }
       array.append(text)
@@ -105,11 +88,41 @@ struct ValueAppender {
     case .list(let element): return try appendList(&cursor, element, count: nil, to: array)
     case .fixedSizeList(let element, let count): return try appendList(&cursor, element, count: count, to: array)
     case .struct(let fields): return try appendNestedStruct(&cursor, fields, to: array)
-    case .null: return false
-    default: return try appendDeclared(&cursor, type, to: array)
+    default:
+      cursor.skip()
+      return Self.append(event, of: cursor.events, type: type, to: array)
     }
-    cursor.skip()
-    return true
+  }
+
+  /// Appends a scalar of a fixed width; `false` if it does not fit.
+  private static func append(_ event: Event, of events: Events, type: DataType, to array: ArrayBuilder) -> Bool {
+    func append<T: BitwiseCopyable>(_ value: T?) -> Bool {
+      guard let value else { return false }
+      array.append(fixed: value)
+      return true
+    }
+    switch type {
+    case .bool:
+      guard let value = event.bool else { return false }
+      array.append(value)
+      return true
+    case .int64: return append(event.kind == .int64 ? event.int64 : nil)
+    case .float64: return append(event.float64)
+    case .int8: return append(event.wholeNumber(as: Int8.self))
+    case .int16: return append(event.wholeNumber(as: Int16.self))
+    case .int32: return append(event.wholeNumber(as: Int32.self))
+    case .uint8: return append(event.wholeNumber(as: UInt8.self))
+    case .uint16: return append(event.wholeNumber(as: UInt16.self))
+    case .uint32: return append(event.wholeNumber(as: UInt32.self))
+    case .uint64: return append(event.wholeNumber(as: UInt64.self))
+    case .float16: return append(events.float16(event))
+    case .float32: return append(events.float32(event))
+    case .date: return append(events.date(event))
+    case .timestamp(let unit, _): return append(events.timestamp(event, unit: unit))
+    case .decimal128(let precision, let scale):
+      return append(events.decimal128(event, precision: precision, scale: scale))
+    case .null, .utf8, .json, .binary, .list, .fixedSizeList, .struct: return false
+    }
   }
 
   private func appendList(
@@ -143,13 +156,9 @@ struct ValueAppender {
 }
 
 extension Event {
-  /// The number as a double, if that loses nothing.
-  var exactDouble: Double? {
-    switch kind {
-    case .double: double
-    case .int64: int64.magnitude <= 1 << 53 ? Double(int64) : nil
-    default: nil
-    }
+  /// An integer that was spelt as one.
+  fileprivate func wholeNumber<T: FixedWidthInteger>(as type: T.Type) -> T? {
+    kind == .double ? nil : integer(as: type)
   }
 }
 

@@ -46,6 +46,11 @@ package final class FieldWriter {
 
   package var rowCount: Int { values.rowCount }
 
+  /// The type with the fields that a struct has got.
+  package var fullType: DataType {
+    if case .struct = type { .struct(children.map { Field($0.name, $0.fullType) }) } else { type }
+  }
+
   private func addChild(_ child: FieldWriter) {
     childIndexes[child.name] = children.count
     children.append(child)

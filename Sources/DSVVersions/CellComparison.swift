@@ -1,13 +1,15 @@
 import DSVColumns
-import DSVFormat
-import DSVTables
+package import DSVFormat
+package import DSVTables
 
 /// A 128-bit hash of cells, which stands for them: two XXH3 sums under different seeds.
 ///
 /// Among 2^40 rows the chance that any two different ones meet is below 2^-48.
-struct CellHash: Hashable {
-  var low: UInt64 = 1
-  var high: UInt64 = 2
+package struct CellHash: Hashable {
+  package private(set) var low: UInt64 = 1
+  private var high: UInt64 = 2
+
+  package init() {}
 
   mutating func add(_ value: UInt64) {
     low = Hash64.of(low &+ value, seed: 0x5bd1_e995)
@@ -20,7 +22,7 @@ struct CellHash: Hashable {
   }
 
   /// Adds the loaded cell of a row.
-  mutating func add(_ cell: FieldCursor, _ row: Int) throws(DSVError) {
+  package mutating func add(_ cell: FieldCursor, _ row: Int) throws(DSVError) {
     let slice = cell.loaded
     if slice.array.isNull(row - slice.startRow) {
       add(try cell.isMissing(row) ? 3 : 5)
@@ -47,7 +49,7 @@ struct CellHash: Hashable {
 }
 
 /// Whether two loaded cells are equal: bit for bit, and null only to null, missing only to missing.
-func cellsAreEqual(_ a: FieldCursor, _ rowA: Int, _ b: FieldCursor, _ rowB: Int) throws(DSVError) -> Bool {
+package func cellsAreEqual(_ a: FieldCursor, _ rowA: Int, _ b: FieldCursor, _ rowB: Int) throws(DSVError) -> Bool {
   let (sliceA, sliceB) = (a.loaded, b.loaded)
   let (indexA, indexB) = (rowA - sliceA.startRow, rowB - sliceB.startRow)
   let isNull = sliceA.array.isNull(indexA)

@@ -12,8 +12,8 @@ final class MemoryObjects: ObjectSink {
     guard let object = objects.withLock({ $0[id] }) else { throw DSVError(.notFound, "no object \(id)") }
     return object
   }
-  func put(_ id: AnyID, kind: ObjectKind, plainByteCount: Int, bytes: [UInt8]) throws(DSVError) {
-    objects.withLock { $0[id] = StoredObject(kind: kind, plainByteCount: plainByteCount, bytes: bytes) }
+  func put(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
+    objects.withLock { $0[id] = object }
   }
 }
 

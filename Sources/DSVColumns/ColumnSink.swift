@@ -1,11 +1,5 @@
-package import DSVFormat
+import DSVFormat
 package import DSVStore
-
-/// Where objects are written to.
-package protocol ObjectSink: ObjectStore {
-  /// Keeps the object. One that is already there is not written again. Callable from any thread.
-  func put(_ id: AnyID, kind: ObjectKind, plainByteCount: Int, bytes: [UInt8]) throws(DSVError)
-}
 
 /// Names, encodes and puts chunks and nodes; what columns are written through.
 package final class ColumnSink: Sendable {
@@ -28,7 +22,7 @@ package final class ColumnSink: Sendable {
     let array = chunk.array
     return TreeEntry(
       id: id, rowCount: array.count, nullCount: array.nullCount, plainByteCount: chunk.plainBytes.count,
-      bounds: order?.bounds(of: array))
+      bounds: order?.bounds(of: array), hasBlobs: array.blobs != nil)
   }
 
   func put(_ node: TreeNode) throws(DSVError) -> ColumnID {

@@ -1,0 +1,92 @@
+import DSVColumns
+import DSVFormat
+import DSVTables
+import DSVVersions
+
+/// Makes sure that a table's key names each live row once, and finds the rows that new ones replace.
+///
+/// Works on 64-bit hashes of the keys, a part of them at a time, and compares the keys themselves where hashes meet:
+/// at most 128 MB for any number of rows.
+struct KeyCheck {
+  /// How many hashes are held at once.
+  static let partCountMax = 8 << 20
+
+  private let table: Table
+  private let key: [String]
+  private let reader: ObjectReader
+  private let fields: [TableField]
+
+  init(_ table: Table, key: [String], reader: ObjectReader) throws(DSVError) {
+    (self.table, self.key, self.reader) = (table, key, reader)
+    fields = try key.map { (name) throws(DSVError) in
+      guard let field = table.field(name) else {
+        throw DSVError(.badInput, "the key column '\(name)' is not among the columns of table '\(table.name)'")
+      }
+      guard field.values.nullCount == 0 else {
+        throw DSVError(.badInput, "the key column '\(name)' has no value in some rows")
+      }
+      return field
+    }
+  }
+
+  /// Checks the rows from `firstNew` on against each other and against the live rows before them.
+  ///
+  /// - Parameters:
+  ///   - replacing: whether an older row of the same key is dropped; else it is an error.
+  ///   - result: the table whose selection changes.
+  func run(
+    from firstNew: Int, replacing: Bool, _ result: inout Table, sink: ColumnSink
+  ) throws(DSVError) {
+    let partCount = max(1, (table.rowCount - firstNew + Self.partCountMax - 1) / Self.partCountMax)
+    var replaced: [Int] = []
+    for part in 0..<partCount {
+      var new: [UInt64: Int] = [:]
+      new.reserveCapacity(min(table.rowCount - firstNew, Self.partCountMax))
+      try forEachKey(firstNew..<table.rowCount, part, partCount) { (row, hash) throws(DSVError) in
+        if let other = new.updateValue(row, forKey: hash), try isEqual(row, other) {
+          throw DSVError(
+            .badInput,
+            "rows \(other - firstNew + 1) and \(row - firstNew + 1) have the same key (\(key.joined(separator: ", ")))")
+        }
+      }
+      try forEachKey(0..<firstNew, part, partCount) { (row, hash) throws(DSVError) in
+        guard let other = new[hash], try isEqual(row, other) else { return }
+        guard replacing else {
+          throw DSVError(
+            .badInput,
+            "row \(other - firstNew + 1) has a key that the table already has (\(key.joined(separator: ", "))); "
+              + "use --upsert to replace rows")
+        }
+        replaced.append(row)
+      }
+    }
+    if !replaced.isEmpty { try drop(replaced.sorted(), &result, sink) }
+  }
+
+  private func forEachKey(
+    _ rows: Range<Int>, _ part: Int, _ partCount: Int, _ body: (Int, UInt64) throws(DSVError) -> Void
+  ) throws(DSVError) {
+    let cursor = TableCursor(table, fields: fields, reader: reader)
+    try cursor.forEachLiveRow(in: rows) { (row) throws(DSVError) in
+      var hash = CellHash()
+      for field in cursor.fields { try hash.add(field, row) }
+      if hash.low % UInt64(partCount) == UInt64(part) { try body(row, hash.low) }
+    }
+  }
+
+  private func isEqual(_ a: Int, _ b: Int) throws(DSVError) -> Bool {
+    for field in fields {
+      let (x, y) = (FieldCursor(field, reader: reader, readAhead: 1), FieldCursor(field, reader: reader, readAhead: 1))
+      _ = try (x.load(at: a), y.load(at: b))
+      if try !cellsAreEqual(x, a, y, b) { return false }
+    }
+    return true
+  }
+
+  private func drop(_ rows: [Int], _ result: inout Table, _ sink: ColumnSink) throws(DSVError) {
+    let reason = DropReason(stage: "upsert", rule: "replaced")
+    let code = result.code(for: reason)
+    let change = SelectionChange(rows.map { ($0, code) })
+    try change.apply(to: &result, sink: sink, reader: reader)
+  }
+}

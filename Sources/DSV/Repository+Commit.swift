@@ -1,0 +1,88 @@
+import DSVColumns
+public import DSVFormat
+import DSVInterchange
+package import DSVRecords
+import DSVStore
+import DSVTables
+import DSVVersions
+
+/// How files become a table's next content.
+public struct CommitOptions: Sendable {
+  public enum Mode: String, Sendable, CaseIterable {
+    /// The table is the files' rows and nothing else.
+    case replace
+    /// The rows come after those that are there.
+    case append
+    /// As `append`, and rows with the same key are replaced.
+    case upsert
+  }
+  public enum BadRows: String, Sendable, CaseIterable {
+    /// The first row that cannot be taken ends it.
+    case fail
+    /// Such rows go to a table of their own, `NAME.quarantine`, as they are, with the reason.
+    case quarantine
+  }
+  public var table = Table.defaultName
+  public var mode = Mode.replace
+  /// Dotted names of the columns that identify a row; empty keeps what the table has.
+  public var key: [String] = []
+  /// By default each file's ending tells.
+  package var format: RecordFormat?
+  /// The table's fields; `nil` infers them from all rows.
+  public var schema: [Field]?
+  public var badRows = BadRows.fail
+  /// Whether rows that are appended may change a column's type to one that holds both.
+  public var widens = false
+
+  public init() {}
+}
+
+extension Repository {
+  /// Commits the rows of files, `-` for standard input, as one table's content.
+  ///
+  /// Nothing is visible before it is done. Memory: about 100 MB for any size of input, and one row's.
+  public func commit(
+    _ paths: [String], _ message: CommitMessage, _ options: CommitOptions = CommitOptions(),
+    progress: ProgressHandler = { _ in }
+  ) throws(DSVError) -> CommitResult {
+    let bytesBefore = try store.byteCount
+    let makeSpool = { () throws(DSVError) in try self.store.temporaryFile() }
+    let files = try paths.map { (path) throws(DSVError) in
+      try InputFile(path, format: options.format, makeSpool: makeSpool)
+    }
+    if let first = files.first, files.contains(where: { $0.format != first.format }) {
+      throw DSVError(.badInput, "the files are of different formats; commit them one after another with --append")
+    }
+    for attempt in 1... {
+      do throws(DSVError) {
+        return try commitOnce(files, message, options, bytesBefore: bytesBefore, progress)
+      } catch {
+        // Somebody else's commit came first: what is appended to is another table now.
+        guard error.code == .conflict, options.mode != .replace, attempt < 10 else { throw error }
+      }
+    }
+    throw DSVError(.busy, "others kept committing first")
+  }
+
+  private func commitOnce(
+    _ files: [InputFile], _ message: CommitMessage, _ options: CommitOptions, bytesBefore: Int,
+    _ progress: ProgressHandler
+  ) throws(DSVError) -> CommitResult {
+    let session = try store.session()
+    let sink = ColumnSink(session, pool: pool)
+    let objects = ObjectReader(session, cache: reader.cache, pool: pool)
+    let tip = try head().commit
+    let old = try tip.map { (id) throws(DSVError) in try snapshot(id) }?.table(options.table)
+    let loader = TableLoader(options: options, old: old, sink: sink, reader: objects)
+    let loaded = try loader.load(files, progress)
+    var result = try publish(
+      session, to: .head, base: options.mode == .replace ? nil : .some(tip), message, bytesBefore: bytesBefore
+    ) { (snapshot) throws(DSVError) in
+      var new = snapshot.replacing(loaded.table)
+      if let quarantine = loaded.quarantine { new = new.replacing(quarantine) }
+      return new
+    }
+    result.quarantinedCount = loaded.quarantine?.rowCount ?? 0
+    return result
+  }
+}

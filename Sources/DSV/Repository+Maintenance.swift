@@ -1,0 +1,92 @@
+public import DSVFormat
+import DSVStore
+import DSVSystem
+import DSVVersions
+
+/// What a check of the whole repository found.
+public struct CheckResult: Sendable {
+  public let objectCount: Int
+  /// In words; empty if all is well.
+  public let problems: [String]
+  public var isOK: Bool { problems.isEmpty }
+}
+
+/// What a collection of garbage did.
+public struct GarbageResult: Sendable {
+  public let deletedObjectCount: Int
+  public let keptObjectCount: Int
+  public let freedByteCount: Int
+}
+
+/// The size of a repository.
+public struct RepositoryInfo: Sendable {
+  public let rowCount: Int
+  public let byteCount: Int
+  public let versionCount: Int
+  public let objectCount: Int
+}
+
+extension Repository {
+  /// Reads every byte, recomputes every ID, and walks from every branch, tag and version number to all they need.
+  ///
+  /// Goes on behind damage, and names all that it finds.
+  public func check(progress: ProgressHandler = { _ in }) throws(DSVError) -> CheckResult {
+    let check = ObjectCheck(reader)
+    var stop: DSVError?
+    let report = try store.checkPacks(
+      progress: { done, total in
+        do throws(DSVError) {
+          try progress(Progress(phase: "checking", done: done, total: total, unit: .bytes))
+        } catch { stop = error }
+      }, verify: { id, stored in stop == nil ? check.problem(id, stored) : nil })
+    if let stop { throw stop }
+    var problems = report.problems.map(\.description)
+    var walk = Reachability(versions) { id, error in problems.append("object \(id): \(error.message)") }
+    for number in stride(from: 1, through: try store.versionCount, by: 1) {
+      // A version that nothing leads to any more may have been collected.
+      guard let id = try store.commit(number: number), try store.contains(AnyID(id)) else { continue }
+      try walk.add(id)
+    }
+    for (name, target) in try store.refs() {
+      guard case .commit(let id) = target else { continue }
+      if try !store.contains(AnyID(id)) { problems.append("ref \(name): its commit \(id) is not there") }
+      try walk.add(id)
+    }
+    var seen = Set<String>()
+    return CheckResult(objectCount: report.recordCount, problems: problems.filter { seen.insert($0).inserted })
+  }
+
+  /// Makes the index anew from the packs and the reflog. What the packs do not hold is not had back.
+  public func repair() throws(DSVError) { try store.rebuildIndex() }
+
+  /// Deletes what no branch, tag, or move of a branch in the last `keepDays` leads to.
+  ///
+  /// - Throws: `busy` if somebody keeps reading or writing for a minute.
+  public func collectGarbage(
+    keepDays: Int = 30, progress: ProgressHandler = { _ in }
+  ) throws(DSVError) -> GarbageResult {
+    let since = Clock.secondsSince1970() - keepDays * 86_400
+    let report = try store.collectGarbage(garbageShareMin: keepDays == 0 ? 0 : 0.25) { () throws(DSVError) in
+      var roots = Set<CommitID>()
+      for (_, target) in try store.refs() { if case .commit(let id) = target { roots.insert(id) } }
+      for entry in try store.reflog() where entry.time >= since {
+        for target in [entry.old, entry.new] { if case .commit(let id)? = target { roots.insert(id) } }
+      }
+      var walk = Reachability(versions)
+      for root in roots where try store.contains(AnyID(root)) { try walk.add(root) }
+      let live = walk.objects
+      return { live.contains($0) }
+    }
+    return GarbageResult(
+      deletedObjectCount: report.deletedObjectCount, keptObjectCount: report.keptObjectCount,
+      freedByteCount: report.freedByteCount)
+  }
+
+  public func info() throws(DSVError) -> RepositoryInfo {
+    var rowCount = 0
+    if let commit = try head().commit { rowCount = try self.commit(commit).rowCount }
+    return RepositoryInfo(
+      rowCount: rowCount, byteCount: try store.byteCount, versionCount: try store.versionCount,
+      objectCount: try store.objectCount)
+  }
+}

@@ -1,0 +1,119 @@
+package import DSVColumns
+public import DSVFormat
+package import DSVStore
+import DSVSystem
+package import DSVVersions
+
+/// A dataset with all its versions: everything under one folder `.dsv`.
+///
+/// Threads may share one. Any number of processes may have the same repository open; writers take turns only for the
+/// last moment of each commit.
+public final class Repository: Sendable {
+  /// The folder that holds `.dsv`.
+  public let path: String
+  package let store: Store
+  package let reader: ObjectReader
+  package let versions: VersionReader
+  package let pool: WorkerPool
+
+  /// What a repository may use.
+  public struct Options: Sendable {
+    /// Threads beside the caller's; 0 does everything on the caller's.
+    public var threadCount: Int
+    /// The memory tier: bytes of decoded chunks that are kept.
+    public var cacheByteCount: Int
+    /// Takes what was found and mended, in words for people.
+    public var note: @Sendable (String) -> Void
+
+    public init(
+      threadCount: Int? = nil, cacheByteCount: Int = 64 << 20, note: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
+      self.threadCount = threadCount ?? Machine.coreCount
+      self.cacheByteCount = cacheByteCount
+      self.note = note
+    }
+  }
+
+  static let folderName = ".dsv"
+  static let defaultBranch = "main"
+
+  private init(path: String, store: Store, options: Options) {
+    self.path = path
+    self.store = store
+    pool = WorkerPool(threadCount: options.threadCount)
+    reader = ObjectReader(store, cache: ObjectCache(byteCountMax: options.cacheByteCount), pool: pool)
+    versions = VersionReader(reader)
+  }
+
+  /// Makes an empty repository in a folder, which is made too if it is not there.
+  ///
+  /// - Throws: `conflict` if the folder holds one already.
+  public static func initialize(at path: String, options: Options = Options()) throws(DSVError) -> Repository {
+    try FileSystem.makeFolder(path)
+    let store = try Store.create(
+      at: path + "/" + folderName, refs: [(Head.refName, .symbolic(RefName.branch(defaultBranch)))],
+      note: options.note)
+    return Repository(path: path, store: store, options: options)
+  }
+
+  /// Opens the repository of a folder, or of the nearest folder above it that has one.
+  ///
+  /// - Throws: `notFound` if there is none.
+  public static func open(at path: String, options: Options = Options()) throws(DSVError) -> Repository {
+    var folder = path.hasPrefix("/") ? path : try Machine.currentFolder() + "/" + path
+    while true {
+      if try FileSystem.exists(folder + "/" + folderName) { break }
+      guard let slash = folder.lastIndex(of: "/"), folder != "/" else {
+        throw DSVError(.notFound, "no dsv repository in \(path) or above it; make one with 'dsv init'")
+      }
+      folder = slash == folder.startIndex ? "/" : String(folder[..<slash])
+    }
+    let store = try Store.open(at: (folder == "/" ? "" : folder) + "/" + folderName, note: options.note)
+    return Repository(path: folder, store: store, options: options)
+  }
+}
+
+/// The names that refs are stored under.
+enum RefName {
+  static func branch(_ name: String) -> String { "heads/" + name }
+  static func tag(_ name: String) -> String { "tags/" + name }
+
+  /// Checks a branch's or tag's name as a user may give it.
+  static func check(_ name: String) throws(DSVError) {
+    func refuse(_ why: String) throws(DSVError) { throw DSVError(.badInput, "'\(name)' cannot be a name: \(why)") }
+    if name.isEmpty || name.utf8.count > 200 { try refuse("it has 1 to 200 bytes") }
+    if name == Head.refName { try refuse("it means where you are") }
+    if Version.number(name) != nil { try refuse("it looks like a version number") }
+    let isClean = name.unicodeScalars.allSatisfy { scalar in
+      scalar.value > 0x20 && scalar.value != 0x7f && !"~^:?*[\\".unicodeScalars.contains(scalar)
+        && !(0x80...0x9f).contains(scalar.value)
+    }
+    if !isClean { try refuse("spaces, control characters and ~^:?*[\\ are not allowed") }
+    if name.hasPrefix("-") || name.hasPrefix("/") || name.hasSuffix("/") || name.contains("//") || name.contains("..")
+    {
+      try refuse("it may not begin with - or /, end with /, or hold // or ..")
+    }
+  }
+}
+
+/// Version numbers as people write them.
+enum Version {
+  static func name(_ number: Int) -> String { "v\(number)" }
+
+  /// The number of `v12`; `nil` for anything else.
+  static func number(_ text: some StringProtocol) -> Int? {
+    guard text.first == "v", text.count > 1, text.dropFirst().allSatisfy({ $0.isASCII && $0.isNumber }) else {
+      return nil
+    }
+    return Int(text.dropFirst())
+  }
+}
+
+/// Where the next commit goes.
+public struct Head: Hashable, Sendable {
+  static let refName = "HEAD"
+  /// `nil` where HEAD names a commit and no branch.
+  public let branch: String?
+  /// `nil` before the first commit.
+  public let commit: CommitID?
+}

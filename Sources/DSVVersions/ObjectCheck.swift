@@ -1,0 +1,29 @@
+package import DSVColumns
+package import DSVFormat
+package import DSVStore
+
+/// Recomputes the ID of a stored object from what it decodes to.
+package struct ObjectCheck: Sendable {
+  private let reader: ObjectReader
+
+  package init(_ reader: ObjectReader) { self.reader = reader }
+
+  /// What is wrong with the object; `nil` if nothing is.
+  package func problem(_ id: AnyID, _ stored: StoredObject) -> String? {
+    do throws(DSVError) {
+      return try computedID(id, stored) == id ? nil : "its content is not what its ID names"
+    } catch {
+      return error.message
+    }
+  }
+
+  private func computedID(_ id: AnyID, _ stored: StoredObject) throws(DSVError) -> AnyID {
+    if stored.kind == .chunk { return AnyID(try reader.decodedChunk(ColumnID(id), stored).id()) }
+    guard stored.plainByteCount <= VersionReader.plainByteCountMax else {
+      throw DSVError(.corrupt, "\(stored.plainByteCount) bytes are too many")
+    }
+    let subject = "\(stored.kind)"
+    let plain = try StoredBytes.plain(stored.bytes, plainByteCount: stored.plainByteCount, of: subject)
+    return plain.withUnsafeBytes { SHA256.id(kind: stored.kind, $0) }
+  }
+}

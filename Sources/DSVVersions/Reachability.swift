@@ -1,0 +1,90 @@
+import DSVColumns
+package import DSVFormat
+import DSVStore
+import DSVTables
+
+/// Everything that a set of commits needs: what gc keeps, what a push carries.
+///
+/// Reads commits, snapshots and nodes, and of chunks only those that refer to blobs. Memory: some 50 bytes an object.
+package struct Reachability {
+  package private(set) var objects: Set<AnyID> = []
+  private let versions: VersionReader
+  /// Called with each object that is needed and not there, or not to be read, with why; without it, that is thrown.
+  private let onMissing: ((AnyID, DSVError) -> Void)?
+  private let isThere: (AnyID) throws(DSVError) -> Bool
+
+  /// - Parameter onMissing: makes the walk go on where something is missing.
+  package init(_ versions: VersionReader, onMissing: ((AnyID, DSVError) -> Void)? = nil) {
+    self.versions = versions
+    self.onMissing = onMissing
+    let store = versions.objects.store
+    isThere = { (id) throws(DSVError) in try store.contains(id) }
+  }
+
+  /// Adds a commit, all that led to it, and all that they hold.
+  package mutating func add(_ commit: CommitID) throws(DSVError) {
+    var waiting = [commit]
+    while let id = waiting.popLast() {
+      guard objects.insert(AnyID(id)).inserted else { continue }
+      try attempt(AnyID(id)) { (walk) throws(DSVError) in
+        let commit = try walk.versions.commit(id)
+        waiting += commit.parents
+        try walk.add(commit.root)
+      }
+    }
+  }
+
+  private mutating func add(_ snapshot: SnapshotID) throws(DSVError) {
+    guard objects.insert(AnyID(snapshot)).inserted else { return }
+    try attempt(AnyID(snapshot)) { (walk) throws(DSVError) in
+      for table in try walk.versions.snapshot(snapshot).tables {
+        for column in table.columns { try walk.add(column) }
+      }
+    }
+  }
+
+  private mutating func add(_ column: ColumnRoot) throws(DSVError) {
+    switch column.place {
+    case .empty: return
+    case .inline:
+      if let chunk = try versions.objects.inlineChunk(column) { try addBlobs(chunk) }
+    case .object(let id, let level):
+      // Of a root that is a chunk nothing says whether it refers to blobs.
+      try add(id, level: level, hasBlobs: true)
+    }
+  }
+
+  private mutating func add(_ id: ColumnID, level: Int, hasBlobs: Bool) throws(DSVError) {
+    guard objects.insert(AnyID(id)).inserted else { return }
+    try attempt(AnyID(id)) { (walk) throws(DSVError) in
+      if level > 0 {
+        for child in try walk.versions.objects.node(id, level: level).children {
+          try walk.add(child.id, level: level - 1, hasBlobs: child.hasBlobs)
+        }
+      } else if hasBlobs {
+        try walk.addBlobs(try walk.versions.objects.chunk(id))
+      } else if try !walk.isThere(AnyID(id)) {
+        throw DSVError(.notFound, "object \(id): it is not in this repository")
+      }
+    }
+  }
+
+  private mutating func addBlobs(_ chunk: Chunk) throws(DSVError) {
+    guard chunk.array.blobs != nil else { return }
+    for index in 0..<chunk.count where chunk.array.isBlob(index) {
+      let blob = try BlobReference(chunk.array.bytes(index)).root
+      let stored = try versions.objects.store.read(AnyID(blob))
+      let level = stored.kind == .node ? try ObjectReader.decodedNode(blob, stored).level : 0
+      try add(blob, level: level, hasBlobs: false)
+    }
+  }
+
+  private mutating func attempt(
+    _ id: AnyID, _ body: (inout Reachability) throws(DSVError) -> Void
+  ) throws(DSVError) {
+    do throws(DSVError) { try body(&self) } catch {
+      guard let onMissing, error.code == .notFound || error.code == .corrupt else { throw error }
+      onMissing(id, error)
+    }
+  }
+}
