@@ -47,15 +47,24 @@ let package = Package(
     target(
       "DSVInterchange", ["DSVColumns", "DSVFormat", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables"]),
 
+    target("DSVText", []),
+    target(
+      "DSVTransforms",
+      [
+        "DSVColumns", "DSVExpression", "DSVFormat", "DSVStore", "DSVTables", "DSVText", "DSVVersions",
+        .product(name: "Yams", package: "Yams"),
+      ]),
+
     target("DSVTesting", ["DSVFormat", "DSVStore", "DSVSystem"]),
     target(
-      "DSV", ["DSVColumns", "DSVExpression", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables", "DSVVersions"]),
+      "DSV", ["DSVColumns", "DSVExpression", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables", "DSVTransforms", "DSVVersions"]),
 
     tests("DSVFormatTests", ["DSVFormat"]),
     tests("DSVSystemTests", ["DSVFormat", "DSVSystem"]),
     tests("DSVStoreTests", ["DSVFormat", "DSVStore", "DSVSystem", "DSVTesting"]),
     tests("DSVColumnsTests", ["DSVColumns", "DSVFormat", "DSVStore"]),
     tests("DSVExpressionTests", ["DSVExpression", "DSVFormat"]),
+    tests("DSVTextTests", ["DSVText"]),
     tests("DSVRecordsTests", ["DSVFormat", "DSVRecords"]),
   ],
   swiftLanguageModes: [.v6],

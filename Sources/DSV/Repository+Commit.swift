@@ -43,7 +43,7 @@ extension Repository {
   /// Nothing is visible before it is done. Memory: about 100 MB for any size of input, and one row's.
   public func commit(
     _ paths: [String], _ message: CommitMessage, _ options: CommitOptions = CommitOptions(),
-    progress: ProgressHandler = { _ in }
+    progress: @escaping ProgressHandler = { _ in }
   ) throws(DSVError) -> CommitResult {
     let bytesBefore = try store.byteCount
     let makeSpool = { () throws(DSVError) in try self.store.temporaryFile() }
@@ -66,7 +66,7 @@ extension Repository {
 
   private func commitOnce(
     _ files: [InputFile], _ message: CommitMessage, _ options: CommitOptions, bytesBefore: Int,
-    _ progress: ProgressHandler
+    _ progress: @escaping ProgressHandler
   ) throws(DSVError) -> CommitResult {
     let session = try store.session()
     let sink = ColumnSink(session, pool: pool)

@@ -11,13 +11,13 @@ extension Repository {
   /// repository without keys would give. Versions with the same live rows have the same.
   ///
   /// Signals do not count. Writes nothing.
-  public func fingerprint(_ commit: CommitID, progress: ProgressHandler = { _ in }) throws(DSVError) -> SnapshotID {
+  public func fingerprint(_ commit: CommitID, progress: @escaping ProgressHandler = { _ in }) throws(DSVError) -> SnapshotID {
     var tables: [Table] = []
     for table in try snapshot(commit).tables { tables.append(try canonical(table, progress)) }
     return Snapshot(tables: tables).id
   }
 
-  private func canonical(_ table: Table, _ progress: ProgressHandler) throws(DSVError) -> Table {
+  private func canonical(_ table: Table, _ progress: @escaping ProgressHandler) throws(DSVError) -> Table {
     let sink = ColumnSink(ForgetfulSink(), pool: pool)
     let ingest = try TableIngest(.inferred, format: .jsonl, sink: sink, reader: reader)
     let parser = JSONParser()

@@ -30,7 +30,7 @@ extension Repository {
   /// Reads every byte, recomputes every ID, and walks from every branch, tag and version number to all they need.
   ///
   /// Goes on behind damage, and names all that it finds.
-  public func check(progress: ProgressHandler = { _ in }) throws(DSVError) -> CheckResult {
+  public func check(progress: @escaping ProgressHandler = { _ in }) throws(DSVError) -> CheckResult {
     let check = ObjectCheck(reader)
     var stop: DSVError?
     let report = try store.checkPacks(
@@ -63,7 +63,7 @@ extension Repository {
   ///
   /// - Throws: `busy` if somebody keeps reading or writing for a minute.
   public func collectGarbage(
-    keepDays: Int = 30, progress: ProgressHandler = { _ in }
+    keepDays: Int = 30, progress: @escaping ProgressHandler = { _ in }
   ) throws(DSVError) -> GarbageResult {
     let since = Clock.secondsSince1970() - keepDays * 86_400
     let report = try store.collectGarbage(garbageShareMin: keepDays == 0 ? 0 : 0.25) { () throws(DSVError) in

@@ -54,7 +54,7 @@ package final class RowExport {
   /// - Returns: how many rows were written.
   @discardableResult
   package func run(
-    progress: ProgressHandler = { _ in }, _ write: (UnsafeRawBufferPointer) throws(DSVError) -> Void
+    progress: @escaping ProgressHandler = { _ in }, _ write: (UnsafeRawBufferPointer) throws(DSVError) -> Void
   ) throws(DSVError) -> Int {
     var text = ByteBuffer()
     if options.format == .csv { appendHeader(&text) }

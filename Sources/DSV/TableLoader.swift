@@ -18,7 +18,7 @@ struct TableLoader {
   let sink: ColumnSink
   let reader: ObjectReader
 
-  func load(_ files: [InputFile], _ progress: ProgressHandler) throws(DSVError) -> Loaded {
+  func load(_ files: [InputFile], _ progress: @escaping ProgressHandler) throws(DSVError) -> Loaded {
     let key = options.key.isEmpty ? old?.key ?? [] : options.key
     if options.mode == .upsert, key.isEmpty {
       throw DSVError(.badInput, "table '\(options.table)' has no key to upsert by; name its columns with --key")

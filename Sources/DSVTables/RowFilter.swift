@@ -16,8 +16,7 @@ package final class RowFilter {
 
   private let table: Table
   private let cursor: TableCursor
-  private let evaluator: ExpressionEvaluator?
-  private let inputs: [FilterInput]
+  private let condition: BatchFilter?
   private let includesDropped: Bool
   /// The rows that statistics leave, in order.
   package private(set) var ranges: [Range<Int>]
@@ -32,7 +31,7 @@ package final class RowFilter {
     ranges = table.rowCount > 0 ? [0..<table.rowCount] : []
     guard let condition else {
       cursor = TableCursor(table, fields: [], reader: reader)
-      (evaluator, inputs) = (nil, [])
+      self.condition = nil
       return
     }
     let fields = try condition.columns.map { (column) throws(DSVError) in
@@ -42,8 +41,7 @@ package final class RowFilter {
       return field
     }
     cursor = TableCursor(table, fields: fields, reader: reader)
-    evaluator = ExpressionEvaluator(condition)
-    inputs = condition.columns.map { FilterInput(type: $0.type, need: $0.need) }
+    self.condition = BatchFilter(condition)
     try prune(PruningPredicate(condition), fields, reader)
   }
 
@@ -94,24 +92,20 @@ package final class RowFilter {
 
   /// Calls `body` with each row that matches, in order, until it returns `false`.
   package func forEachRow(_ body: (Int) throws(DSVError) -> Bool) throws(DSVError) {
-    var selection = Selection()
     for range in ranges {
       var row = range.lowerBound
       while row < range.upperBound {
-        let end = min(try cursor.load(at: row), range.upperBound, row + ExpressionEvaluator.batchRowLimit)
-        if let evaluator {
-          for (input, field) in zip(inputs, cursor.fields) { try input.load(field, row..<end) }
-          evaluator.select(inputs.map(\.column), rowCount: end - row, into: &selection)
-          if selection.count == 0 {
-            row = end
-            continue
-          }
+        let end = min(try cursor.load(at: row), range.upperBound)
+        var goesOn = true
+        func take(_ row: Int, _ isTrue: Bool) throws(DSVError) {
+          if goesOn, isTrue, includesDropped || cursor.isLive(row) { goesOn = try body(row) }
         }
-        for candidate in row..<end {
-          guard evaluator == nil || selection.contains(candidate - row) else { continue }
-          guard includesDropped || cursor.isLive(candidate) else { continue }
-          guard try body(candidate) else { return }
+        if let condition {
+          try condition.forEachRow(row..<end, cursor.fields, take)
+        } else {
+          for row in row..<end where goesOn { try take(row, true) }
         }
+        guard goesOn else { return }
         row = end
       }
     }
@@ -119,7 +113,7 @@ package final class RowFilter {
 
   /// How many rows match.
   package func count() throws(DSVError) -> Int {
-    if evaluator == nil { return includesDropped ? table.rowCount : table.liveCount }
+    if condition == nil { return includesDropped ? table.rowCount : table.liveCount }
     var count = 0
     try forEachRow { _ in
       count += 1

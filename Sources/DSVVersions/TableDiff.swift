@@ -14,6 +14,8 @@ public struct DiffCounts: Hashable, Sendable {
   public var cells = 0
   public var schema: [SchemaChange] = []
 
+  package init() {}
+
   public var isEmpty: Bool { self == DiffCounts() }
 }
 

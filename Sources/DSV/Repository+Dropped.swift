@@ -1,0 +1,129 @@
+package import DSVColumns
+package import DSVFormat
+import DSVInterchange
+import DSVRecords
+import DSVStore
+package import DSVTables
+
+/// A row that is not live, and why.
+package struct DroppedRow {
+  /// Its place in the stored table.
+  package let position: Int
+  package let reason: DropReason
+  /// What the rule looked at; `nil` where it looked at no signal.
+  package let value: Double?
+  /// The row's key as JSON, the columns of the key by name; `nil` without a key.
+  package let key: String?
+}
+
+/// What became of a row.
+package enum RowFate {
+  case live(position: Int)
+  case dropped(DroppedRow)
+}
+
+/// Reads which rows of a table were dropped, why, and at which value.
+package final class DroppedRows {
+  private let table: Table
+  private let cursor: TableCursor
+  private let keyCount: Int
+  /// Signals that reasons refer to, by name.
+  private var signals: [String: FieldCursor] = [:]
+
+  package init(_ table: Table, reader: ObjectReader) {
+    self.table = table
+    let fields = table.key.compactMap { name in
+      table.field(name).map { field in
+        var field = field
+        field.name = name
+        return field
+      }
+    }
+    keyCount = fields.count
+    cursor = TableCursor(table, fields: fields, reader: reader)
+    for reason in table.reasons where !reason.signal.isEmpty && signals[reason.signal] == nil {
+      signals[reason.signal] = table.field(reason.signal).map { FieldCursor($0, reader: reader, readAhead: 1) }
+    }
+  }
+
+  /// Calls `body` with each row that was dropped, in order, until it returns `false`.
+  package func forEach(_ body: (DroppedRow) throws(DSVError) -> Bool) throws(DSVError) {
+    var row = 0
+    while row < table.rowCount {
+      let end = try cursor.load(at: row)
+      while row < end {
+        if let dropped = try dropped(row), try !body(dropped) { return }
+        row += 1
+      }
+    }
+  }
+
+  /// What became of the row at a position.
+  package func fate(_ position: Int) throws(DSVError) -> RowFate {
+    guard position >= 0, position < table.rowCount else {
+      throw DSVError(
+        .notFound, "table '\(table.name)' has no row at position \(position); it has \(table.rowCount), from 0")
+    }
+    _ = try cursor.load(at: position)
+    return try dropped(position).map { .dropped($0) } ?? .live(position: position)
+  }
+
+  /// What became of the row with a key: the values of the key's columns as text, in their order.
+  ///
+  /// - Returns: the live row of that key if there is one, else the last that was dropped; `nil` if there was none.
+  package func fate(key: [String]) throws(DSVError) -> RowFate? {
+    guard key.count == keyCount else {
+      throw DSVError(.badInput, "the key has \(keyCount) columns: \(table.key.joined(separator: ", "))")
+    }
+    var found: RowFate?
+    var row = 0
+    while row < table.rowCount {
+      let end = try cursor.load(at: row)
+      while row < end {
+        if try isRow(row, key: key) {
+          guard let dropped = try dropped(row) else { return .live(position: row) }
+          found = .dropped(dropped)
+        }
+        row += 1
+      }
+    }
+    return found
+  }
+
+  private func isRow(_ row: Int, key: [String]) throws(DSVError) -> Bool {
+    for (field, wanted) in zip(cursor.fields, key) {
+      if case .utf8 = field.field.type, !field.loaded.array.isBlob(row - field.loaded.startRow) {
+        guard field.loaded.array.bytes(row - field.loaded.startRow).elementsEqual(wanted.utf8) else { return false }
+        continue
+      }
+      var text = ByteBuffer()
+      try text.appendCSV(field, row)
+      guard text.bytes.elementsEqual(wanted.utf8) else { return false }
+    }
+    return true
+  }
+
+  /// The loaded row, if it was dropped.
+  private func dropped(_ row: Int) throws(DSVError) -> DroppedRow? {
+    let code = cursor.dropCode(row)
+    if code == 0 { return nil }
+    let reason = try cursor.reason(code)
+    var key: String?
+    if keyCount > 0 {
+      var text = ByteBuffer()
+      try text.appendMembers(cursor.fields, row)
+      key = "{" + String(decoding: text.bytes, as: UTF8.self) + "}"
+    }
+    return DroppedRow(position: row, reason: reason, value: try value(reason.signal, row), key: key)
+  }
+
+  private func value(_ signal: String, _ row: Int) throws(DSVError) -> Double? {
+    guard let cell = signals[signal] else { return nil }
+    _ = try cell.load(at: row)
+    if cell.isNull(row) { return nil }
+    let (array, index) = (cell.loaded.array, row - cell.loaded.startRow)
+    guard case .fixed(8) = array.layout else { return nil }
+    return cell.field.type == .int64
+      ? Double(array.fixed(index, as: Int64.self)) : array.fixed(index, as: Double.self)
+  }
+}

@@ -1,0 +1,101 @@
+/// Measures how much of a text is in n-grams of 5 to 10 words that occurred before. A port of datatrove's
+/// `find_all_duplicate`.
+///
+/// An n-gram is its words joined by nothing; after one that occurred before, the search goes on behind it. N-grams are
+/// compared by a 61-bit hash (see `WordHash`), but most are told apart sooner: one of 16 bytes or more occurs once if its
+/// first 16 bytes do.
+struct RepeatedNGrams: ~Copyable {
+  /// How many bytes of an n-gram are looked at first.
+  private static let headByteCount = 16
+
+  /// One table after the other, for each size; 0 is an empty slot.
+  private var slots = ReusedBuffer<UInt64>()
+  /// Where each word starts in the text without white space; and where the last one ends.
+  private var starts = ReusedBuffer<Int>()
+  /// How often heads occur, up to twice; heads that share a place count together, which costs time only.
+  private var headCounts = ReusedBuffer<UInt8>()
+  private var headPlaces = ReusedBuffer<UInt32>()
+  private let seed = HashSeed.shared
+
+  /// The summed length in scalars of the n-grams that occurred before, for each size from 5 to 10.
+  ///
+  /// - Parameter dense: The words joined by nothing.
+  mutating func measure(
+    _ words: borrowing ReusedBuffer<UInt32>, _ traits: UnsafePointer<WordTraits>,
+    dense: borrowing ReusedBuffer<UInt8>
+  ) -> InlineArray<6, Int> {
+    var lengths = InlineArray<6, Int>(repeating: 0)
+    guard words.count >= 5 else { return lengths }
+    countHeads(words, traits, dense)
+    let size = tableSize(words.count)
+    if slots.capacity > 1 << 23, size < 1 << 20 { slots.removeAll(keepingAtMost: 1 << 20) }
+    slots.fill(6 * size, with: 0)
+    let slots = slots.base
+    var resume = InlineArray<6, Int>(repeating: 0)
+    for start in 0...words.count - 5 {
+      if isUnique(start) { continue }
+      var hash: UInt64 = 0
+      for offset in 0..<4 { hash = traits[Int(words[start &+ offset])].hash.appended(to: hash) }
+      let sizes = min(6, words.count &- start &- 4)
+      for extra in 0..<sizes {
+        hash = traits[Int(words[start &+ 4 &+ extra])].hash.appended(to: hash)
+        guard start >= resume[extra] else { continue }
+        if Self.insert(hash &+ 1, into: slots + extra &* size, mask: size &- 1) { continue }
+        resume[extra] = start &+ 5 &+ extra
+        for offset in 0..<5 &+ extra {
+          lengths[extra] &+= Int(traits[Int(words[start &+ offset])].scalarCount)
+        }
+      }
+    }
+    return lengths
+  }
+
+  /// Whether no n-gram that starts at that word equals another one, for certain.
+  @inline(__always)
+  private func isUnique(_ start: Int) -> Bool {
+    starts[start &+ 5] &- starts[start] >= Self.headByteCount && headCounts[Int(headPlaces[start])] == 1
+  }
+
+  /// Counts the first bytes of what follows each word's start.
+  private mutating func countHeads(
+    _ words: borrowing ReusedBuffer<UInt32>, _ traits: UnsafePointer<WordTraits>,
+    _ dense: borrowing ReusedBuffer<UInt8>
+  ) {
+    let size = tableSize(words.count) * 4
+    if headCounts.capacity > 1 << 23, size < 1 << 20 { headCounts.removeAll(keepingAtMost: 1 << 20) }
+    headCounts.fill(size, with: 0)
+    headPlaces.removeAll(keepingAtMost: 1 << 20)
+    headPlaces.reserve(words.count)
+    starts.removeAll(keepingAtMost: 1 << 20)
+    starts.reserve(words.count + 1)
+    let raw = UnsafeRawPointer(dense.base)
+    var start = 0
+    for position in 0..<words.count {
+      var place = 0
+      if start &+ Self.headByteCount <= dense.count {
+        let low = raw.loadUnaligned(fromByteOffset: start, as: UInt64.self)
+        let high = raw.loadUnaligned(fromByteOffset: start &+ 8, as: UInt64.self)
+        place = Int(truncatingIfNeeded: fold(low ^ seed.first, high ^ seed.second)) & (size &- 1)
+        headCounts[place] = headCounts[place] == 0 ? 1 : 2
+      }
+      headPlaces.append(UInt32(truncatingIfNeeded: place))
+      starts.append(start)
+      start &+= Int(traits[Int(words[position])].byteCount)
+    }
+    starts.append(start)
+  }
+
+  /// Inserts `key`, which is not 0; returns whether it is new.
+  @inline(__always)
+  private static func insert(_ key: UInt64, into slots: UnsafeMutablePointer<UInt64>, mask: Int) -> Bool {
+    var slot = Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> 32) & mask
+    while slots[slot] != key {
+      if slots[slot] == 0 {
+        slots[slot] = key
+        return true
+      }
+      slot = (slot &+ 1) & mask
+    }
+    return false
+  }
+}
