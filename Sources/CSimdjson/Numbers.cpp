@@ -151,7 +151,7 @@ int dsv_read_float(const char *bytes, size_t count, float *value) {
   return dsv::is_number(bytes, bytes + count, is_integer) && dsv::read_floating(bytes, bytes + count, *value);
 }
 
-size_t dsv_write_double(double value, char *out) { return dsv::write_floating(value, 0x1p54, out); }
+size_t dsv_write_double(double value, char *out) { return dsv::write_floating(value, 0x1p53, out); }
 size_t dsv_write_float(float value, char *out) { return dsv::write_floating(value, 0x1p24f, out); }
 size_t dsv_write_int64(int64_t value, char *out) { return size_t(std::to_chars(out, out + 32, value).ptr - out); }
 size_t dsv_write_uint64(uint64_t value, char *out) { return size_t(std::to_chars(out, out + 32, value).ptr - out); }

@@ -91,7 +91,7 @@ struct dsv_json_parser {
   bool array(ondemand::array array, const char *at, int depth);
   bool string(dsv_event_kind kind, const char *open_quote, const char *close_quote);
   template <typename Value>
-  bool number(Value &value, std::string_view token);
+  bool number(Value &value, const char *at, size_t count);
   bool end(size_t begin, dsv_event_kind kind, size_t members, const char *at);
 };
 
@@ -122,46 +122,44 @@ bool dsv_json_parser::walk(Value &value, int depth) {
   return scalar(value, token);
 }
 
+// The token runs to where the next one begins, so that only white space can follow the value in it.
 template <typename Value>
 bool dsv_json_parser::scalar(Value &value, std::string_view token) {
   const char *last = token.data() + token.size() - 1;
+  while (is_space(*last)) --last;
   switch (*token.data()) {
     case '"': {
       ondemand::raw_json_string raw;
       if (value.get_raw_json_string().get(raw)) return fail(DSV_JSON_SYNTAX, token.data());
-      while (*last != '"') --last;
       return string(DSV_EVENT_STRING, token.data(), last);
     }
     case 't':
     case 'f': {
       bool flag;
-      if (value.get_bool().get(flag)) return fail(DSV_JSON_SYNTAX, token.data());
+      if (value.get_bool().get(flag) || last != token.data() + (flag ? 3 : 4)) return fail(DSV_JSON_SYNTAX, token.data());
       return emit(flag ? DSV_EVENT_TRUE : DSV_EVENT_FALSE, flag ? 4 : 5, token.data(), 0);
     }
     case 'n': {
       bool is_null = false;
-      // A document answers with a bool, a value with a result.
-      if (simdjson_result<bool>(value.is_null()).get(is_null) || !is_null) {
+      // A document answers with a bool, and takes `nulll` for null; a value answers with a result.
+      if (simdjson_result<bool>(value.is_null()).get(is_null) || !is_null || last != token.data() + 3) {
         return fail(DSV_JSON_SYNTAX, token.data());
       }
       return emit(DSV_EVENT_NULL, 4, token.data(), 0);
     }
     default:
       // What is no number at all fails there as well.
-      return number(value, token);
+      return number(value, token.data(), size_t(last + 1 - token.data()));
   }
 }
 
-// The token runs to the next one, so that only white space can follow the number in it.
 template <typename Value>
-bool dsv_json_parser::number(Value &value, std::string_view token) {
-  size_t count = token.size();
-  while (is_space(token[count - 1])) --count;
-  const char *at = token.data();
+bool dsv_json_parser::number(Value &value, const char *at, size_t count) {
   ondemand::number parsed;
   bool is_minus_zero = count == 2 && at[0] == '-' && at[1] == '0';
-  if (is_minus_zero || value.get_number().get(parsed)) {
-    // simdjson also refuses a number that no type holds; it is one all the same.
+  // simdjson 3.0 answers 0 for a double of more than 19 digits: its number is passed by value on the slow path. It
+  // also refuses a number that no type holds, which is one all the same.
+  if (is_minus_zero || count > 19 || value.get_number().get(parsed)) {
     dsv_event event;
     if (!dsv::read_number(at, count, size_t(at - line), event)) return fail(DSV_JSON_NUMBER, at);
     return tape.append(event) || fail(DSV_JSON_MEMORY, at);
