@@ -91,7 +91,7 @@ package enum EventKind: UInt8, Sendable {
     self.source = source
   }
 
-  /// A number as it was spelt, or any other scalar as it stands in the source.
+  /// A number, bool or null as it was spelt. Not for strings, whose length is that of their unescaped text.
   @inlinable package func spelling(_ event: Event) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: source[event.offset..<event.offset + event.length])
   }

@@ -2,8 +2,8 @@ import DSVRecords
 import Testing
 
 @Suite struct NumberTests {
-  private func event(_ spelling: String) -> Event? {
-    parsing(Array("[\(spelling)]".utf8)) { result in
+  private func event(_ spelling: String, _ parser: JSONParser = JSONParser()) -> Event? {
+    parsing(Array("[\(spelling)]".utf8), parser) { result in
       guard case .success(let events) = result else { return nil }
       #expect(String(decoding: events.spelling(events.events[1]), as: UTF8.self) == spelling)
       return events.events[1]
@@ -57,11 +57,12 @@ import Testing
       values.append(Double(Int64(truncatingIfNeeded: generator.next()) >> Int64(generator.next() % 60)))
       values.append(Double(Int.random(in: 0...1_000_000, using: &generator)) / 1000)
     }
+    let parser = JSONParser()
     for value in values where value.isFinite {
       let text = written { $0.appendJSON(value) }
       #expect(text == value.description)
-      #expect(event(text)?.kind == .double)
-      #expect(event(text)?.double.bitPattern == value.bitPattern, "\(text)")
+      #expect(event(text, parser)?.kind == .double)
+      #expect(event(text, parser)?.double.bitPattern == value.bitPattern, "\(text)")
     }
   }
 
@@ -70,15 +71,16 @@ import Testing
     let seed = UInt64.random(in: 0...UInt64.max)
     print("seed \(seed)")
     var generator = SeededGenerator(seed)
+    let parser = JSONParser()
     for _ in 0..<20_000 {
       for value in [Float(bitPattern: UInt32(truncatingIfNeeded: generator.next())), Float(generator.next() % 100_000_000)]
       where value.isFinite {
         let text = written { $0.appendJSON(value) }
         #expect(text == value.description)
-        let back = parsing(Array(text.utf8)) { try? $0.get() }.map { _ in
-          parsing(Array(text.utf8)) { result in (try? result.get()).flatMap { $0.float32($0.events[0]) } }
+        let back = parsing(Array(text.utf8), parser) { result in
+          (try? result.get()).flatMap { $0.float32($0.events[0]) }
         }
-        #expect(back??.bitPattern == value.bitPattern, "\(text)")
+        #expect(back?.bitPattern == value.bitPattern, "\(text)")
       }
     }
   }
@@ -89,7 +91,6 @@ import Testing
     #expect(written { $0.appendJSON(Double.infinity) } == "\"Infinity\"")
     #expect(written { $0.appendJSON(-Float.infinity) } == "\"-Infinity\"")
     #expect(written { $0.appendCSV(-Double.infinity) } == "-Infinity")
-    #expect(event("\"-Infinity\"")?.kind == .string)
     parsing(Array("\"-Infinity\"".utf8)) { result in
       #expect((try? result.get())?.events[0].float64 == -.infinity)
     }
@@ -97,11 +98,14 @@ import Testing
 
   @Test("every 16-bit float comes back")
   func halfFloats() {
+    let parser = JSONParser()
     for bits in UInt16.min...UInt16.max {
       let value = Float16(bitPattern: bits)
       guard value.isFinite else { continue }
       let text = written { $0.appendJSON(value) }
-      let back = parsing(Array(text.utf8)) { result in (try? result.get()).flatMap { $0.float16($0.events[0]) } }
+      let back = parsing(Array(text.utf8), parser) { result in
+        (try? result.get()).flatMap { $0.float16($0.events[0]) }
+      }
       #expect(back?.bitPattern == bits, "\(text)")
     }
   }
