@@ -21,7 +21,10 @@ let package = Package(
     .target(
       name: "DSVFormat", dependencies: ["CCrypto", "CXXHash", "CZstd"], swiftSettings: house),
     .target(
-      name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
+      name: "CSimdjson",
+      // The same behaviour in every build.
+      cxxSettings: [.define("SIMDJSON_DEVELOPMENT_CHECKS", to: "0")],
+      linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "DSVRecords", dependencies: ["CSimdjson", "DSVFormat"], swiftSettings: house),
     .testTarget(name: "DSVFormatTests", dependencies: ["DSVFormat"], swiftSettings: house),
     .testTarget(name: "DSVRecordsTests", dependencies: ["DSVRecords"], swiftSettings: house),

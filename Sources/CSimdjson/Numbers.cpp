@@ -76,6 +76,12 @@ bool read_floating(const char *bytes, const char *end, F &value) {
   return true;
 }
 
+template <typename I>
+size_t write_integer(I value, char *out) {
+  return size_t(std::to_chars(out, out + 32, value).ptr - out);
+}
+
+// Digits and exponent are libstdc++'s, their layout is Swift's: plain from 1e-4 up to `plain_limit`.
 template <typename F>
 size_t write_floating(F value, F plain_limit, char *out) {
   char digits[64];
@@ -153,6 +159,6 @@ int dsv_read_float(const char *bytes, size_t count, float *value) {
 
 size_t dsv_write_double(double value, char *out) { return dsv::write_floating(value, 0x1p53, out); }
 size_t dsv_write_float(float value, char *out) { return dsv::write_floating(value, 0x1p24f, out); }
-size_t dsv_write_int64(int64_t value, char *out) { return size_t(std::to_chars(out, out + 32, value).ptr - out); }
-size_t dsv_write_uint64(uint64_t value, char *out) { return size_t(std::to_chars(out, out + 32, value).ptr - out); }
+size_t dsv_write_int64(int64_t value, char *out) { return dsv::write_integer(value, out); }
+size_t dsv_write_uint64(uint64_t value, char *out) { return dsv::write_integer(value, out); }
 }

@@ -36,7 +36,8 @@ package struct BadRow: Sendable {
   package let bytes: [UInt8]
 
   package init(
-    source: String, line: Int, offset: Int, reason: Reason, message: String? = nil, bytes: some Sequence<UInt8>
+    source: String, line: Int, offset: Int, reason: Reason, message: String? = nil,
+    bytes: some Sequence<UInt8>
   ) {
     self.source = source
     self.line = line

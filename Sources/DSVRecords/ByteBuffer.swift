@@ -69,3 +69,11 @@ package struct ByteBuffer: ~Copyable {
     return bigger
   }
 }
+
+extension UnsafeRawBufferPointer {
+  /// Whether these are just the bytes of `word`.
+  func isEqual(_ word: StaticString) -> Bool {
+    guard count == word.utf8CodeUnitCount, let baseAddress else { return count == word.utf8CodeUnitCount }
+    return memcmp(baseAddress, word.utf8Start, count) == 0
+  }
+}

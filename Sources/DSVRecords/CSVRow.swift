@@ -140,7 +140,8 @@ struct CSVRow {
     switch state {
     case .cellStart: cells.append(Cell(start: end, end: end, isQuoted: false, hasQuotes: false))
     case .unquoted: cells.append(Cell(start: cellStart, end: end, isQuoted: false, hasQuotes: false))
-    case .closingQuote: cells.append(Cell(start: cellStart, end: end - 1, isQuoted: true, hasQuotes: hasQuotes))
+    case .closingQuote:
+      cells.append(Cell(start: cellStart, end: end - 1, isQuoted: true, hasQuotes: hasQuotes))
     case .quoted: flaw = Flaw(reason: .unclosedQuote, offset: cellStart - 1)
     case .behindFlaw: break
     }

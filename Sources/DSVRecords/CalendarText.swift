@@ -8,8 +8,8 @@ package enum CalendarText {
     return daysPrefix(text)
   }
 
-  /// Units since 1970-01-01 00:00 UTC of `YYYY-MM-DDThh:mm:ss`, with `.` and a fraction or without, and `Z`, `+hh:mm`
-  /// or nothing, which means UTC. A space may stand for the `T`.
+  /// Units since 1970-01-01 00:00 UTC of `YYYY-MM-DDThh:mm:ss`, with `.` and a fraction or without, and `Z`,
+  /// `+hh:mm` or nothing, which means UTC. A space may stand for the `T`.
   ///
   /// `nil` if the text is no such time, is finer than `unit`, or beyond 64 bits.
   package static func timestamp(_ text: UnsafeRawBufferPointer, unit: DataType.TimeUnit) -> Int64? {
@@ -29,7 +29,9 @@ package enum CalendarText {
   }
 
   /// Appends `YYYY-MM-DD`. A year outside 0000 … 9999 gets its sign and all its digits, as in ISO 8601.
-  package static func append(days: Int32, to buffer: inout ByteBuffer) { append(day: Int64(days), to: &buffer) }
+  package static func append(days: Int32, to buffer: inout ByteBuffer) {
+    append(day: Int64(days), to: &buffer)
+  }
 
   private static func append(day: Int64, to buffer: inout ByteBuffer) {
     let (year, month, day) = civil(day)
@@ -43,7 +45,8 @@ package enum CalendarText {
 
   /// Appends an RFC 3339 time with all the digits of `unit`: `2024-02-29T23:59:59.000001Z`.
   ///
-  /// A zone such as `+02:00` is used for it; any other zone is written as UTC, with `Z`; without a zone nothing follows.
+  /// A zone such as `+02:00` is used for it; any other zone is written as UTC, with `Z`; without a zone
+  /// nothing follows.
   package static func append(
     timestamp: Int64, unit: DataType.TimeUnit, zone: String?, to buffer: inout ByteBuffer
   ) {
@@ -109,8 +112,10 @@ package enum CalendarText {
   private static func offset(_ text: UnsafeRawBufferPointer, _ position: Int) -> Int64? {
     if position == text.count { return 0 }
     if position + 1 == text.count { return text[position] == 0x5a || text[position] == 0x7a ? 0 : nil }
-    guard text.count == position + 6, text[position] == 0x2b || text[position] == 0x2d, text[position + 3] == 0x3a,
-      let hour = number(text, position + 1, 2), let minute = number(text, position + 4, 2), hour < 24, minute < 60
+    guard text.count == position + 6, text[position] == 0x2b || text[position] == 0x2d,
+      text[position + 3] == 0x3a,
+      let hour = number(text, position + 1, 2), let minute = number(text, position + 4, 2), hour < 24,
+      minute < 60
     else { return nil }
     let seconds = Int64(hour * 3600 + minute * 60)
     return text[position] == 0x2d ? -seconds : seconds

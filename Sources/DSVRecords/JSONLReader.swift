@@ -28,7 +28,8 @@ final class JSONLReader {
       line += 1
       if row.isTooLong {
         return .badRow(
-          BadRow(source: source, line: line, offset: JSONParser.maxByteCount, reason: .tooLong, bytes: row.bytes))
+          BadRow(
+            source: source, line: line, offset: JSONParser.maxByteCount, reason: .tooLong, bytes: row.bytes))
       }
       if row.bytes.count <= 1024, row.bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) { continue }
       return parse(row.bytes)
@@ -41,7 +42,8 @@ final class JSONLReader {
       let events = try parser.parse(padded: bytes)
       guard events.events[0].kind == .objectBegin else {
         return .badRow(
-          BadRow(source: source, line: line, offset: events.events[0].offset, reason: .notAnObject, bytes: bytes))
+          BadRow(
+            source: source, line: line, offset: events.events[0].offset, reason: .notAnObject, bytes: bytes))
       }
       return .record(Record(events: events, line: line))
     } catch {

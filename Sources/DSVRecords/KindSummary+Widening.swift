@@ -3,16 +3,17 @@ package import DSVFormat
 extension KindSummary {
   /// The fields that a table with the fields `existing` needs so that it holds the rows observed as well.
   ///
-  /// A field keeps its type if every value fits it and else gets the next type that holds both (``widened(_:)``).
-  /// Fields that only the rows have come last. So the rows fit a table as it is if this returns `existing`.
-  /// Fitting is judged by kind and range: whether a text is a date, a decimal or base64 shows when it is converted.
+  /// A field keeps its type if every value fits it and else gets the next type that holds both
+  /// (``widened(_:)``). Fields that only the rows have come last. So the rows fit a table as it is if this
+  /// returns `existing`. Fitting is judged by kind and range: whether a text is a date, a decimal or base64
+  /// shows when it is converted.
   package func fields(widening existing: [Field]) -> [Field] { fields(widening: existing, at: 0) }
 
   /// What `existing` must become to hold the values observed as well: itself if they fit.
   ///
-  /// Integers widen to `int64` or `uint64`; an integer type of up to 32 bits widens to `float64`, and `int64` and
-  /// `uint64` do not, since values beyond 2^53 may be stored; a fixed-size list widens to a list; a struct gets the new
-  /// fields; all else becomes `json`, or for CSV `utf8`.
+  /// Integers widen to `int64` or `uint64`; an integer type of up to 32 bits widens to `float64`, and `int64`
+  /// and `uint64` do not, since values beyond 2^53 may be stored; a fixed-size list widens to a list; a
+  /// struct gets the new fields; all else becomes `json`, or for CSV `utf8`.
   package func widened(_ existing: DataType) -> DataType { widened(existing, 0) }
 
   private func fields(widening existing: [Field], at node: Int) -> [Field] {

@@ -19,14 +19,15 @@ import Glibc
 /// | objects with more than 256 distinct keys in all; anything nested deeper than 16 levels | `json` |
 /// | arrays with objects or mixed kinds among their elements | `json` for the whole field |
 ///
-/// Null goes with everything. In CSV, which has no nested values, `utf8` stands wherever the table says `json`, and the
-/// column keeps its cells as they were written.
+/// Null goes with everything. In CSV, which has no nested values, `utf8` stands wherever the table says
+/// `json`, and the column keeps its cells as they were written.
 ///
 /// One value a thread; ``merge(_:)`` joins several. Costs a few nanoseconds a value when rows are alike.
 package final class KindSummary {
   /// Levels of nesting within a row that become structs and lists.
   package static let maxLevel = 16
-  /// Distinct keys that a nested object may have in all rows to become a struct. A row itself has no such bound.
+  /// Distinct keys that a nested object may have in all rows to become a struct. A row itself has no such
+  /// bound.
   package static let maxFieldCount = 256
 
   /// Whether what would be `json` is `utf8`, as for CSV.
@@ -109,7 +110,8 @@ package final class KindSummary {
     return Int(nodes[node].element)
   }
 
-  /// The node of an object's field, new if need be; −1 if the object has too many, which ends its being a struct.
+  /// The node of an object's field, new if need be; −1 if the object has too many, which ends its being a
+  /// struct.
   func child(of node: Int, named name: UnsafeRawBufferPointer) -> Int {
     var hash = Hash64.of(name, seed: UInt64(node))
     while let found = nodesByName[hash] {

@@ -16,8 +16,8 @@ package struct Record {
 
 /// Reads the rows of a JSONL or CSV file, whatever the size of the pieces in which its bytes come.
 ///
-/// A byte order mark at the start is skipped, `\n` and `\r\n` end lines, and the last line may lack its end. Memory is
-/// bounded by the longest row, which may have 256 MiB. One value a thread.
+/// A byte order mark at the start is skipped, `\n` and `\r\n` end lines, and the last line may lack its end.
+/// Memory is bounded by the longest row, which may have 256 MiB. One value a thread.
 package final class RecordReader {
   /// What comes next.
   package enum Item {
@@ -47,8 +47,8 @@ package final class RecordReader {
 
   /// The next row, bad row, or the end. The events of the row before it are no longer valid.
   ///
-  /// - Throws: what the source throws, and `badInput` for a file that cannot be gone on with: a CSV header that is
-  ///   missing or names a column twice, a CSV row that is longer than 256 MiB.
+  /// - Throws: what the source throws, and `badInput` for a file that cannot be gone on with: a CSV header
+  ///   that is missing or names a column twice, a CSV row that is longer than 256 MiB.
   package func next() throws(DSVError) -> Item {
     switch lines {
     case .jsonl(let reader): try reader.next()

@@ -3,8 +3,9 @@ import DSVFormat
 
 /// Parses JSON texts one at a time into events. One value a thread.
 ///
-/// What is accepted is RFC 8259 with these bounds: valid UTF-8, no half surrogate pair, no key twice in an object, at
-/// most 128 levels, at most 256 MiB. `-0` is the double −0.0; a number that fits no type is kept by its spelling.
+/// What is accepted is RFC 8259 with these bounds: valid UTF-8, no half surrogate pair, no key twice in an
+/// object, at most 128 levels, at most 256 MiB. `-0` is the double −0.0; a number that fits no type is kept
+/// by its spelling.
 package final class JSONParser {
   /// The longest text, in bytes.
   package static let maxByteCount = 1 << 28
@@ -71,7 +72,9 @@ package enum NumberText {
   static func event(_ bytes: UnsafeRawBufferPointer, offset: Int) -> Event? {
     guard let base = bytes.baseAddress else { return nil }
     var event = dsv_event()
-    guard dsv_json_number(base.assumingMemoryBound(to: CChar.self), bytes.count, &event) != 0 else { return nil }
+    guard dsv_json_number(base.assumingMemoryBound(to: CChar.self), bytes.count, &event) != 0 else {
+      return nil
+    }
     return Event(head: event.head | UInt64(offset) << 34, payload: event.payload)
   }
 

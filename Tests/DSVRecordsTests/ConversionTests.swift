@@ -32,18 +32,25 @@ import Testing
     #expect(days("2024-02-29") == 19_782)
     #expect(days("0000-01-01") == -719_528)
     #expect(days("9999-12-31") == 2_932_896)
-    for bad in ["2023-02-29", "1900-02-29", "2024-13-01", "2024-00-01", "2024-01-32", "2024-1-1", "24-01-01", "2024-01-01T", "2024/01/01", ""] {
+    for bad in [
+      "2023-02-29", "1900-02-29", "2024-13-01", "2024-00-01", "2024-01-32", "2024-1-1", "24-01-01",
+      "2024-01-01T", "2024/01/01", "",
+    ] {
       #expect(days(bad) == nil, "\(bad)")
     }
-    func time(_ text: String, _ unit: DataType.TimeUnit) -> Int64? { convert("\"\(text)\"") { $0.timestamp($1, unit: unit) } }
+    func time(_ text: String, _ unit: DataType.TimeUnit) -> Int64? {
+      convert("\"\(text)\"") { $0.timestamp($1, unit: unit) }
+    }
     #expect(time("1970-01-01T00:00:00Z", .second) == 0)
     #expect(time("1969-12-31T23:59:59.5Z", .millisecond) == -500)
     #expect(time("2024-02-29 12:00:00.123456789+02:00", .nanosecond) == 1_709_200_800_123_456_789)
     #expect(time("2024-02-29T12:00:00.1200-00:30", .millisecond) == 1_709_209_800_120)
     #expect(time("2024-02-29T12:00:00", .second) == 1_709_208_000)
     for bad in [
-      "2024-02-29T12:00:00.5Z", "2024-02-29T24:00:00Z", "2024-02-29T12:60:00Z", "2024-02-29T12:00:60Z", "2024-02-29T12:00:00.Z",
-      "2024-02-29T12:00:00+2:00", "2024-02-29T12:00:00+24:00", "2024-02-29T12:00:00ZZ", "2024-02-29T12:00", "2024-02-29",
+      "2024-02-29T12:00:00.5Z", "2024-02-29T24:00:00Z", "2024-02-29T12:60:00Z", "2024-02-29T12:00:60Z",
+      "2024-02-29T12:00:00.Z",
+      "2024-02-29T12:00:00+2:00", "2024-02-29T12:00:00+24:00", "2024-02-29T12:00:00ZZ", "2024-02-29T12:00",
+      "2024-02-29",
     ] { #expect(time(bad, .second) == nil, "\(bad)") }
     #expect(time("9999-12-31T00:00:00Z", .nanosecond) == nil)
     #expect(convert("17") { $0.timestamp($1, unit: .second) } == 17)
@@ -62,17 +69,25 @@ import Testing
       for zone in [nil, "UTC", "+02:00", "-11:30", "Europe/Berlin"] {
         for _ in 0..<200 {
           let value = Int64.random(in: -60_000_000_000...250_000_000_000, using: &generator)
-          let count = unit == .nanosecond ? Int64(truncatingIfNeeded: generator.next()) : value * unit.countPerSecond + 7 % unit.countPerSecond
+          let count =
+            unit == .nanosecond
+            ? Int64(truncatingIfNeeded: generator.next())
+            : value * unit.countPerSecond + 7 % unit.countPerSecond
           let text = written { CalendarText.append(timestamp: count, unit: unit, zone: zone, to: &$0) }
           #expect(convert("\"\(text)\"") { $0.timestamp($1, unit: unit) } == count, "\(text)")
         }
       }
     }
-    #expect(written { CalendarText.append(timestamp: -1, unit: .microsecond, zone: "UTC", to: &$0) } == "1969-12-31T23:59:59.999999Z")
-    #expect(written { CalendarText.append(timestamp: 0, unit: .second, zone: "+02:00", to: &$0) } == "1970-01-01T02:00:00+02:00")
+    #expect(
+      written { CalendarText.append(timestamp: -1, unit: .microsecond, zone: "UTC", to: &$0) }
+        == "1969-12-31T23:59:59.999999Z")
+    #expect(
+      written { CalendarText.append(timestamp: 0, unit: .second, zone: "+02:00", to: &$0) }
+        == "1970-01-01T02:00:00+02:00")
     for extreme in [Int64.min, Int64.max] {
       for unit in DataType.TimeUnit.allCases {
-        #expect(!written { CalendarText.append(timestamp: extreme, unit: unit, zone: "+02:00", to: &$0) }.isEmpty)
+        #expect(
+          !written { CalendarText.append(timestamp: extreme, unit: unit, zone: "+02:00", to: &$0) }.isEmpty)
       }
     }
   }
@@ -96,11 +111,15 @@ import Testing
     #expect(decimal("0e999999999999999999999", 1, 0) == 0)
     #expect(decimal("1e999999999999999999999", 38, 0) == nil)
     #expect(decimal("1e-999999999999999999999", 38, 38) == nil)
-    #expect(decimal("99999999999999999999999999999999999999", 38, 0) == 99999999999999999999999999999999999999)
-    #expect(decimal("\"-12345678901234567890.123456789\"", 38, 9) == -12345678901234567890123456789)
+    #expect(
+      decimal("99999999999999999999999999999999999999", 38, 0)
+        == 99_999_999_999_999_999_999_999_999_999_999_999_999)
+    #expect(decimal("\"-12345678901234567890.123456789\"", 38, 9) == -12_345_678_901_234_567_890_123_456_789)
     #expect(decimal("\"1,5\"", 38, 9) == nil)
     #expect(decimal("true", 38, 9) == nil)
-    for (value, scale, text) in [(Int128(1250), 3, "1.250"), (-1, 3, "-0.001"), (0, 2, "0.00"), (12, -2, "1200"), (5, 0, "5")] {
+    for (value, scale, text) in [
+      (Int128(1250), 3, "1.250"), (-1, 3, "-0.001"), (0, 2, "0.00"), (12, -2, "1200"), (5, 0, "5"),
+    ] {
       #expect(written { DecimalText.append(value, scale: scale, to: &$0) } == text)
       #expect(decimal(text, 38, scale) == value)
     }
@@ -132,7 +151,9 @@ import Testing
 
   @Test("a mismatch names kinds and never the value")
   func mismatches() {
-    func message(_ json: String, _ type: DataType) -> String? { convert(json) { Mismatch.message(wanted: type, found: $1) } }
+    func message(_ json: String, _ type: DataType) -> String? {
+      convert(json) { Mismatch.message(wanted: type, found: $1) }
+    }
     #expect(message("\"secret\"", .int8) == "wanted int8, found string")
     #expect(message("300", .int8) == "wanted int8, found an integer that does not fit")
     #expect(message("\"secret\"", .date) == "wanted date, found a string that is none")

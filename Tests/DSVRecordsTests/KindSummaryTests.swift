@@ -51,7 +51,9 @@ import Testing
     let rows = (0..<257).map { "{\"k\($0)\":1}" }
     #expect(try type(of: "{\"a\":1}", "{\"b\":1}") == "struct<a: int64, b: int64>")
     let inferred = try summary(rows[..<256].map { "{\"a\":\($0)}" }.joined(separator: "\n"))
-    guard case .struct(let fields) = inferred.inferredFields()[0].type else { throw DSVError(.corrupt, "no struct") }
+    guard case .struct(let fields) = inferred.inferredFields()[0].type else {
+      throw DSVError(.corrupt, "no struct")
+    }
     #expect(fields.count == 256)
     let open = try summary(rows.map { "{\"a\":\($0)}" }.joined(separator: "\n"))
     #expect(open.inferredFields()[0].type == .json)
@@ -60,8 +62,10 @@ import Testing
 
   @Test("in CSV a mix is text")
   func csv() throws {
-    let fields = try summary("a,b,c,d,e\n1,1,x,true,\n2,x,,false,\n3,1.5,y,,\n18446744073709551616,2,,,\n", .csv)
-      .inferredFields()
+    let fields = try summary(
+      "a,b,c,d,e\n1,1,x,true,\n2,x,,false,\n3,1.5,y,,\n18446744073709551616,2,,,\n", .csv
+    )
+    .inferredFields()
     #expect(fields.map(\.type) == [.utf8, .utf8, .utf8, .bool, .null])
     #expect(fields.map(\.name) == ["a", "b", "c", "d", "e"])
   }
@@ -71,7 +75,10 @@ import Testing
     let seed = UInt64.random(in: 0...UInt64.max)
     print("seed \(seed)")
     var generator = SeededGenerator(seed)
-    let values = ["1", "-1", "2.5", "null", "true", "\"s\"", "[]", "[1]", "[1.5,null]", "{\"x\":1}", "{\"y\":{\"z\":2}}", "9007199254740993", "18446744073709551615", "1e999"]
+    let values = [
+      "1", "-1", "2.5", "null", "true", "\"s\"", "[]", "[1]", "[1.5,null]", "{\"x\":1}", "{\"y\":{\"z\":2}}",
+      "9007199254740993", "18446744073709551615", "1e999",
+    ]
     for _ in 0..<500 {
       func some() -> String {
         (0..<Int.random(in: 0...3, using: &generator)).map { _ in
@@ -90,18 +97,30 @@ import Testing
   @Test(
     "existing types stay where values fit and widen where they do not",
     arguments: [
-      ("null", "1", "int64"), ("int64", "null", "int64"), ("int8", "127", "int8"), ("int8", "128", "int64"), ("uint8", "255", "uint8"),
-      ("uint8", "-1", "int64"), ("uint64", "-1", "json"), ("int64", "9223372036854775808", "json"), ("uint32", "9223372036854775808", "uint64"),
-      ("int32", "1.5", "float64"), ("int64", "1.5", "json"), ("int64", "\"a\"", "json"), ("float64", "3", "float64"),
-      ("float64", "9007199254740993", "json"), ("float64", "\"NaN\"", "float64"), ("float64", "\"nan\"", "json"), ("float32", "0.1", "float32"),
-      ("float32", "1e39", "float64"), ("float32", "16777217", "float64"), ("float16", "65504.0", "float16"), ("float16", "1e5", "float64"),
-      ("utf8", "\"a\"", "utf8"), ("utf8", "1", "json"), ("binary", "\"YQ==\"", "binary"), ("date", "\"2024-01-01\"", "date"),
-      ("timestamp[us, UTC]", "17", "timestamp[us, UTC]"), ("decimal128(9, 2)", "1.25", "decimal128(9, 2)"), ("decimal128(9, 2)", "true", "json"),
-      ("json", "{}", "json"), ("bool", "true", "bool"), ("bool", "1", "json"), ("list<int8>", "[1,300]", "list<int64>"),
-      ("list<int8>", "[\"a\"]", "json"), ("list<int8>", "1", "json"), ("list<json>", "[1,\"a\"]", "list<json>"),
-      ("list<struct<a: int64>>", "[{\"a\":1,\"b\":2}]", "list<struct<a: int64, b: int64>>"), ("fixed_size_list<float32, 2>", "[1.5,2]", "fixed_size_list<float32, 2>"),
-      ("fixed_size_list<float32, 2>", "[1.5]", "list<float32>"), ("struct<a: int8>", "{\"a\":1}", "struct<a: int8>"),
-      ("struct<a: int8>", "{\"b\":\"x\"}", "struct<a: int8, b: utf8>"), ("struct<a: int8>", "[]", "json"), ("list<null>", "[1]", "list<int64>"),
+      ("null", "1", "int64"), ("int64", "null", "int64"), ("int8", "127", "int8"), ("int8", "128", "int64"),
+      ("uint8", "255", "uint8"),
+      ("uint8", "-1", "int64"), ("uint64", "-1", "json"), ("int64", "9223372036854775808", "json"),
+      ("uint32", "9223372036854775808", "uint64"),
+      ("int32", "1.5", "float64"), ("int64", "1.5", "json"), ("int64", "\"a\"", "json"),
+      ("float64", "3", "float64"),
+      ("float64", "9007199254740993", "json"), ("float64", "\"NaN\"", "float64"),
+      ("float64", "\"nan\"", "json"), ("float32", "0.1", "float32"),
+      ("float32", "1e39", "float64"), ("float32", "16777217", "float64"), ("float16", "65504.0", "float16"),
+      ("float16", "1e5", "float64"),
+      ("utf8", "\"a\"", "utf8"), ("utf8", "1", "json"), ("binary", "\"YQ==\"", "binary"),
+      ("date", "\"2024-01-01\"", "date"),
+      ("timestamp[us, UTC]", "17", "timestamp[us, UTC]"), ("decimal128(9, 2)", "1.25", "decimal128(9, 2)"),
+      ("decimal128(9, 2)", "true", "json"),
+      ("json", "{}", "json"), ("bool", "true", "bool"), ("bool", "1", "json"),
+      ("list<int8>", "[1,300]", "list<int64>"),
+      ("list<int8>", "[\"a\"]", "json"), ("list<int8>", "1", "json"),
+      ("list<json>", "[1,\"a\"]", "list<json>"),
+      ("list<struct<a: int64>>", "[{\"a\":1,\"b\":2}]", "list<struct<a: int64, b: int64>>"),
+      ("fixed_size_list<float32, 2>", "[1.5,2]", "fixed_size_list<float32, 2>"),
+      ("fixed_size_list<float32, 2>", "[1.5]", "list<float32>"),
+      ("struct<a: int8>", "{\"a\":1}", "struct<a: int8>"),
+      ("struct<a: int8>", "{\"b\":\"x\"}", "struct<a: int8, b: utf8>"), ("struct<a: int8>", "[]", "json"),
+      ("list<null>", "[1]", "list<int64>"),
     ])
   func widening(existing: String, value: String, result: String) throws {
     let fields = [Field("a", try DataType(parsing: existing), isNullable: false), Field("z", .bool)]

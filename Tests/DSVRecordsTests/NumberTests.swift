@@ -25,7 +25,8 @@ import Testing
   @Test(
     "a number that no type holds is kept as spelt",
     arguments: [
-      "18446744073709551616", "-9223372036854775809", "1e400", "-1e400", "1E309", "123456789012345678901234567890",
+      "18446744073709551616", "-9223372036854775809", "1e400", "-1e400", "1E309",
+      "123456789012345678901234567890",
       "1.8e308", "100000000000000000000000000000000000000000e300",
     ])
   func bigNumbers(spelling: String) { #expect(event(spelling)?.kind == .bigNumber) }
@@ -34,12 +35,17 @@ import Testing
     "doubles are rounded correctly, bit for bit",
     arguments: [
       ("-0", 0x8000_0000_0000_0000), ("-0.0", 0x8000_0000_0000_0000), ("0.0", 0), ("1e-400", 0), ("0e400", 0),
-      ("-1e-400", 0x8000_0000_0000_0000), ("5e-324", 1), ("2.4703282292062327e-324", 0), ("2.4703282292062328e-324", 1),
-      ("4.9406564584124654e-324", 1), ("2.2250738585072011e-308", 0x000f_ffff_ffff_ffff), ("2.2250738585072014e-308", 0x0010_0000_0000_0000),
-      ("1.7976931348623157e308", 0x7fef_ffff_ffff_ffff), ("0.1", 0x3fb9_9999_9999_999a), ("9007199254740993.0", 0x4340_0000_0000_0000),
-      ("0.30000000000000004", 0x3fd3_3333_3333_3334), ("1.00000000000000011102230246251565404236316680908203125", 0x3ff0_0000_0000_0000),
-      ("1.00000000000000011102230246251565404236316680908203126", 0x3ff0_0000_0000_0001), ("1e23", 0x44b5_2d02_c7e1_4af6),
-          ] as [(String, UInt64)])
+      ("-1e-400", 0x8000_0000_0000_0000), ("5e-324", 1), ("2.4703282292062327e-324", 0),
+      ("2.4703282292062328e-324", 1),
+      ("4.9406564584124654e-324", 1), ("2.2250738585072011e-308", 0x000f_ffff_ffff_ffff),
+      ("2.2250738585072014e-308", 0x0010_0000_0000_0000),
+      ("1.7976931348623157e308", 0x7fef_ffff_ffff_ffff), ("0.1", 0x3fb9_9999_9999_999a),
+      ("9007199254740993.0", 0x4340_0000_0000_0000),
+      ("0.30000000000000004", 0x3fd3_3333_3333_3334),
+      ("1.00000000000000011102230246251565404236316680908203125", 0x3ff0_0000_0000_0000),
+      ("1.00000000000000011102230246251565404236316680908203126", 0x3ff0_0000_0000_0001),
+      ("1e23", 0x44b5_2d02_c7e1_4af6),
+    ] as [(String, UInt64)])
   func doubles(spelling: String, bits: UInt64) {
     #expect(event(spelling)?.kind == .double)
     #expect(event(spelling)?.double.bitPattern == bits)
@@ -51,7 +57,10 @@ import Testing
     let seed = UInt64.random(in: 0...UInt64.max)
     print("seed \(seed)")
     var generator = SeededGenerator(seed)
-    var values: [Double] = [0, -0.0, 1, 0.1, 1e-7, .leastNonzeroMagnitude, .greatestFiniteMagnitude, 0x1p53, 0x1p54, 0x1p54 + 4, 1e15, 1e16, 1e17, 0.0001, 0.00001]
+    var values: [Double] = [
+      0, -0.0, 1, 0.1, 1e-7, .leastNonzeroMagnitude, .greatestFiniteMagnitude, 0x1p53, 0x1p54, 0x1p54 + 4,
+      1e15, 1e16, 1e17, 0.0001, 0.00001,
+    ]
     for _ in 0..<20_000 {
       values.append(Double(bitPattern: generator.next()))
       values.append(Double(Int64(truncatingIfNeeded: generator.next()) >> Int64(generator.next() % 60)))
@@ -73,7 +82,10 @@ import Testing
     var generator = SeededGenerator(seed)
     let parser = JSONParser()
     for _ in 0..<20_000 {
-      for value in [Float(bitPattern: UInt32(truncatingIfNeeded: generator.next())), Float(generator.next() % 100_000_000)]
+      for value in [
+        Float(bitPattern: UInt32(truncatingIfNeeded: generator.next())),
+        Float(generator.next() % 100_000_000),
+      ]
       where value.isFinite {
         let text = written { $0.appendJSON(value) }
         #expect(text == value.description)

@@ -9,12 +9,16 @@ import Testing
     print("seed \(seed)")
     var generator = SeededGenerator(seed)
     let parser = JSONParser()
-    #expect(written { $0.appendJSON(string: "\u{0}\u{1f}\u{8}\u{c}\n\r\t\"\\/\u{7f}é😀\u{2028}") } == "\"\\u0000\\u001f\\b\\f\\n\\r\\t\\\"\\\\/\u{7f}é😀\u{2028}\"")
+    #expect(
+      written { $0.appendJSON(string: "\u{0}\u{1f}\u{8}\u{c}\n\r\t\"\\/\u{7f}é😀\u{2028}") }
+        == "\"\\u0000\\u001f\\b\\f\\n\\r\\t\\\"\\\\/\u{7f}é😀\u{2028}\"")
     for round in 0..<2000 {
       var text = ""
       for _ in 0..<Int.random(in: 0...80, using: &generator) {
         let limit: UInt32 = round % 4 == 0 ? 0x80 : 0x110000
-        if let scalar = Unicode.Scalar(UInt32.random(in: 0..<limit, using: &generator)) { text.unicodeScalars.append(scalar) }
+        if let scalar = Unicode.Scalar(UInt32.random(in: 0..<limit, using: &generator)) {
+          text.unicodeScalars.append(scalar)
+        }
       }
       let json = written { $0.appendJSON(string: text) }
       parsing(Array(json.utf8), parser) { result in
@@ -37,9 +41,15 @@ import Testing
       case 3: return written { $0.appendJSON(generator.next()) }
       case 4: return written { $0.appendJSON(Double(Int64(truncatingIfNeeded: generator.next())) / 1024) }
       case 5: return "1e\(generator.next() % 1000)"
-      case 6: return written { $0.appendJSON(string: String(repeating: "\\é\u{1}x", count: Int(generator.next() % 30))) }
-      case 7: return "[" + (0..<generator.next() % 5).map { _ in value(depth + 1) }.joined(separator: ",") + "]"
-      default: return "{" + (0..<generator.next() % 20).map { "\"k\($0)\":" + value(depth + 1) }.joined(separator: ",") + "}"
+      case 6:
+        return written {
+          $0.appendJSON(string: String(repeating: "\\é\u{1}x", count: Int(generator.next() % 30)))
+        }
+      case 7:
+        return "[" + (0..<generator.next() % 5).map { _ in value(depth + 1) }.joined(separator: ",") + "]"
+      default:
+        return "{"
+          + (0..<generator.next() % 20).map { "\"k\($0)\":" + value(depth + 1) }.joined(separator: ",") + "}"
       }
     }
     for _ in 0..<500 {
@@ -69,7 +79,9 @@ import Testing
 
   @Test("what a terminal would act on is escaped")
   func terminal() {
-    #expect(TerminalText.escaped("a\u{1b}[2J\u{9b}\u{7f}\n\t\u{202e}é😀\\") == "a\\x1b[2J\\x9b\\x7f\\n\\t\\u202eé😀\\")
+    #expect(
+      TerminalText.escaped("a\u{1b}[2J\u{9b}\u{7f}\n\t\u{202e}é😀\\") == "a\\x1b[2J\\x9b\\x7f\\n\\t\\u202eé😀\\"
+    )
     #expect(TerminalText.escaped("plain") == "plain")
   }
 }
