@@ -27,7 +27,9 @@ let package = Package(
       linkerSettings: [.linkedLibrary("simdjson")]),
     .target(name: "DSVRecords", dependencies: ["CSimdjson", "DSVFormat"], swiftSettings: house),
     .testTarget(name: "DSVFormatTests", dependencies: ["DSVFormat"], swiftSettings: house),
-    .testTarget(name: "DSVRecordsTests", dependencies: ["DSVRecords"], swiftSettings: house),
+    .testTarget(
+      name: "DSVRecordsTests", dependencies: ["DSVFormat", "DSVRecords"], exclude: ["Fixtures"],
+      swiftSettings: house),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

@@ -10,6 +10,18 @@ extension DataType {
   }
 }
 
+extension Field {
+  /// The name as a struct's text form has it: in quotes only where it must be.
+  var quotedName: String {
+    let needsQuotes =
+      name.isEmpty || name.first == " " || name.last == " " || name.first == "\t"
+      || name.utf8.contains { ":,<>\"\\".utf8.contains($0) }
+    guard needsQuotes else { return name }
+    let escaped = name.unicodeScalars.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : "\($0)" }.joined()
+    return "\"\(escaped)\""
+  }
+}
+
 /// Reads a type's text form from left to right.
 private struct DataTypeParser {
   private static let maxDepth = 64

@@ -72,13 +72,17 @@ struct CSVRow {
   }
 
   private mutating func splitUnquoted(_ bytes: UnsafeRawBufferPointer) -> Bool? {
-    position = bytes.firstIndex(of: 0x2c, or: 0x0a, from: position)
-    guard position < bytes.count else { return nil }
-    if bytes[position] == 0x2c {
+    while true {
+      position = bytes.firstIndex(of: 0x2c, or: 0x0a, from: position)
+      guard position < bytes.count else { return nil }
+      if bytes[position] == 0x0a { break }
       cells.append(Cell(start: cellStart, end: position, isQuoted: false, hasQuotes: false))
       position += 1
-      state = .cellStart
-      return false
+      guard position < bytes.count, bytes[position] != 0x22 else {
+        state = .cellStart
+        return false
+      }
+      cellStart = position
     }
     let end = position > cellStart && bytes[position - 1] == 0x0d ? position - 1 : position
     cells.append(Cell(start: cellStart, end: end, isQuoted: false, hasQuotes: false))

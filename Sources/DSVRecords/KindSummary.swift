@@ -51,6 +51,16 @@ package final class KindSummary {
   /// How many rows were observed.
   package var rowCount: Int { nodes[0].valueCount }
 
+  /// In how many rows the field is null or not there.
+  package func missingCount(of field: String) -> Int {
+    var field = field
+    let node = field.withUTF8 { name in
+      children(of: 0).first { isNamed($0, UnsafeRawBufferPointer(name)) }
+    }
+    guard let node else { return rowCount }
+    return rowCount - nodes[node].valueCount + nodes[node].nullCount
+  }
+
   /// Takes a row into account.
   package func observe(_ record: Events) {
     var cursor = EventCursor(record)

@@ -21,6 +21,7 @@ package final class JSONParser {
   }
 
   private let parser: OpaquePointer
+  private var copy = ByteBuffer()
 
   package init() {
     guard let parser = dsv_json_parser_create() else { preconditionFailure("no memory for a JSON parser") }
@@ -41,6 +42,15 @@ package final class JSONParser {
     }
     let first = UnsafeRawPointer(events).assumingMemoryBound(to: Event.self)
     return Events(UnsafeBufferPointer(start: first, count: result.count), source: text)
+  }
+
+  /// The one JSON value in `text`, of which a copy is made, so that nothing needs to follow it.
+  package func parse(copying text: UnsafeRawBufferPointer) throws(Failure) -> Events {
+    guard text.count <= Self.maxByteCount else { throw Failure(reason: .tooLong, offset: Self.maxByteCount) }
+    copy.removeAll()
+    copy.append(text)
+    copy.reserve(Self.padding).initializeMemory(as: UInt8.self, repeating: 0, count: Self.padding)
+    return try parse(padded: copy.bytes)
   }
 }
 

@@ -9,6 +9,7 @@ import Testing
       .timestamp(.microsecond, zone: "Europe/Berlin"),
       .decimal128(precision: 38, scale: -9), .list(.list(.int32)), .fixedSizeList(.float32, count: 768),
       .struct([]),
+      .struct([Field("a:b,<\"\\>", .int8), Field("", .int8), Field(" x ", .int8), Field("q\"", .int8)]),
       .struct([Field("a", .int64), Field("b c", .struct([Field("é", .list(.utf8))]))]),
     ] as [DataType])
   func roundTrip(type: DataType) throws { #expect(try DataType(parsing: type.description) == type) }

@@ -129,6 +129,14 @@ import Testing
     #expect(widened[0].isNullable == false)
   }
 
+  @Test("missing values are counted")
+  func missing() throws {
+    let seen = try summary("{\"a\":1}\n{\"a\":null}\n{\"b\":2}")
+    #expect(seen.missingCount(of: "a") == 2)
+    #expect(seen.missingCount(of: "b") == 2)
+    #expect(seen.missingCount(of: "c") == 3)
+  }
+
   @Test("new fields come last")
   func newFields() throws {
     let widened = try summary("{\"n\":1,\"a\":2}").fields(widening: [Field("a", .int64)])
