@@ -42,7 +42,7 @@ struct TextBuffer {
   bool reset(size_t count) {
     if (count > capacity) {
       std::free(bytes);
-      capacity = count * 2;
+      capacity = count + count / 4 + 1024;
       bytes = static_cast<char *>(std::malloc(capacity + DSV_JSON_PADDING));
     }
     next = bytes;

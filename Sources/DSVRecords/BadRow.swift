@@ -64,7 +64,7 @@ extension BadRow.Reason {
     case .escape: "a string has an escape that means no character"
     case .trailing: "there is more after the end of the value"
     case .empty: "there is no value"
-    case .memory: "there is not enough memory for this row"
+    case .memory: "there is not enough memory to read the row"
     case .controlCharacter: "a string holds a control character that is not escaped"
     case .unclosedString: "a string is not closed: is the file cut off?"
     case .duplicateKey: "an object has the same key twice"

@@ -29,20 +29,26 @@ final class JSONLReader {
       if row.isTooLong {
         return .badRow(bad(.tooLong, row.bytes, offset: JSONParser.maxByteCount))
       }
-      if let item = parse(row.bytes) { return item }
+      if let item = try parse(row.bytes) { return item }
     }
     return .end
   }
 
   /// `nil` for a blank line.
-  private func parse(_ bytes: UnsafeRawBufferPointer) -> RecordReader.Item? {
+  private func parse(_ bytes: UnsafeRawBufferPointer) throws(DSVError) -> RecordReader.Item? {
     do throws(JSONParser.Failure) {
       let events = try parser.parse(padded: bytes)
       let first = events.events[0]
       guard first.kind == .objectBegin else { return .badRow(bad(.notAnObject, bytes, offset: first.offset)) }
       return .record(Record(events: events, line: line))
     } catch {
-      return error.reason == .empty ? nil : .badRow(bad(error.reason, bytes, offset: error.offset))
+      switch error.reason {
+      case .empty: return nil
+      case .memory:
+        // Nothing is wrong with the row.
+        throw DSVError(.full, "\(TerminalText.escaped(source)):\(line): \(error.reason.message)")
+      default: return .badRow(bad(error.reason, bytes, offset: error.offset))
+      }
     }
   }
 

@@ -5,8 +5,8 @@ extension KindSummary {
   ///
   /// A field keeps its type if every value fits it and else gets the next type that holds both
   /// (``widened(_:)``). Fields that only the rows have come last. So the rows fit a table as it is if this
-  /// returns `existing`. Fitting is judged by kind and range: whether a text is a date, a decimal or base64
-  /// shows when it is converted.
+  /// returns `existing`. Fitting is judged by kind and range: whether a text is a date, a decimal, base64 or,
+  /// in CSV, a list shows when it is converted.
   package func fields(widening existing: [Field]) -> [Field] { fields(widening: existing, at: 0) }
 
   /// What `existing` must become to hold the values observed as well: itself if they fit.
@@ -34,8 +34,7 @@ extension KindSummary {
   private func widened(_ existing: DataType, _ node: Int) -> DataType {
     let seen = nodes[node]
     if seen.kindCount == 0 { return existing }
-    // Every CSV cell is text as well.
-    if isText, existing == .utf8 { return existing }
+    if isText, takesText(existing, seen) { return existing }
     let isOneKind = seen.kindCount == 1
     switch existing {
     case .null: return inferredType(node)
@@ -56,6 +55,15 @@ extension KindSummary {
       guard isOneKind, seen.objectCount > 0, !seen.isWhole else { return openType }
       return .struct(self.fields(widening: fields, at: node))
     default: return widenedInteger(existing, seen)
+    }
+  }
+
+  /// Every CSV cell is text as well, and nested values stand there as JSON texts.
+  private func takesText(_ existing: DataType, _ seen: KindNode) -> Bool {
+    switch existing {
+    case .utf8, .binary: true
+    case .list, .fixedSizeList, .struct: seen.stringCount == nonNullCount(seen)
+    default: false
     }
   }
 

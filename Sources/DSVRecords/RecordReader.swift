@@ -5,7 +5,7 @@ package typealias ByteSource = (UnsafeMutableRawBufferPointer) throws(DSVError) 
 
 /// One row as a JSON object's events.
 package struct Record {
-  /// The whole object. Valid until the reader's next call.
+  /// The whole object. Valid until the reader's next call, and as long as the reader lives.
   package let events: Events
   /// The line where the row begins, from 1.
   package let line: Int
@@ -48,7 +48,8 @@ package final class RecordReader {
   /// The next row, bad row, or the end. The events of the row before it are no longer valid.
   ///
   /// - Throws: what the source throws, and `badInput` for a file that cannot be gone on with: a CSV header
-  ///   that is missing or names a column twice, a CSV row that is longer than 256 MiB.
+  ///   that is missing or names a column twice, a CSV row that is longer than 256 MiB;
+  ///   `full` if there is no memory for a row.
   package func next() throws(DSVError) -> Item {
     switch lines {
     case .jsonl(let reader): try reader.next()

@@ -30,7 +30,8 @@ package enum SchemaFile {
       throw DSVError(
         .badInput, "\(TerminalText.escaped(source)): \(error.reason.message), at byte \(error.offset + 1)")
     }
-    let fields = try reader.readFields()
+    // The events lie in the parser.
+    let fields = try withExtendedLifetime(parser) { () throws(DSVError) in try reader.readFields() }
     guard !fields.isEmpty else { throw reader.failure("it has no fields") }
     guard Set(fields.map(\.name)).count == fields.count else {
       throw reader.failure("it names a field twice")

@@ -142,6 +142,10 @@ import Testing
     let widened = try summary("{\"n\":1,\"a\":2}").fields(widening: [Field("a", .int64)])
     #expect(widened == [Field("a", .int64), Field("n", .int64)])
     #expect(try summary("a\nx\n1\n", .csv).fields(widening: [Field("a", .int64)]) == [Field("a", .utf8)])
-    #expect(try summary("a\n1\n", .csv).fields(widening: [Field("a", .utf8)]) == [Field("a", .utf8)])
+    for type in [DataType.utf8, .binary, .float64] {
+      #expect(try summary("a\n1\n", .csv).fields(widening: [Field("a", type)]) == [Field("a", type)])
+    }
+    let list = [Field("a", .list(.int8))]
+    #expect(try summary("a\n[1]\n", .csv).fields(widening: list) == list)
   }
 }

@@ -48,6 +48,22 @@ import Testing
     }
   }
 
+  @Test(
+    "no bytes make the readers trap, and pieces make no difference to them", arguments: RecordFormat.allCases)
+  func noise(format: RecordFormat) throws {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("seed \(seed)")
+    var generator = SeededGenerator(seed)
+    let letters = Array("{}[]:,\"\\nu0a1.-e \r\n\n\"é".utf8) + [0, 0xff]
+    for _ in 0..<2000 {
+      let count = Int.random(in: 0...60, using: &generator)
+      let noise = (0..<count).map { _ in letters.randomElement(using: &generator) ?? 0 }
+      let bytes = Array(format == .jsonl ? "{\"a\":[".utf8 : "a,b\n".utf8) + noise
+      let pieceCount = Int.random(in: 1...9, using: &generator)
+      #expect(try rows(bytes, format) == rows(bytes, format, pieceCount: pieceCount), "\(bytes)")
+    }
+  }
+
   @Test("the source's error comes through")
   func sourceError() {
     let reader = RecordReader(source: "test", format: .jsonl) { (_) throws(DSVError) -> Int in
