@@ -35,6 +35,7 @@ package struct BadRow: Sendable {
   /// The row's bytes without its line end; the first 4 KiB of a row that is too long.
   package let bytes: [UInt8]
 
+  /// - Parameter offset: the byte from the row's start where the trouble was noticed.
   package init(
     source: String, line: Int, offset: Int, reason: Reason, message: String? = nil,
     bytes: some Sequence<UInt8>

@@ -53,8 +53,10 @@ extension ByteBuffer {
     append(value.description)
   }
 
+  /// Appends `true` or `false`.
   package mutating func appendJSON(_ value: Bool) { append(value ? "true" : "false") }
 
+  /// Appends `null`.
   package mutating func appendJSONNull() { append("null") }
 
   /// The word for a value that is not finite.

@@ -45,11 +45,13 @@ package enum EventKind: UInt8, Sendable {
     self.payload = payload
   }
 
+  /// An event put together from its parts, for sources other than JSON.
   @inlinable package init(_ kind: EventKind, length: Int = 0, offset: Int = 0, payload: UInt64 = 0) {
     head = UInt64(kind.rawValue) | UInt64(length) << 4 | UInt64(offset) << 34
     self.payload = payload
   }
 
+  /// What the event says.
   @inlinable package var kind: EventKind {
     unsafeBitCast(UInt8(truncatingIfNeeded: head & 15), to: EventKind.self)
   }
@@ -86,6 +88,7 @@ package enum EventKind: UInt8, Sendable {
   /// The bytes that were parsed. Offsets in events count from their start.
   package let source: UnsafeRawBufferPointer
 
+  /// Views events whose offsets count from the start of `source`.
   @inlinable package init(_ events: UnsafeBufferPointer<Event>, source: UnsafeRawBufferPointer) {
     self.events = events
     self.source = source

@@ -4,6 +4,7 @@
   /// The index of the event that ``next()`` returns.
   package var index: Int
 
+  /// Begins at the event with the given index.
   @inlinable package init(_ events: Events, at index: Int = 0) {
     self.events = events
     self.index = index

@@ -40,6 +40,7 @@ package final class KindSummary {
   /// A node by the hash of its parent and name.
   private var nodesByName: [UInt64: Int] = [:]
 
+  /// A summary of no rows, by the rules for the format.
   package init(for format: RecordFormat) {
     isText = format == .csv
     nodes = .allocate(capacity: nodeCapacity)

@@ -23,6 +23,7 @@ package final class JSONParser {
   private let parser: OpaquePointer
   private var copy = ByteBuffer()
 
+  /// A parser that has allocated little yet; it grows with the longest text.
   package init() {
     guard let parser = dsv_json_parser_create() else { preconditionFailure("no memory for a JSON parser") }
     self.parser = parser
