@@ -34,6 +34,20 @@ bool is_number(const char *p, const char *end, bool &is_integer) {
   return p == end;
 }
 
+// An integer of at most 18 digits, which cannot overflow; not -0, which is a double.
+bool read_small_integer(const char *p, const char *end, int64_t &value) {
+  bool is_negative = p != end && *p == '-';
+  if (is_negative) ++p;
+  if (p == end || end - p > 18 || (*p == '0' && (is_negative || end - p > 1))) return false;
+  value = 0;
+  for (; p != end; ++p) {
+    if (!is_digit(*p)) return false;
+    value = value * 10 + (*p - '0');
+  }
+  if (is_negative) value = -value;
+  return true;
+}
+
 // Whether the digits before any exponent are all zero.
 bool is_zero(const char *p, const char *end) {
   for (; p != end && *p != 'e' && *p != 'E'; ++p) {
@@ -76,6 +90,12 @@ bool read_floating(const char *bytes, const char *end, F &value) {
   return true;
 }
 
+template <typename I>
+size_t write_integer(I value, char *out) {
+  return size_t(std::to_chars(out, out + 32, value).ptr - out);
+}
+
+// Digits and exponent are libstdc++'s, their layout is Swift's: plain from 1e-4 up to `plain_limit`.
 template <typename F>
 size_t write_floating(F value, F plain_limit, char *out) {
   char digits[64];
@@ -115,6 +135,11 @@ size_t write_floating(F value, F plain_limit, char *out) {
 
 bool read_number(const char *bytes, size_t count, size_t offset, dsv_event &event) {
   const char *end = bytes + count;
+  int64_t small;
+  if (read_small_integer(bytes, end, small)) {
+    event = make_event(DSV_EVENT_INT64, count, offset, uint64_t(small));
+    return true;
+  }
   bool is_integer;
   if (!is_number(bytes, end, is_integer)) return false;
   auto address = uint64_t(reinterpret_cast<uintptr_t>(bytes));
@@ -151,8 +176,8 @@ int dsv_read_float(const char *bytes, size_t count, float *value) {
   return dsv::is_number(bytes, bytes + count, is_integer) && dsv::read_floating(bytes, bytes + count, *value);
 }
 
-size_t dsv_write_double(double value, char *out) { return dsv::write_floating(value, 0x1p54, out); }
+size_t dsv_write_double(double value, char *out) { return dsv::write_floating(value, 0x1p53, out); }
 size_t dsv_write_float(float value, char *out) { return dsv::write_floating(value, 0x1p24f, out); }
-size_t dsv_write_int64(int64_t value, char *out) { return size_t(std::to_chars(out, out + 32, value).ptr - out); }
-size_t dsv_write_uint64(uint64_t value, char *out) { return size_t(std::to_chars(out, out + 32, value).ptr - out); }
+size_t dsv_write_int64(int64_t value, char *out) { return dsv::write_integer(value, out); }
+size_t dsv_write_uint64(uint64_t value, char *out) { return dsv::write_integer(value, out); }
 }

@@ -1,13 +1,11 @@
-// The same behaviour in every build.
-#define SIMDJSON_DEVELOPMENT_CHECKS 0
 #include <simdjson.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
 #include "Keys.hpp"
 #include "Numbers.hpp"
+#include "Tape.hpp"
 #include "Text.hpp"
 
 namespace {
@@ -16,59 +14,15 @@ using namespace simdjson;
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
-// A growing array of events.
-struct Tape {
-  dsv_event *events = nullptr;
-  size_t count = 0;
-  size_t capacity = 0;
-
-  ~Tape() { std::free(events); }
-
-  bool append(dsv_event event) {
-    if (count == capacity && !grow()) return false;
-    events[count++] = event;
-    return true;
-  }
-
-  bool grow() {
-    size_t wanted = capacity ? capacity * 2 : 256;
-    auto bigger = static_cast<dsv_event *>(std::realloc(events, wanted * sizeof(dsv_event)));
-    if (!bigger) return false;
-    events = bigger;
-    capacity = wanted;
-    return true;
-  }
-};
-
-// Where the unescaped strings of one line go.
-struct TextBuffer {
-  char *bytes = nullptr;
-  char *next = nullptr;
-  size_t capacity = 0;
-
-  ~TextBuffer() { std::free(bytes); }
-
-  // Makes room for all strings of a line of so many bytes: unescaping never lengthens.
-  bool reset(size_t count) {
-    if (count > capacity) {
-      std::free(bytes);
-      capacity = count * 2;
-      bytes = static_cast<char *>(std::malloc(capacity + DSV_JSON_PADDING));
-    }
-    next = bytes;
-    if (!bytes) capacity = 0;
-    return bytes != nullptr;
-  }
-};
-
 }  // namespace
 
 struct dsv_json_parser {
   ondemand::parser parser;
-  Tape tape;
-  TextBuffer text;
+  dsv::Tape tape;
+  dsv::TextBuffer text;
   dsv::Keys keys;
   const char *line = nullptr;
+  const char *line_end = nullptr;
   // Set where something fails; the walk then returns false all the way up.
   dsv_json_error error = DSV_JSON_OK;
   size_t offset = 0;
@@ -82,6 +36,10 @@ struct dsv_json_parser {
     return false;
   }
   dsv_json_error first_pass_error(simdjson::error_code code, const char *bytes, size_t count);
+  // Where a line ends too early, simdjson goes on to what follows it, with a length that means nothing.
+  bool is_inside(std::string_view token) const {
+    return !token.empty() && token.data() < line_end && token.size() <= size_t(line_end - token.data());
+  }
   bool emit(dsv_event_kind kind, size_t length, const char *at, uint64_t payload);
   template <typename Value>
   bool walk(Value &value, int depth);
@@ -91,7 +49,7 @@ struct dsv_json_parser {
   bool array(ondemand::array array, const char *at, int depth);
   bool string(dsv_event_kind kind, const char *open_quote, const char *close_quote);
   template <typename Value>
-  bool number(Value &value, std::string_view token);
+  bool number(Value &value, const char *at, size_t count);
   bool end(size_t begin, dsv_event_kind kind, size_t members, const char *at);
 };
 
@@ -104,8 +62,8 @@ template <typename Value>
 bool dsv_json_parser::walk(Value &value, int depth) {
   std::string_view token;
   // A document answers with a result, a value without.
-  if (simdjson_result<std::string_view>(value.raw_json_token()).get(token) || token.empty()) {
-    return fail(DSV_JSON_SYNTAX, line);
+  if (simdjson_result<std::string_view>(value.raw_json_token()).get(token) || !is_inside(token)) {
+    return fail(DSV_JSON_SYNTAX, line_end);
   }
   if (*token.data() == '{') {
     ondemand::object members;
@@ -122,46 +80,46 @@ bool dsv_json_parser::walk(Value &value, int depth) {
   return scalar(value, token);
 }
 
+// The token runs to where the next one begins, so that only white space can follow the value in it.
 template <typename Value>
 bool dsv_json_parser::scalar(Value &value, std::string_view token) {
   const char *last = token.data() + token.size() - 1;
+  while (is_space(*last)) --last;
   switch (*token.data()) {
     case '"': {
       ondemand::raw_json_string raw;
       if (value.get_raw_json_string().get(raw)) return fail(DSV_JSON_SYNTAX, token.data());
-      while (*last != '"') --last;
       return string(DSV_EVENT_STRING, token.data(), last);
     }
     case 't':
     case 'f': {
       bool flag;
-      if (value.get_bool().get(flag)) return fail(DSV_JSON_SYNTAX, token.data());
+      if (value.get_bool().get(flag) || last != token.data() + (flag ? 3 : 4)) {
+        return fail(DSV_JSON_SYNTAX, token.data());
+      }
       return emit(flag ? DSV_EVENT_TRUE : DSV_EVENT_FALSE, flag ? 4 : 5, token.data(), 0);
     }
     case 'n': {
       bool is_null = false;
-      // A document answers with a bool, a value with a result.
-      if (simdjson_result<bool>(value.is_null()).get(is_null) || !is_null) {
+      // A document answers with a bool, and takes `nulll` for null; a value answers with a result.
+      if (simdjson_result<bool>(value.is_null()).get(is_null) || !is_null || last != token.data() + 3) {
         return fail(DSV_JSON_SYNTAX, token.data());
       }
       return emit(DSV_EVENT_NULL, 4, token.data(), 0);
     }
     default:
       // What is no number at all fails there as well.
-      return number(value, token);
+      return number(value, token.data(), size_t(last + 1 - token.data()));
   }
 }
 
-// The token runs to the next one, so that only white space can follow the number in it.
 template <typename Value>
-bool dsv_json_parser::number(Value &value, std::string_view token) {
-  size_t count = token.size();
-  while (is_space(token[count - 1])) --count;
-  const char *at = token.data();
+bool dsv_json_parser::number(Value &value, const char *at, size_t count) {
   ondemand::number parsed;
   bool is_minus_zero = count == 2 && at[0] == '-' && at[1] == '0';
-  if (is_minus_zero || value.get_number().get(parsed)) {
-    // simdjson also refuses a number that no type holds; it is one all the same.
+  // simdjson 3.0 answers 0 for a double of more than 19 digits: its number is passed by value on the slow
+  // path. It also refuses a number that no type holds, which is one all the same.
+  if (is_minus_zero || count > 19 || value.get_number().get(parsed)) {
     dsv_event event;
     if (!dsv::read_number(at, count, size_t(at - line), event)) return fail(DSV_JSON_NUMBER, at);
     return tape.append(event) || fail(DSV_JSON_MEMORY, at);
@@ -207,6 +165,7 @@ bool dsv_json_parser::object(ondemand::object object, const char *at, int depth)
     const char *open_quote = field.key().raw() - 1;
     ondemand::value value = field.value();
     std::string_view token = value.raw_json_token();
+    if (!is_inside(token)) return fail(DSV_JSON_SYNTAX, line_end);
     // Between a key and its value there is a colon and else only white space.
     const char *close_quote = token.data() - 1;
     while (*close_quote != ':') --close_quote;
@@ -245,20 +204,6 @@ bool dsv_json_parser::end(size_t begin, dsv_event_kind kind, size_t members, con
 
 namespace {
 
-// The length of the UTF-8 sequence at `p`, or 0 if it is none.
-size_t utf8_length(const unsigned char *p, const unsigned char *end) {
-  auto follows = [&](int i) { return p + i < end && (p[i] & 0xc0) == 0x80; };
-  if (p[0] < 0x80) return 1;
-  if (p[0] >= 0xc2 && p[0] < 0xe0) return follows(1) ? 2 : 0;
-  if (p[0] >= 0xe0 && p[0] < 0xf0) {
-    if (!follows(1) || !follows(2)) return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f)) return 0;
-    return 3;
-  }
-  if (p[0] < 0xf0 || p[0] > 0xf4 || !follows(1) || !follows(2) || !follows(3)) return 0;
-  return (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f) ? 0 : 4;
-}
-
 // The first control character inside a string, or `count`.
 size_t control_offset(const char *line, size_t count) {
   bool in_string = false;
@@ -276,27 +221,16 @@ size_t control_offset(const char *line, size_t count) {
 
 }  // namespace
 
-extern "C" size_t dsv_utf8_valid_count(const char *bytes, size_t count) {
-  if (validate_utf8(bytes, count)) return count;
-  auto start = reinterpret_cast<const unsigned char *>(bytes);
-  const unsigned char *p = start;
-  while (p < start + count) {
-    size_t length = utf8_length(p, start + count);
-    if (!length) break;
-    p += length;
-  }
-  return size_t(p - start);
-}
-
 dsv_json_error dsv_json_parser::parse(const char *bytes, size_t count) {
   line = bytes;
+  line_end = bytes + count;
   offset = 0;
   error = DSV_JSON_OK;
   tape.count = 0;
   keys.clear();
   if (count > DSV_JSON_MAX_LINE) return DSV_JSON_TOO_LONG;
   if (!text.reset(count)) return DSV_JSON_MEMORY;
-  if (count > parser.capacity() && parser.allocate(count < 1024 ? 1024 : count + count / 4)) return DSV_JSON_MEMORY;
+  if (count > parser.capacity() && parser.allocate(count + count / 4 + 1024)) return DSV_JSON_MEMORY;
   ondemand::document document;
   if (auto code = parser.iterate(bytes, count, count + SIMDJSON_PADDING).get(document)) {
     return first_pass_error(code, bytes, count);

@@ -1,12 +1,24 @@
 extension DataType {
   /// Reads the text form that ``description`` writes. White space around names and signs does not matter.
   ///
-  /// A struct's field is nullable unless `!` follows its type. A field's name runs up to the colon, and may be in
-  /// double quotes, with `\"` and `\\` inside, if it holds `:`, `,`, `<` or `>`.
+  /// A struct's field is nullable unless `!` follows its type. A field's name runs up to the colon, and may
+  /// be in double quotes, with `\"` and `\\` inside, if it holds `:`, `,`, `<` or `>`.
   public init(parsing text: String) throws(DSVError) {
     var parser = DataTypeParser(text)
     self = try parser.parseType(depth: 0)
     try parser.finish()
+  }
+}
+
+extension Field {
+  /// The name as a struct's text form has it: in quotes only where it must be.
+  var quotedName: String {
+    let needsQuotes =
+      name.isEmpty || name.first == " " || name.last == " " || name.first == "\t"
+      || name.utf8.contains { ":,<>\"\\".utf8.contains($0) }
+    guard needsQuotes else { return name }
+    let escaped = name.unicodeScalars.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : "\($0)" }.joined()
+    return "\"\(escaped)\""
   }
 }
 
@@ -135,7 +147,8 @@ private struct DataTypeParser {
     let start = position
     if position < text.count, text[position] == UInt8(ascii: "-") { position += 1 }
     while position < text.count, (0x30...0x39).contains(text[position]) { position += 1 }
-    guard let value = Int(String(decoding: text[start..<position], as: UTF8.self)), range.contains(value) else {
+    guard let value = Int(String(decoding: text[start..<position], as: UTF8.self)), range.contains(value)
+    else {
       position = start
       throw failure("wants \(what) of \(range.lowerBound) to \(range.upperBound)")
     }

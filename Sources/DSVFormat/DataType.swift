@@ -75,11 +75,13 @@ extension DataType: CustomStringConvertible {
     case .binary: "binary"
     case .json: "json"
     case .date: "date"
-    case .timestamp(let unit, let zone): zone.map { "timestamp[\(unit.rawValue), \($0)]" } ?? "timestamp[\(unit.rawValue)]"
+    case .timestamp(let unit, nil): "timestamp[\(unit.rawValue)]"
+    case .timestamp(let unit, let zone?): "timestamp[\(unit.rawValue), \(zone)]"
     case .decimal128(let precision, let scale): "decimal128(\(precision), \(scale))"
     case .list(let element): "list<\(element)>"
     case .fixedSizeList(let element, let count): "fixed_size_list<\(element), \(count)>"
-    case .struct(let fields): "struct<\(fields.map { "\($0.name): \($0.type)" }.joined(separator: ", "))>"
+    case .struct(let fields):
+      "struct<\(fields.map { "\($0.quotedName): \($0.type)" }.joined(separator: ", "))>"
     }
   }
 }

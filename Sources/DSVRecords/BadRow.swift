@@ -35,8 +35,10 @@ package struct BadRow: Sendable {
   /// The row's bytes without its line end; the first 4 KiB of a row that is too long.
   package let bytes: [UInt8]
 
+  /// - Parameter offset: the byte from the row's start where the trouble was noticed.
   package init(
-    source: String, line: Int, offset: Int, reason: Reason, message: String? = nil, bytes: some Sequence<UInt8>
+    source: String, line: Int, offset: Int, reason: Reason, message: String? = nil,
+    bytes: some Sequence<UInt8>
   ) {
     self.source = source
     self.line = line
@@ -63,7 +65,7 @@ extension BadRow.Reason {
     case .escape: "a string has an escape that means no character"
     case .trailing: "there is more after the end of the value"
     case .empty: "there is no value"
-    case .memory: "there is not enough memory for this row"
+    case .memory: "there is not enough memory to read the row"
     case .controlCharacter: "a string holds a control character that is not escaped"
     case .unclosedString: "a string is not closed: is the file cut off?"
     case .duplicateKey: "an object has the same key twice"

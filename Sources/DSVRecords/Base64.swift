@@ -32,7 +32,8 @@ package enum Base64 {
   package static func append(decoding text: UnsafeRawBufferPointer, to buffer: inout ByteBuffer) -> Bool {
     guard text.count % 4 == 0 else { return false }
     guard text.count > 0 else { return true }
-    let padCount = text[text.count - 1] != UInt8(ascii: "=") ? 0 : text[text.count - 2] != UInt8(ascii: "=") ? 1 : 2
+    let padCount =
+      text[text.count - 1] != UInt8(ascii: "=") ? 0 : text[text.count - 2] != UInt8(ascii: "=") ? 1 : 2
     let room = buffer.reserve(text.count / 4 * 3).assumingMemoryBound(to: UInt8.self)
     let isValid = bits.withUnsafeBufferPointer { bits in
       for start in stride(from: 0, to: text.count, by: 4) {

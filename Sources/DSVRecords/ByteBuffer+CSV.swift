@@ -1,7 +1,7 @@
 /// Writes CSV cells by RFC 4180. Commas between cells are the caller's; a null is no bytes at all.
 extension ByteBuffer {
-  /// Appends a text cell, in quotes only where it must be: if it holds a comma, a quote or a line end, or is empty,
-  /// because an empty cell without quotes is null.
+  /// Appends a text cell, in quotes only where it must be: if it holds a comma, a quote or a line end, or is
+  /// empty, because an empty cell without quotes is null.
   package mutating func appendCSV(text: UnsafeRawBufferPointer) {
     let needsQuotes =
       text.isEmpty || text.firstIndex(of: 0x2c, or: 0x22, from: 0) < text.count

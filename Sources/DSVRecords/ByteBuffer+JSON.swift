@@ -1,6 +1,7 @@
 /// Writes JSON values. Commas and brackets are the caller's.
 extension ByteBuffer {
-  /// Appends a string with its quotes. Only `"`, `\` and controls are escaped: as `\b \f \n \r \t`, else `\u00xx`.
+  /// Appends a string with its quotes. Only `"`, `\` and controls are escaped: as `\b \f \n \r \t`, else
+  /// `\u00xx`.
   package mutating func appendJSON(string text: UnsafeRawBufferPointer) {
     append(UInt8(ascii: "\""))
     var rest = text
@@ -32,8 +33,9 @@ extension ByteBuffer {
 
   /// Appends the shortest text that reads back as the same bits: `0.1`, `1.0`, `1e-07`, `5e-324`, `-0.0`.
   ///
-  /// It has a point or an exponent, so that it is never read back as an integer. JSON has no word for what is not
-  /// finite: that is written as a string, `"NaN"`, `"Infinity"` or `"-Infinity"`, which a float column reads back.
+  /// It has a point or an exponent, so that it is never read back as an integer. JSON has no word for what is
+  /// not finite: that is written as a string, `"NaN"`, `"Infinity"` or `"-Infinity"`, which a float column
+  /// reads back.
   package mutating func appendJSON(_ value: Double) {
     guard value.isFinite else { return appendJSON(string: Self.word(value)) }
     advance(by: NumberText.write(value, to: reserve(NumberText.maxByteCount)))
@@ -51,8 +53,10 @@ extension ByteBuffer {
     append(value.description)
   }
 
+  /// Appends `true` or `false`.
   package mutating func appendJSON(_ value: Bool) { append(value ? "true" : "false") }
 
+  /// Appends `null`.
   package mutating func appendJSONNull() { append("null") }
 
   /// The word for a value that is not finite.

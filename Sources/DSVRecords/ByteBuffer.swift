@@ -3,9 +3,12 @@ import Glibc
 /// A growing run of raw bytes that belongs to one owner.
 package struct ByteBuffer: ~Copyable {
   private var base: UnsafeMutableRawPointer?
+  /// Bytes written.
   package private(set) var count = 0
+  /// Bytes that there is room for.
   package private(set) var capacity = 0
 
+  /// An empty buffer, which allocates nothing yet.
   package init() {}
 
   deinit { free(base) }
@@ -22,21 +25,25 @@ package struct ByteBuffer: ~Copyable {
   /// Counts `written` bytes at the place that ``reserve(_:)`` returned.
   package mutating func advance(by written: Int) { count += written }
 
+  /// Appends one byte.
   package mutating func append(_ byte: UInt8) {
     reserve(1).storeBytes(of: byte, as: UInt8.self)
     count += 1
   }
 
+  /// Appends a copy of the bytes.
   package mutating func append(_ more: UnsafeRawBufferPointer) {
     guard let start = more.baseAddress, more.count > 0 else { return }
     reserve(more.count).copyMemory(from: start, byteCount: more.count)
     count += more.count
   }
 
+  /// Appends the UTF-8 of a literal.
   package mutating func append(_ text: StaticString) {
     append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
+  /// Appends the text's UTF-8.
   package mutating func append(_ text: String) {
     var text = text
     text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
@@ -67,5 +74,13 @@ package struct ByteBuffer: ~Copyable {
     base = bigger
     capacity = wanted
     return bigger
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  /// Whether these are just the bytes of `word`.
+  func isEqual(_ word: StaticString) -> Bool {
+    guard count == word.utf8CodeUnitCount, let baseAddress else { return count == word.utf8CodeUnitCount }
+    return memcmp(baseAddress, word.utf8Start, count) == 0
   }
 }

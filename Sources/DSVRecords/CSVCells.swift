@@ -16,7 +16,8 @@ final class CSVCells {
     var offset = 0
     for (position, name) in names.enumerated() {
       let count = name.utf8.count
-      tape[position * 2 + 1] = Self.text(.key, UnsafeRawBufferPointer(rebasing: keys.bytes[offset..<offset + count]))
+      tape[position * 2 + 1] = Self.text(
+        .key, UnsafeRawBufferPointer(rebasing: keys.bytes[offset..<offset + count]))
       offset += count
     }
   }
@@ -46,8 +47,8 @@ final class CSVCells {
       return cell.isQuoted ? Self.text(.string, raw, offset: cell.start) : Event(.null, offset: cell.start)
     }
     switch first {
-    case 0x74 where raw.elementsEqual("true".utf8): return Event(.true, length: 4, offset: cell.start)
-    case 0x66 where raw.elementsEqual("false".utf8): return Event(.false, length: 5, offset: cell.start)
+    case 0x74 where raw.isEqual("true"): return Event(.true, length: 4, offset: cell.start)
+    case 0x66 where raw.isEqual("false"): return Event(.false, length: 5, offset: cell.start)
     case 0x2d, 0x30...0x39:
       return NumberText.event(raw, offset: cell.start) ?? Self.text(.string, raw, offset: cell.start)
     default: return Self.text(.string, raw, offset: cell.start)

@@ -2,11 +2,12 @@ import DSVFormat
 
 /// Reads CSV by RFC 4180 as objects whose keys are the header's names.
 ///
-/// - A quoted cell may hold commas, line ends, and quotes written twice. A quote inside an unquoted cell is text.
-/// - An empty cell without quotes is null; `""` is the empty string. `true` and `false` are bools, a JSON number is a
-///   number, quoted or not. All else is a string: `007`, `+1`, `1.` and `nan` are.
-/// - A line end is `\n` or `\r\n`; a `\r` alone is text. A blank line is skipped, unless there is one column only:
-///   then it is a null.
+/// - A quoted cell may hold commas, line ends, and quotes written twice. A quote inside an unquoted cell is
+///   text.
+/// - An empty cell without quotes is null; `""` is the empty string. `true` and `false` are bools, a JSON
+///   number is a number, quoted or not. All else is a string: `007`, `+1`, `1.` and `nan` are.
+/// - A line end is `\n` or `\r\n`; a `\r` alone is text. A blank line is skipped, unless there is one column
+///   only: then it is a null.
 final class CSVReader {
   private let source: String
   private var window: ByteWindow

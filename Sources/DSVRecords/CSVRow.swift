@@ -72,13 +72,17 @@ struct CSVRow {
   }
 
   private mutating func splitUnquoted(_ bytes: UnsafeRawBufferPointer) -> Bool? {
-    position = bytes.firstIndex(of: 0x2c, or: 0x0a, from: position)
-    guard position < bytes.count else { return nil }
-    if bytes[position] == 0x2c {
+    while true {
+      position = bytes.firstIndex(of: 0x2c, or: 0x0a, from: position)
+      guard position < bytes.count else { return nil }
+      if bytes[position] == 0x0a { break }
       cells.append(Cell(start: cellStart, end: position, isQuoted: false, hasQuotes: false))
       position += 1
-      state = .cellStart
-      return false
+      guard position < bytes.count, bytes[position] != 0x22 else {
+        state = .cellStart
+        return false
+      }
+      cellStart = position
     }
     let end = position > cellStart && bytes[position - 1] == 0x0d ? position - 1 : position
     cells.append(Cell(start: cellStart, end: end, isQuoted: false, hasQuotes: false))
@@ -140,7 +144,8 @@ struct CSVRow {
     switch state {
     case .cellStart: cells.append(Cell(start: end, end: end, isQuoted: false, hasQuotes: false))
     case .unquoted: cells.append(Cell(start: cellStart, end: end, isQuoted: false, hasQuotes: false))
-    case .closingQuote: cells.append(Cell(start: cellStart, end: end - 1, isQuoted: true, hasQuotes: hasQuotes))
+    case .closingQuote:
+      cells.append(Cell(start: cellStart, end: end - 1, isQuoted: true, hasQuotes: hasQuotes))
     case .quoted: flaw = Flaw(reason: .unclosedQuote, offset: cellStart - 1)
     case .behindFlaw: break
     }

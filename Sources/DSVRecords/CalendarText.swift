@@ -8,8 +8,8 @@ package enum CalendarText {
     return daysPrefix(text)
   }
 
-  /// Units since 1970-01-01 00:00 UTC of `YYYY-MM-DDThh:mm:ss`, with `.` and a fraction or without, and `Z`, `+hh:mm`
-  /// or nothing, which means UTC. A space may stand for the `T`.
+  /// Units since 1970-01-01 00:00 UTC of `YYYY-MM-DDThh:mm:ss`, with `.` and a fraction or without, and `Z`,
+  /// `+hh:mm` or nothing, which means UTC. A space may stand for the `T`.
   ///
   /// `nil` if the text is no such time, is finer than `unit`, or beyond 64 bits.
   package static func timestamp(_ text: UnsafeRawBufferPointer, unit: DataType.TimeUnit) -> Int64? {
@@ -30,7 +30,11 @@ package enum CalendarText {
 
   /// Appends `YYYY-MM-DD`. A year outside 0000 … 9999 gets its sign and all its digits, as in ISO 8601.
   package static func append(days: Int32, to buffer: inout ByteBuffer) {
-    let (year, month, day) = civil(Int64(days))
+    append(day: Int64(days), to: &buffer)
+  }
+
+  private static func append(day: Int64, to buffer: inout ByteBuffer) {
+    let (year, month, day) = civil(day)
     if year < 0 || year > 9999 { buffer.append(year < 0 ? UInt8(ascii: "-") : UInt8(ascii: "+")) }
     append(Int(year.magnitude), width: 4, to: &buffer)
     buffer.append(UInt8(ascii: "-"))
@@ -41,17 +45,17 @@ package enum CalendarText {
 
   /// Appends an RFC 3339 time with all the digits of `unit`: `2024-02-29T23:59:59.000001Z`.
   ///
-  /// A zone such as `+02:00` is used for it; any other zone is written as UTC, with `Z`; without a zone nothing follows.
+  /// A zone such as `+02:00` is used for it; any other zone is written as UTC, with `Z`; without a zone
+  /// nothing follows.
   package static func append(
     timestamp: Int64, unit: DataType.TimeUnit, zone: String?, to buffer: inout ByteBuffer
   ) {
     let fixed = zone.flatMap(fixedOffset)
-    var seconds = timestamp.quotientFloor(unit.countPerSecond)
-    let fraction = timestamp - seconds * unit.countPerSecond
-    seconds += fixed ?? 0
-    let days = seconds.quotientFloor(86_400)
-    let inDay = Int(seconds - days * 86_400)
-    append(days: Int32(clamping: days), to: &buffer)
+    let (seconds, fraction) = timestamp.floorDivided(by: unit.countPerSecond)
+    let (utcDay, utcSecond) = seconds.floorDivided(by: 86_400)
+    let (moreDays, second) = (utcSecond + (fixed ?? 0)).floorDivided(by: 86_400)
+    let inDay = Int(second)
+    append(day: utcDay + moreDays, to: &buffer)
     buffer.append(UInt8(ascii: "T"))
     append(inDay / 3600, width: 2, to: &buffer)
     buffer.append(UInt8(ascii: ":"))
@@ -108,8 +112,10 @@ package enum CalendarText {
   private static func offset(_ text: UnsafeRawBufferPointer, _ position: Int) -> Int64? {
     if position == text.count { return 0 }
     if position + 1 == text.count { return text[position] == 0x5a || text[position] == 0x7a ? 0 : nil }
-    guard text.count == position + 6, text[position] == 0x2b || text[position] == 0x2d, text[position + 3] == 0x3a,
-      let hour = number(text, position + 1, 2), let minute = number(text, position + 4, 2), hour < 24, minute < 60
+    guard text.count == position + 6, text[position] == 0x2b || text[position] == 0x2d,
+      text[position + 3] == 0x3a,
+      let hour = number(text, position + 1, 2), let minute = number(text, position + 4, 2), hour < 24,
+      minute < 60
     else { return nil }
     let seconds = Int64(hour * 3600 + minute * 60)
     return text[position] == 0x2d ? -seconds : seconds
@@ -128,7 +134,7 @@ package enum CalendarText {
   /// Days from 1970-01-01 by Howard Hinnant's method: years begin in March, so that leap days come last.
   private static func days(_ year: Int, _ month: Int, _ day: Int) -> Int {
     let shifted = month <= 2 ? year - 1 : year
-    let era = shifted.quotientFloor(400)
+    let era = shifted.floorDivided(by: 400).quotient
     let yearOfEra = shifted - era * 400
     let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
     return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
@@ -136,7 +142,7 @@ package enum CalendarText {
 
   private static func civil(_ days: Int64) -> (year: Int64, month: Int, day: Int) {
     let shifted = days + 719_468
-    let era = shifted.quotientFloor(146_097)
+    let era = shifted.floorDivided(by: 146_097).quotient
     let dayOfEra = shifted - era * 146_097
     let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
     let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
@@ -177,9 +183,9 @@ extension DataType.TimeUnit {
 }
 
 extension FixedWidthInteger {
-  /// The quotient rounded towards minus infinity.
-  fileprivate func quotientFloor(_ divisor: Self) -> Self {
+  /// The quotient rounded towards minus infinity, and what remains, which is never negative.
+  fileprivate func floorDivided(by divisor: Self) -> (quotient: Self, remainder: Self) {
     let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
-    return remainder < 0 ? quotient - 1 : quotient
+    return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
   }
 }

@@ -3,7 +3,8 @@ package enum DecimalText {
   /// The integer that stands for the number at the given scale: `1.25` at scale 3 is 1250.
   ///
   /// - Parameter spelling: a number by JSON's grammar.
-  /// - Returns: `nil` if it has more than `precision` digits at that scale, or a digit other than 0 that is finer.
+  /// - Returns: `nil` if it has more than `precision` digits at that scale, or a digit other than 0 that is
+  ///   finer.
   package static func value(_ spelling: UnsafeRawBufferPointer, precision: Int, scale: Int) -> Int128? {
     guard let number = NumberText.event(spelling, offset: 0) else { return nil }
     if number.kind == .int64, scale == 0 { return limited(Int128(number.int64), precision) }

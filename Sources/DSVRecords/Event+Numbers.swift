@@ -1,6 +1,6 @@
 extension Event {
-  /// An integer of the given width; `nil` if the event is none or out of its range. A double that is an integer
-  /// exactly, such as `1.0` or `1e3`, is one.
+  /// An integer of the given width; `nil` if the event is none or out of its range. A double that is an
+  /// integer exactly, such as `1.0` or `1e3`, is one.
   @inlinable package func integer<T: FixedWidthInteger>(as: T.Type) -> T? {
     switch kind {
     case .int64: T(exactly: int64)
@@ -13,8 +13,8 @@ extension Event {
   /// A bool; `nil` if the event is none.
   @inlinable package var bool: Bool? { kind == .true ? true : kind == .false ? false : nil }
 
-  /// A number as the nearest double, or the value of `"NaN"`, `"Infinity"` or `"-Infinity"`. `nil` for an integer that
-  /// is no double exactly.
+  /// A number as the nearest double, or the value of `"NaN"`, `"Infinity"` or `"-Infinity"`. `nil` for an
+  /// integer that is no double exactly.
   package var float64: Double? {
     switch kind {
     case .double: double
@@ -27,8 +27,8 @@ extension Event {
 }
 
 extension Events {
-  /// A number as the nearest 32-bit float, rounded once from its spelling; else as ``Event/float64``. `nil` if it
-  /// overflows, and for an integer that is none exactly.
+  /// A number as the nearest 32-bit float, rounded once from its spelling; else as ``Event/float64``. `nil`
+  /// if it overflows, and for an integer that is none exactly.
   package func float32(_ event: Event) -> Float? {
     switch event.kind {
     case .double: NumberText.float32(spelling(event))

@@ -45,11 +45,13 @@ package enum EventKind: UInt8, Sendable {
     self.payload = payload
   }
 
+  /// An event put together from its parts, for sources other than JSON.
   @inlinable package init(_ kind: EventKind, length: Int = 0, offset: Int = 0, payload: UInt64 = 0) {
     head = UInt64(kind.rawValue) | UInt64(length) << 4 | UInt64(offset) << 34
     self.payload = payload
   }
 
+  /// What the event says.
   @inlinable package var kind: EventKind {
     unsafeBitCast(UInt8(truncatingIfNeeded: head & 15), to: EventKind.self)
   }
@@ -86,12 +88,13 @@ package enum EventKind: UInt8, Sendable {
   /// The bytes that were parsed. Offsets in events count from their start.
   package let source: UnsafeRawBufferPointer
 
+  /// Views events whose offsets count from the start of `source`.
   @inlinable package init(_ events: UnsafeBufferPointer<Event>, source: UnsafeRawBufferPointer) {
     self.events = events
     self.source = source
   }
 
-  /// A number as it was spelt, or any other scalar as it stands in the source.
+  /// A number, bool or null as it was spelt. Not for strings, whose length is that of their unescaped text.
   @inlinable package func spelling(_ event: Event) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: source[event.offset..<event.offset + event.length])
   }

@@ -4,6 +4,7 @@
   /// The index of the event that ``next()`` returns.
   package var index: Int
 
+  /// Begins at the event with the given index.
   @inlinable package init(_ events: Events, at index: Int = 0) {
     self.events = events
     self.index = index
@@ -30,8 +31,8 @@
   /// A number as it was spelt.
   @inlinable package func spelling(_ event: Event) -> UnsafeRawBufferPointer { events.spelling(event) }
 
-  /// Moves behind the value that comes next and returns its text as canonical JSON would have it in a text column:
-  /// a string's own text, a number as spelt, `true`, `false`; `nil` for null and containers.
+  /// Moves behind the value that comes next and returns its text as canonical JSON would have it in a text
+  /// column: a string's own text, a number as spelt, `true`, `false`; `nil` for null and containers.
   ///
   /// So a CSV column of mixed kinds becomes text as it was written.
   @inlinable package mutating func nextText() -> UnsafeRawBufferPointer? {
@@ -48,8 +49,8 @@
 extension EventCursor {
   /// Moves behind the value that comes next and appends it as canonical JSON.
   ///
-  /// Canonical: no white space, keys in the order given, numbers as spelt, and in strings only the escapes that
-  /// RFC 8259 demands. A value read from canonical text gives the same text again.
+  /// Canonical: no white space, keys in the order given, numbers as spelt, and in strings only the escapes
+  /// that RFC 8259 demands. A value read from canonical text gives the same text again.
   package mutating func appendCanonicalJSON(to buffer: inout ByteBuffer) {
     let end = endOfValue
     var needsComma = false

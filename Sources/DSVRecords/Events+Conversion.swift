@@ -1,6 +1,7 @@
 package import DSVFormat
 
-/// Values for fields whose type is given. `nil` means that the value does not fit: ``Mismatch`` has the sentence.
+/// Values for fields whose type is given. `nil` means that the value does not fit: ``Mismatch`` has the
+/// sentence.
 extension Events {
   /// Days since 1970-01-01 of a string `YYYY-MM-DD`.
   package func date(_ event: Event) -> Int32? {

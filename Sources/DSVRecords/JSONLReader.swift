@@ -27,27 +27,33 @@ final class JSONLReader {
     while let row = try nextLine() {
       line += 1
       if row.isTooLong {
-        return .badRow(
-          BadRow(source: source, line: line, offset: JSONParser.maxByteCount, reason: .tooLong, bytes: row.bytes))
+        return .badRow(bad(.tooLong, row.bytes, offset: JSONParser.maxByteCount))
       }
-      if row.bytes.count <= 1024, row.bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) { continue }
-      return parse(row.bytes)
+      if let item = try parse(row.bytes) { return item }
     }
     return .end
   }
 
-  private func parse(_ bytes: UnsafeRawBufferPointer) -> RecordReader.Item {
+  /// `nil` for a blank line.
+  private func parse(_ bytes: UnsafeRawBufferPointer) throws(DSVError) -> RecordReader.Item? {
     do throws(JSONParser.Failure) {
       let events = try parser.parse(padded: bytes)
-      guard events.events[0].kind == .objectBegin else {
-        return .badRow(
-          BadRow(source: source, line: line, offset: events.events[0].offset, reason: .notAnObject, bytes: bytes))
-      }
+      let first = events.events[0]
+      guard first.kind == .objectBegin else { return .badRow(bad(.notAnObject, bytes, offset: first.offset)) }
       return .record(Record(events: events, line: line))
     } catch {
-      return .badRow(
-        BadRow(source: source, line: line, offset: error.offset, reason: error.reason, bytes: bytes))
+      switch error.reason {
+      case .empty: return nil
+      case .memory:
+        // Nothing is wrong with the row.
+        throw DSVError(.full, "\(TerminalText.escaped(source)):\(line): \(error.reason.message)")
+      default: return .badRow(bad(error.reason, bytes, offset: error.offset))
+      }
     }
+  }
+
+  private func bad(_ reason: BadRow.Reason, _ bytes: UnsafeRawBufferPointer, offset: Int) -> BadRow {
+    BadRow(source: source, line: line, offset: offset, reason: reason, bytes: bytes)
   }
 
   /// The bytes of the next line without its end; `nil` behind the last one.

@@ -116,9 +116,9 @@ enum FloatWord {
   /// The value of `NaN`, `Infinity` or `-Infinity`, spelt just so.
   static func value(_ text: UnsafeRawBufferPointer) -> Double? {
     switch text.count {
-    case 3 where text.elementsEqual("NaN".utf8): .nan
-    case 8 where text[0] == UInt8(ascii: "I") && text.elementsEqual("Infinity".utf8): .infinity
-    case 9 where text[0] == UInt8(ascii: "-") && text.elementsEqual("-Infinity".utf8): -.infinity
+    case 3 where text.isEqual("NaN"): .nan
+    case 8 where text.isEqual("Infinity"): .infinity
+    case 9 where text.isEqual("-Infinity"): -.infinity
     default: nil
     }
   }

@@ -3,16 +3,17 @@ package import DSVFormat
 extension KindSummary {
   /// The fields that a table with the fields `existing` needs so that it holds the rows observed as well.
   ///
-  /// A field keeps its type if every value fits it and else gets the next type that holds both (``widened(_:)``).
-  /// Fields that only the rows have come last. So the rows fit a table as it is if this returns `existing`.
-  /// Fitting is judged by kind and range: whether a text is a date, a decimal or base64 shows when it is converted.
+  /// A field keeps its type if every value fits it and else gets the next type that holds both
+  /// (``widened(_:)``). Fields that only the rows have come last. So the rows fit a table as it is if this
+  /// returns `existing`. Fitting is judged by kind and range: whether a text is a date, a decimal, base64 or,
+  /// in CSV, a list shows when it is converted.
   package func fields(widening existing: [Field]) -> [Field] { fields(widening: existing, at: 0) }
 
   /// What `existing` must become to hold the values observed as well: itself if they fit.
   ///
-  /// Integers widen to `int64` or `uint64`; an integer type of up to 32 bits widens to `float64`, and `int64` and
-  /// `uint64` do not, since values beyond 2^53 may be stored; a fixed-size list widens to a list; a struct gets the new
-  /// fields; all else becomes `json`, or for CSV `utf8`.
+  /// Integers widen to `int64` or `uint64`; an integer type of up to 32 bits widens to `float64`, and `int64`
+  /// and `uint64` do not, since values beyond 2^53 may be stored; a fixed-size list widens to a list; a
+  /// struct gets the new fields; all else becomes `json`, or for CSV `utf8`.
   package func widened(_ existing: DataType) -> DataType { widened(existing, 0) }
 
   private func fields(widening existing: [Field], at node: Int) -> [Field] {
@@ -33,8 +34,7 @@ extension KindSummary {
   private func widened(_ existing: DataType, _ node: Int) -> DataType {
     let seen = nodes[node]
     if seen.kindCount == 0 { return existing }
-    // Every CSV cell is text as well.
-    if isText, existing == .utf8 { return existing }
+    if isText, takesText(existing, seen) { return existing }
     let isOneKind = seen.kindCount == 1
     switch existing {
     case .null: return inferredType(node)
@@ -55,6 +55,15 @@ extension KindSummary {
       guard isOneKind, seen.objectCount > 0, !seen.isWhole else { return openType }
       return .struct(self.fields(widening: fields, at: node))
     default: return widenedInteger(existing, seen)
+    }
+  }
+
+  /// Every CSV cell is text as well, and nested values stand there as JSON texts.
+  private func takesText(_ existing: DataType, _ seen: KindNode) -> Bool {
+    switch existing {
+    case .utf8, .binary: true
+    case .list, .fixedSizeList, .struct: seen.stringCount == nonNullCount(seen)
+    default: false
     }
   }
 

@@ -19,14 +19,15 @@ import Glibc
 /// | objects with more than 256 distinct keys in all; anything nested deeper than 16 levels | `json` |
 /// | arrays with objects or mixed kinds among their elements | `json` for the whole field |
 ///
-/// Null goes with everything. In CSV, which has no nested values, `utf8` stands wherever the table says `json`, and the
-/// column keeps its cells as they were written.
+/// Null goes with everything. In CSV, which has no nested values, `utf8` stands wherever the table says
+/// `json`, and the column keeps its cells as they were written.
 ///
 /// One value a thread; ``merge(_:)`` joins several. Costs a few nanoseconds a value when rows are alike.
 package final class KindSummary {
   /// Levels of nesting within a row that become structs and lists.
   package static let maxLevel = 16
-  /// Distinct keys that a nested object may have in all rows to become a struct. A row itself has no such bound.
+  /// Distinct keys that a nested object may have in all rows to become a struct. A row itself has no such
+  /// bound.
   package static let maxFieldCount = 256
 
   /// Whether what would be `json` is `utf8`, as for CSV.
@@ -39,6 +40,7 @@ package final class KindSummary {
   /// A node by the hash of its parent and name.
   private var nodesByName: [UInt64: Int] = [:]
 
+  /// A summary of no rows, by the rules for the format.
   package init(for format: RecordFormat) {
     isText = format == .csv
     nodes = .allocate(capacity: nodeCapacity)
@@ -49,6 +51,16 @@ package final class KindSummary {
 
   /// How many rows were observed.
   package var rowCount: Int { nodes[0].valueCount }
+
+  /// In how many rows the field is null or not there.
+  package func missingCount(of field: String) -> Int {
+    var field = field
+    let node = field.withUTF8 { name in
+      children(of: 0).first { isNamed($0, UnsafeRawBufferPointer(name)) }
+    }
+    guard let node else { return rowCount }
+    return rowCount - nodes[node].valueCount + nodes[node].nullCount
+  }
 
   /// Takes a row into account.
   package func observe(_ record: Events) {
@@ -109,7 +121,8 @@ package final class KindSummary {
     return Int(nodes[node].element)
   }
 
-  /// The node of an object's field, new if need be; −1 if the object has too many, which ends its being a struct.
+  /// The node of an object's field, new if need be; −1 if the object has too many, which ends its being a
+  /// struct.
   func child(of node: Int, named name: UnsafeRawBufferPointer) -> Int {
     var hash = Hash64.of(name, seed: UInt64(node))
     while let found = nodesByName[hash] {

@@ -2,8 +2,8 @@ package import DSVFormat
 
 /// A value that its field's type cannot hold.
 package enum Mismatch {
-  /// The sentence for it, without the value: `wanted int8, found string`, `wanted int8, found an integer that does not
-  /// fit`, `wanted date, found a string that is none`.
+  /// The sentence for it, without the value: `wanted int8, found string`, `wanted int8, found an integer that
+  /// does not fit`, `wanted date, found a string that is none`.
   package static func message(wanted: DataType, found: Event) -> String {
     "wanted \(wanted), found \(describe(found, for: wanted))"
   }

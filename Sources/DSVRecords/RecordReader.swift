@@ -5,7 +5,7 @@ package typealias ByteSource = (UnsafeMutableRawBufferPointer) throws(DSVError) 
 
 /// One row as a JSON object's events.
 package struct Record {
-  /// The whole object. Valid until the reader's next call.
+  /// The whole object. Valid until the reader's next call, and as long as the reader lives.
   package let events: Events
   /// The line where the row begins, from 1.
   package let line: Int
@@ -16,8 +16,8 @@ package struct Record {
 
 /// Reads the rows of a JSONL or CSV file, whatever the size of the pieces in which its bytes come.
 ///
-/// A byte order mark at the start is skipped, `\n` and `\r\n` end lines, and the last line may lack its end. Memory is
-/// bounded by the longest row, which may have 256 MiB. One value a thread.
+/// A byte order mark at the start is skipped, `\n` and `\r\n` end lines, and the last line may lack its end.
+/// Memory is bounded by the longest row, which may have 256 MiB. One value a thread.
 package final class RecordReader {
   /// What comes next.
   package enum Item {
@@ -47,8 +47,9 @@ package final class RecordReader {
 
   /// The next row, bad row, or the end. The events of the row before it are no longer valid.
   ///
-  /// - Throws: what the source throws, and `badInput` for a file that cannot be gone on with: a CSV header that is
-  ///   missing or names a column twice, a CSV row that is longer than 256 MiB.
+  /// - Throws: what the source throws, and `badInput` for a file that cannot be gone on with: a CSV header
+  ///   that is missing or names a column twice, a CSV row that is longer than 256 MiB;
+  ///   `full` if there is no memory for a row.
   package func next() throws(DSVError) -> Item {
     switch lines {
     case .jsonl(let reader): try reader.next()

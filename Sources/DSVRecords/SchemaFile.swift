@@ -2,9 +2,9 @@ package import DSVFormat
 
 /// Reads what `--schema` names: the fields of a table, as JSON.
 ///
-/// Either in full, `{"fields": [{"name": "id", "type": "int32", "nullable": false, "metadata": {"unit": "m"}}, …]}`,
-/// or in short, `{"id": "int32!", "text": "utf8"}`, where `!` means not nullable. A field is nullable unless it says
-/// otherwise; types are written as ``DataType/description`` writes them.
+/// Either in full, `{"fields": [{"name": "id", "type": "int32", "nullable": false, "metadata": {"unit":
+/// "m"}}, …]}`, or in short, `{"id": "int32!", "text": "utf8"}`, where `!` means not nullable. A field is
+/// nullable unless it says otherwise; types are written as ``DataType/description`` writes them.
 package enum SchemaFile {
   /// - Parameter source: the file's name, for messages.
   package static func read(_ text: [UInt8], source: String) throws(DSVError) -> [Field] {
@@ -30,9 +30,12 @@ package enum SchemaFile {
       throw DSVError(
         .badInput, "\(TerminalText.escaped(source)): \(error.reason.message), at byte \(error.offset + 1)")
     }
-    let fields = try reader.readFields()
+    // The events lie in the parser.
+    let fields = try withExtendedLifetime(parser) { () throws(DSVError) in try reader.readFields() }
     guard !fields.isEmpty else { throw reader.failure("it has no fields") }
-    guard Set(fields.map(\.name)).count == fields.count else { throw reader.failure("it names a field twice") }
+    guard Set(fields.map(\.name)).count == fields.count else {
+      throw reader.failure("it names a field twice")
+    }
     return fields
   }
 }
@@ -91,7 +94,8 @@ private struct SchemaReader {
       case ("signal", .true), ("signal", .false): field.isSignal = value.kind == .true
       case ("metadata", .objectBegin): field.metadata = try readMetadata(number)
       case ("name", _), ("type", _): throw failure("the \(key) of field \(number) is not a string")
-      case ("nullable", _), ("signal", _): throw failure("\(quoted(key)) of field \(number) is not true or false")
+      case ("nullable", _), ("signal", _):
+        throw failure("\(quoted(key)) of field \(number) is not true or false")
       default: throw failure("field \(number) has \(quoted(key)), which says nothing here")
       }
     }
@@ -108,7 +112,9 @@ private struct SchemaReader {
     while cursor.peek.kind == .key {
       let key = string(cursor.next())
       let value = cursor.next()
-      guard value.kind == .string else { throw failure("the metadata of field \(number) are not all strings") }
+      guard value.kind == .string else {
+        throw failure("the metadata of field \(number) are not all strings")
+      }
       metadata[key] = string(value)
     }
     _ = cursor.next()

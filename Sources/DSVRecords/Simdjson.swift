@@ -3,8 +3,9 @@ import DSVFormat
 
 /// Parses JSON texts one at a time into events. One value a thread.
 ///
-/// What is accepted is RFC 8259 with these bounds: valid UTF-8, no half surrogate pair, no key twice in an object, at
-/// most 128 levels, at most 256 MiB. `-0` is the double −0.0; a number that fits no type is kept by its spelling.
+/// What is accepted is RFC 8259 with these bounds: valid UTF-8, no half surrogate pair, no key twice in an
+/// object, at most 128 levels, at most 256 MiB. `-0` is the double −0.0; a number that fits no type is kept
+/// by its spelling.
 package final class JSONParser {
   /// The longest text, in bytes.
   package static let maxByteCount = 1 << 28
@@ -20,7 +21,9 @@ package final class JSONParser {
   }
 
   private let parser: OpaquePointer
+  private var copy = ByteBuffer()
 
+  /// A parser that has allocated little yet; it grows with the longest text.
   package init() {
     guard let parser = dsv_json_parser_create() else { preconditionFailure("no memory for a JSON parser") }
     self.parser = parser
@@ -40,6 +43,15 @@ package final class JSONParser {
     }
     let first = UnsafeRawPointer(events).assumingMemoryBound(to: Event.self)
     return Events(UnsafeBufferPointer(start: first, count: result.count), source: text)
+  }
+
+  /// The one JSON value in `text`, of which a copy is made, so that nothing needs to follow it.
+  package func parse(copying text: UnsafeRawBufferPointer) throws(Failure) -> Events {
+    guard text.count <= Self.maxByteCount else { throw Failure(reason: .tooLong, offset: Self.maxByteCount) }
+    copy.removeAll()
+    copy.append(text)
+    copy.reserve(Self.padding).initializeMemory(as: UInt8.self, repeating: 0, count: Self.padding)
+    return try parse(padded: copy.bytes)
   }
 }
 
@@ -71,7 +83,9 @@ package enum NumberText {
   static func event(_ bytes: UnsafeRawBufferPointer, offset: Int) -> Event? {
     guard let base = bytes.baseAddress else { return nil }
     var event = dsv_event()
-    guard dsv_json_number(base.assumingMemoryBound(to: CChar.self), bytes.count, &event) != 0 else { return nil }
+    guard dsv_json_number(base.assumingMemoryBound(to: CChar.self), bytes.count, &event) != 0 else {
+      return nil
+    }
     return Event(head: event.head | UInt64(offset) << 34, payload: event.payload)
   }
 

@@ -1,8 +1,8 @@
 /// Text for a terminal, which must not take it for commands.
 package enum TerminalText {
-  /// `text` with what a terminal acts on, or what reorders the line, written as escapes: C0 and C1 controls and
-  /// delete as `\n`, `\t`, `\r` or `\x1b`; bidirectional overrides and isolates, line and paragraph separators and
-  /// the byte order mark as `\u202e`. Nothing else changes, a backslash neither.
+  /// `text` with what a terminal acts on, or what reorders the line, written as escapes: C0 and C1 controls
+  /// and delete as `\n`, `\t`, `\r` or `\x1b`; bidirectional overrides and isolates, line and paragraph
+  /// separators and the byte order mark as `\u202e`. Nothing else changes, a backslash neither.
   package static func escaped(_ text: String) -> String {
     guard text.unicodeScalars.contains(where: isActive) else { return text }
     var result = ""

@@ -15,21 +15,28 @@ import Testing
   @Test("cells are nulls, bools, numbers by JSON's grammar, and else strings as written")
   func kinds() throws {
     #expect(
-      try jsons("a,b,c,d,e\n,\"\",true,false,True\n1,-2.50,1e5,-0,18446744073709551616\n007,+1,1.,nan,.5\n\"1\",\"true\", 1,1 ,-\n")
+      try jsons(
+        "a,b,c,d,e\n,\"\",true,false,True\n1,-2.50,1e5,-0,18446744073709551616\n007,+1,1.,nan,.5\n\"1\",\"true\", 1,1 ,-\n"
+      )
         == [
           #"{"a":null,"b":"","c":true,"d":false,"e":"True"}"#,
           #"{"a":1,"b":-2.50,"c":1e5,"d":-0,"e":18446744073709551616}"#,
-          #"{"a":"007","b":"+1","c":"1.","d":"nan","e":".5"}"#, #"{"a":1,"b":true,"c":" 1","d":"1 ","e":"-"}"#,
+          #"{"a":"007","b":"+1","c":"1.","d":"nan","e":".5"}"#,
+          #"{"a":1,"b":true,"c":" 1","d":"1 ","e":"-"}"#,
         ])
   }
 
   @Test("quoted cells hold commas, line ends and doubled quotes, and lines are counted through them")
   func quotes() throws {
     #expect(
-      try rows("a,b\r\n\"x,\"\"y\"\"\",\"l1\r\nl2\n\"\r\n1,2\r\n5\" pipe,a\"b\r\n\"\"\"\",\"\"\"\"\"\"\r\n", .csv) == [
-        .record(line: 2, json: #"{"a":"x,\"y\"","b":"l1\r\nl2\n"}"#), .record(line: 5, json: #"{"a":1,"b":2}"#),
-        .record(line: 6, json: #"{"a":"5\" pipe","b":"a\"b"}"#), .record(line: 7, json: #"{"a":"\"","b":"\"\""}"#),
-      ])
+      try rows(
+        "a,b\r\n\"x,\"\"y\"\"\",\"l1\r\nl2\n\"\r\n1,2\r\n5\" pipe,a\"b\r\n\"\"\"\",\"\"\"\"\"\"\r\n", .csv)
+        == [
+          .record(line: 2, json: #"{"a":"x,\"y\"","b":"l1\r\nl2\n"}"#),
+          .record(line: 5, json: #"{"a":1,"b":2}"#),
+          .record(line: 6, json: #"{"a":"5\" pipe","b":"a\"b"}"#),
+          .record(line: 7, json: #"{"a":"\"","b":"\"\""}"#),
+        ])
   }
 
   @Test("ragged, unclosed and badly quoted rows are bad rows")
@@ -67,11 +74,22 @@ import Testing
     let pieces = ["a", ",", "\"", "\n", "\r", "\r\n", "é", "😀", " ", "\0", "b,c", "\"\""]
     for _ in 0..<300 {
       let texts = (0..<20).map { _ in
-        "x" + (0..<Int.random(in: 0...6, using: &generator)).map { _ in pieces.randomElement(using: &generator) ?? "" }.joined()
+        "x"
+          + (0..<Int.random(in: 0...6, using: &generator)).map { _ in
+            pieces.randomElement(using: &generator) ?? ""
+          }.joined()
       }
       var csv = written { $0.append("c,d\n") }
-      for text in texts { csv += written { $0.appendCSV(text: text); $0.append(","); $0.appendCSV(text: ""); $0.appendCSVLineEnd() } }
-      let expected = texts.map { text in "{\"c\":" + written { $0.appendJSON(string: text) } + ",\"d\":\"\"}" }
+      for text in texts {
+        csv += written {
+          $0.appendCSV(text: text)
+          $0.append(",")
+          $0.appendCSV(text: "")
+          $0.appendCSVLineEnd()
+        }
+      }
+      let expected = texts.map { text in "{\"c\":" + written { $0.appendJSON(string: text) } + ",\"d\":\"\"}"
+      }
       #expect(try jsons(csv) == expected)
     }
   }

@@ -2,8 +2,8 @@ import DSVRecords
 import Testing
 
 @Suite struct NumberTests {
-  private func event(_ spelling: String) -> Event? {
-    parsing(Array("[\(spelling)]".utf8)) { result in
+  private func event(_ spelling: String, _ parser: JSONParser = JSONParser()) -> Event? {
+    parsing(Array("[\(spelling)]".utf8), parser) { result in
       guard case .success(let events) = result else { return nil }
       #expect(String(decoding: events.spelling(events.events[1]), as: UTF8.self) == spelling)
       return events.events[1]
@@ -25,7 +25,8 @@ import Testing
   @Test(
     "a number that no type holds is kept as spelt",
     arguments: [
-      "18446744073709551616", "-9223372036854775809", "1e400", "-1e400", "1E309", "123456789012345678901234567890",
+      "18446744073709551616", "-9223372036854775809", "1e400", "-1e400", "1E309",
+      "123456789012345678901234567890",
       "1.8e308", "100000000000000000000000000000000000000000e300",
     ])
   func bigNumbers(spelling: String) { #expect(event(spelling)?.kind == .bigNumber) }
@@ -34,12 +35,17 @@ import Testing
     "doubles are rounded correctly, bit for bit",
     arguments: [
       ("-0", 0x8000_0000_0000_0000), ("-0.0", 0x8000_0000_0000_0000), ("0.0", 0), ("1e-400", 0), ("0e400", 0),
-      ("-1e-400", 0x8000_0000_0000_0000), ("5e-324", 1), ("2.4703282292062327e-324", 0), ("2.4703282292062328e-324", 1),
-      ("4.9406564584124654e-324", 1), ("2.2250738585072011e-308", 0x000f_ffff_ffff_ffff), ("2.2250738585072014e-308", 0x0010_0000_0000_0000),
-      ("1.7976931348623157e308", 0x7fef_ffff_ffff_ffff), ("0.1", 0x3fb9_9999_9999_999a), ("9007199254740993.0", 0x4340_0000_0000_0000),
-      ("0.30000000000000004", 0x3fd3_3333_3333_3334), ("1.00000000000000011102230246251565404236316680908203125", 0x3ff0_0000_0000_0000),
-      ("1.00000000000000011102230246251565404236316680908203126", 0x3ff0_0000_0000_0001), ("1e23", 0x44b5_2d02_c7e1_4af6),
-          ] as [(String, UInt64)])
+      ("-1e-400", 0x8000_0000_0000_0000), ("5e-324", 1), ("2.4703282292062327e-324", 0),
+      ("2.4703282292062328e-324", 1),
+      ("4.9406564584124654e-324", 1), ("2.2250738585072011e-308", 0x000f_ffff_ffff_ffff),
+      ("2.2250738585072014e-308", 0x0010_0000_0000_0000),
+      ("1.7976931348623157e308", 0x7fef_ffff_ffff_ffff), ("0.1", 0x3fb9_9999_9999_999a),
+      ("9007199254740993.0", 0x4340_0000_0000_0000),
+      ("0.30000000000000004", 0x3fd3_3333_3333_3334),
+      ("1.00000000000000011102230246251565404236316680908203125", 0x3ff0_0000_0000_0000),
+      ("1.00000000000000011102230246251565404236316680908203126", 0x3ff0_0000_0000_0001),
+      ("1e23", 0x44b5_2d02_c7e1_4af6),
+    ] as [(String, UInt64)])
   func doubles(spelling: String, bits: UInt64) {
     #expect(event(spelling)?.kind == .double)
     #expect(event(spelling)?.double.bitPattern == bits)
@@ -51,17 +57,21 @@ import Testing
     let seed = UInt64.random(in: 0...UInt64.max)
     print("seed \(seed)")
     var generator = SeededGenerator(seed)
-    var values: [Double] = [0, -0.0, 1, 0.1, 1e-7, .leastNonzeroMagnitude, .greatestFiniteMagnitude, 0x1p53, 0x1p54, 0x1p54 + 4, 1e15, 1e16, 1e17, 0.0001, 0.00001]
+    var values: [Double] = [
+      0, -0.0, 1, 0.1, 1e-7, .leastNonzeroMagnitude, .greatestFiniteMagnitude, 0x1p53, 0x1p54, 0x1p54 + 4,
+      1e15, 1e16, 1e17, 0.0001, 0.00001,
+    ]
     for _ in 0..<20_000 {
       values.append(Double(bitPattern: generator.next()))
       values.append(Double(Int64(truncatingIfNeeded: generator.next()) >> Int64(generator.next() % 60)))
       values.append(Double(Int.random(in: 0...1_000_000, using: &generator)) / 1000)
     }
+    let parser = JSONParser()
     for value in values where value.isFinite {
       let text = written { $0.appendJSON(value) }
       #expect(text == value.description)
-      #expect(event(text)?.kind == .double)
-      #expect(event(text)?.double.bitPattern == value.bitPattern, "\(text)")
+      #expect(event(text, parser)?.kind == .double)
+      #expect(event(text, parser)?.double.bitPattern == value.bitPattern, "\(text)")
     }
   }
 
@@ -70,15 +80,19 @@ import Testing
     let seed = UInt64.random(in: 0...UInt64.max)
     print("seed \(seed)")
     var generator = SeededGenerator(seed)
+    let parser = JSONParser()
     for _ in 0..<20_000 {
-      for value in [Float(bitPattern: UInt32(truncatingIfNeeded: generator.next())), Float(generator.next() % 100_000_000)]
+      for value in [
+        Float(bitPattern: UInt32(truncatingIfNeeded: generator.next())),
+        Float(generator.next() % 100_000_000),
+      ]
       where value.isFinite {
         let text = written { $0.appendJSON(value) }
         #expect(text == value.description)
-        let back = parsing(Array(text.utf8)) { try? $0.get() }.map { _ in
-          parsing(Array(text.utf8)) { result in (try? result.get()).flatMap { $0.float32($0.events[0]) } }
+        let back = parsing(Array(text.utf8), parser) { result in
+          (try? result.get()).flatMap { $0.float32($0.events[0]) }
         }
-        #expect(back??.bitPattern == value.bitPattern, "\(text)")
+        #expect(back?.bitPattern == value.bitPattern, "\(text)")
       }
     }
   }
@@ -89,7 +103,6 @@ import Testing
     #expect(written { $0.appendJSON(Double.infinity) } == "\"Infinity\"")
     #expect(written { $0.appendJSON(-Float.infinity) } == "\"-Infinity\"")
     #expect(written { $0.appendCSV(-Double.infinity) } == "-Infinity")
-    #expect(event("\"-Infinity\"")?.kind == .string)
     parsing(Array("\"-Infinity\"".utf8)) { result in
       #expect((try? result.get())?.events[0].float64 == -.infinity)
     }
@@ -97,11 +110,14 @@ import Testing
 
   @Test("every 16-bit float comes back")
   func halfFloats() {
+    let parser = JSONParser()
     for bits in UInt16.min...UInt16.max {
       let value = Float16(bitPattern: bits)
       guard value.isFinite else { continue }
       let text = written { $0.appendJSON(value) }
-      let back = parsing(Array(text.utf8)) { result in (try? result.get()).flatMap { $0.float16($0.events[0]) } }
+      let back = parsing(Array(text.utf8), parser) { result in
+        (try? result.get()).flatMap { $0.float16($0.events[0]) }
+      }
       #expect(back?.bitPattern == bits, "\(text)")
     }
   }

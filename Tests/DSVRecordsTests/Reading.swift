@@ -37,7 +37,8 @@ func canonical(_ events: Events) -> String {
 
 /// Parses one text, and hands its events or the reason against it to `body`.
 func parsing<R>(
-  _ text: [UInt8], _ parser: JSONParser = JSONParser(), _ body: (Result<Events, JSONParser.Failure>) throws -> R
+  _ text: [UInt8], _ parser: JSONParser = JSONParser(),
+  _ body: (Result<Events, JSONParser.Failure>) throws -> R
 ) rethrows -> R {
   // What follows a text must not matter, so let it be what could be mistaken for its rest.
   let padded = text + [UInt8](repeating: UInt8(ascii: "}"), count: JSONParser.padding)
@@ -63,7 +64,9 @@ func outcome(_ text: [UInt8]) -> (json: String?, reason: BadRow.Reason?, offset:
   }
 }
 
-func outcome(_ text: String) -> (json: String?, reason: BadRow.Reason?, offset: Int) { outcome(Array(text.utf8)) }
+func outcome(_ text: String) -> (json: String?, reason: BadRow.Reason?, offset: Int) {
+  outcome(Array(text.utf8))
+}
 
 /// What `body` appends to an empty buffer.
 func written(_ body: (inout ByteBuffer) -> Void) -> String {

@@ -9,7 +9,8 @@ import Testing
     #expect(try rows("\n\r\n  \n", .jsonl) == [])
     #expect(
       try rows("\u{feff}{\"a\":1}\r\n\n{\"a\":2}\n{\"a\":3}", .jsonl) == [
-        .record(line: 1, json: "{\"a\":1}"), .record(line: 3, json: "{\"a\":2}"), .record(line: 4, json: "{\"a\":3}"),
+        .record(line: 1, json: "{\"a\":1}"), .record(line: 3, json: "{\"a\":2}"),
+        .record(line: 4, json: "{\"a\":3}"),
       ])
     #expect(try rows("\u{feff}", .jsonl) == [])
   }
@@ -20,7 +21,8 @@ import Testing
     #expect(
       try rows(text, .jsonl) == [
         .record(line: 1, json: "{\"a\":1}"), .bad(line: 2, .syntax), .bad(line: 3, .notAnObject),
-        .bad(line: 4, .notAnObject), .bad(line: 5, .trailing), .record(line: 6, json: "{\"a\":2}"), .bad(line: 7, .syntax),
+        .bad(line: 4, .notAnObject), .bad(line: 5, .trailing), .record(line: 6, json: "{\"a\":2}"),
+        .bad(line: 7, .syntax),
       ])
   }
 
@@ -33,7 +35,8 @@ import Testing
     for pieceCount in 1...bytes.count { #expect(try rows(bytes, format, pieceCount: pieceCount) == whole) }
   }
 
-  @Test("a file cut at any byte never traps and changes no row before the cut", arguments: RecordFormat.allCases)
+  @Test(
+    "a file cut at any byte never traps and changes no row before the cut", arguments: RecordFormat.allCases)
   func truncation(format: RecordFormat) throws {
     let jsonl = "{\"a\":\"é\\u00e9\",\"b\":[1,2]}\r\n{\"a\":1.5}\n{\"x\":{}}\n"
     let csv = "a,b\r\n1,\"x\"\"\r\ny\"\r\n,\"\"\n\"é\",true\n"
@@ -42,6 +45,22 @@ import Testing
     for count in 4..<bytes.count {
       let cut = try rows(Array(bytes[..<count]), format)
       #expect(cut.dropLast() == whole.prefix(max(0, cut.count - 1)), "\(count) bytes")
+    }
+  }
+
+  @Test(
+    "no bytes make the readers trap, and pieces make no difference to them", arguments: RecordFormat.allCases)
+  func noise(format: RecordFormat) throws {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("seed \(seed)")
+    var generator = SeededGenerator(seed)
+    let letters = Array("{}[]:,\"\\nu0a1.-e \r\n\n\"é".utf8) + [0, 0xff]
+    for _ in 0..<2000 {
+      let count = Int.random(in: 0...60, using: &generator)
+      let noise = (0..<count).map { _ in letters.randomElement(using: &generator) ?? 0 }
+      let bytes = Array(format == .jsonl ? "{\"a\":[".utf8 : "a,b\n".utf8) + noise
+      let pieceCount = Int.random(in: 1...9, using: &generator)
+      #expect(try rows(bytes, format) == rows(bytes, format, pieceCount: pieceCount), "\(bytes)")
     }
   }
 
@@ -66,7 +85,8 @@ import Testing
         return end.count
       }
       let count = min(left, room.count)
-      UnsafeMutableRawBufferPointer(rebasing: room[..<count]).initializeMemory(as: UInt8.self, repeating: 0x61)
+      UnsafeMutableRawBufferPointer(rebasing: room[..<count]).initializeMemory(
+        as: UInt8.self, repeating: 0x61)
       left -= count
       return count
     }

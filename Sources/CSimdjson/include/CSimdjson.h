@@ -81,13 +81,14 @@ int dsv_json_number(const char *_Nonnull bytes, size_t count, dsv_event *_Nonnul
 // The first byte that is not part of valid UTF-8, or `count`.
 size_t dsv_utf8_valid_count(const char *_Nonnull bytes, size_t count);
 
-// Shortest text that reads back as the same value, as Swift's `description` spells it: always with a point or an
-// exponent. Writes at most 32 bytes and returns how many. The value is finite.
+// Shortest text that reads back as the same value, as Swift's `description` spells it: always with a point or
+// an exponent. Writes at most 32 bytes and returns how many. The value is finite.
 size_t dsv_write_double(double value, char *_Nonnull out);
 size_t dsv_write_float(float value, char *_Nonnull out);
 size_t dsv_write_int64(int64_t value, char *_Nonnull out);
 size_t dsv_write_uint64(uint64_t value, char *_Nonnull out);
-// Correctly rounded to the format's own width; false unless the bytes are a JSON number and the value is finite.
+// Correctly rounded to the format's own width; false unless the bytes are a JSON number and the value is
+// finite.
 int dsv_read_float(const char *_Nonnull bytes, size_t count, float *_Nonnull value);
 // How many bytes from the start need no escape in a JSON string: no quote, backslash or control.
 size_t dsv_json_plain_count(const char *_Nonnull bytes, size_t count);
