@@ -11,6 +11,10 @@ public struct Progress: Sendable {
   /// `nil` where the end is not known.
   public let total: Int?
   public let unit: Unit
+
+  package init(phase: String, done: Int, total: Int?, unit: Unit) {
+    (self.phase, self.done, self.total, self.unit) = (phase, done, total, unit)
+  }
 }
 
 /// Called again and again during a long operation. What it throws ends the operation, which then has changed nothing:

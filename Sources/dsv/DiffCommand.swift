@@ -1,0 +1,160 @@
+import ArgumentParser
+import DSV
+import DSVFormat
+import DSVInterchange
+import DSVRecords
+import DSVTables
+import DSVVersions
+
+struct Diff: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Compare two versions: columns, rows, cells.",
+    discussion: """
+      Rows are matched by the table's key, or without one by their content. With one version it is compared with HEAD;
+      with none HEAD is compared with its parent.
+
+      Examples:
+        dsv diff v1 v2 --stat
+        dsv diff v1 v2 --rows
+        dsv diff v1 v2 --cells --json
+      """)
+  @Argument(help: "The older and the newer version.")
+  var revisions: [String] = []
+  @Flag(help: "Numbers only; the default.")
+  var stat = false
+  @Flag(help: "List the rows that differ.")
+  var rows = false
+  @Flag(help: "List the cells that differ, with the values before and after.")
+  var cells = false
+  @Option(help: "Only this table.")
+  var table: String?
+  @OptionGroup var global: GlobalOptions
+
+  func validate() throws {
+    if revisions.count > 2 { throw ValidationError("compare two versions at a time") }
+  }
+
+  func run() throws {
+    let repository = try global.open()
+    let (a, b) = try sides(repository)
+    let listing = rows || cells ? RowListing(repository, showsCells: cells, isJSON: global.json) : nil
+    let progress = global.progress
+    let result = try repository.diff(a, b, table: table) { (comparison, change) throws(DSVError) in
+      try progress(Progress(phase: "comparing", done: 0, total: nil, unit: .rows))
+      try listing?.show(comparison, change)
+    }
+    ProgressBar.clear()
+    if global.json { Terminal.print(Self.json(result).text) } else if listing == nil || stat { Self.tell(result) }
+  }
+
+  private func sides(_ repository: Repository) throws -> (CommitID?, CommitID?) {
+    switch revisions.count {
+    case 0:
+      guard let head = try repository.head().commit else { return (nil, nil) }
+      return (try repository.commit(head).parents.first, head)
+    case 1:
+      return (try global.resolve(repository, revisions[0]).commit, try global.resolve(repository, "HEAD").commit)
+    default:
+      return (
+        try global.resolve(repository, revisions[0]).commit, try global.resolve(repository, revisions[1]).commit
+      )
+    }
+  }
+
+  private static func counts(_ counts: DiffCounts) -> [(String, JSON)] {
+    [
+      ("added", .int(counts.added)), ("removed", .int(counts.removed)), ("changed", .int(counts.changed)),
+      ("moved", .int(counts.moved)), ("cells", .int(counts.cells)),
+      (
+        "schema",
+        .array(
+          counts.schema.map { change in
+            .object([
+              ("op", .text(change.operation.rawValue)), ("column", .text(change.column)),
+              ("from", .optional(change.from?.description)), ("to", .optional(change.to?.description)),
+            ])
+          })
+      ),
+    ]
+  }
+
+  private static func json(_ result: DiffResult) -> JSON {
+    let tables = result.tables.sorted { $0.key < $1.key }.map { ($0.key, JSON.object(counts($0.value))) }
+    return .object(counts(result.total) + [("tables", .object(tables))])
+  }
+
+  private static func tell(_ result: DiffResult) {
+    if result.tables.isEmpty, result.tablesAdded.isEmpty, result.tablesRemoved.isEmpty {
+      return Terminal.print("no difference")
+    }
+    for name in result.tablesAdded { Terminal.print(Terminal.green("+ table \(Terminal.shown(name))")) }
+    for name in result.tablesRemoved { Terminal.print(Terminal.red("- table \(Terminal.shown(name))")) }
+    for (name, counts) in result.tables.sorted(by: { $0.key < $1.key }) {
+      Terminal.print(
+        "\(Terminal.bold(Terminal.shown(name))): \(Terminal.green("+\(Terminal.count(counts.added))")) "
+          + "\(Terminal.red("-\(Terminal.count(counts.removed))")) rows, "
+          + "\(Terminal.count(counts.changed)) changed in \(Terminal.count(counts.cells)) cells, "
+          + "\(Terminal.count(counts.moved)) moved")
+      for change in counts.schema {
+        let types = [change.from, change.to].compactMap { $0?.description }.joined(separator: " -> ")
+        Terminal.print("  \(change.operation.rawValue) column \(Terminal.shown(change.column)): \(types)")
+      }
+    }
+  }
+}
+
+/// Prints the rows or cells that differ, as they are found.
+private final class RowListing {
+  private let repository: Repository
+  private let showsCells: Bool
+  private let isJSON: Bool
+  private var lookups: (ObjectIdentifier, RowLookup, RowLookup)?
+
+  init(_ repository: Repository, showsCells: Bool, isJSON: Bool) {
+    (self.repository, self.showsCells, self.isJSON) = (repository, showsCells, isJSON)
+  }
+
+  func show(_ comparison: TableDiff, _ change: RowChange) throws(DSVError) {
+    let (a, b) = lookup(comparison)
+    let table = comparison.b.name
+    switch change {
+    case .added(let row): tell("add", table, try b.json(row), Terminal.green)
+    case .removed(let row): tell("remove", table, try a.json(row), Terminal.red)
+    case .changed(let rowA, let rowB, let columns):
+      guard showsCells else { return tell("change", table, try b.json(rowB), Terminal.yellow) }
+      for index in columns {
+        let column = comparison.columns[index]
+        let (from, to) = (try a.cell(column, rowA), try b.cell(column, rowB))
+        let key = try b.key(rowB)
+        if isJSON {
+          Terminal.print(
+            JSON.object([
+              ("op", .text("change")), ("table", .text(table)), ("key", .raw(key)), ("column", .text(column)),
+              ("from", .raw(from)), ("to", .raw(to)),
+            ]).text)
+        } else {
+          Terminal.print("\(Terminal.yellow("~")) \(Terminal.shown(key)) \(Terminal.shown(column))")
+          Terminal.print(Terminal.red("  - \(Terminal.shown(from))"))
+          Terminal.print(Terminal.green("  + \(Terminal.shown(to))"))
+        }
+      }
+    }
+  }
+
+  private func tell(_ operation: String, _ table: String, _ row: String, _ color: (String) -> String) {
+    if isJSON {
+      Terminal.print(JSON.object([("op", .text(operation)), ("table", .text(table)), ("row", .raw(row))]).text)
+    } else {
+      let mark = operation == "add" ? "+" : operation == "remove" ? "-" : "~"
+      Terminal.print(color("\(mark) \(Terminal.shown(row))"))
+    }
+  }
+
+  private func lookup(_ comparison: TableDiff) -> (RowLookup, RowLookup) {
+    let id = ObjectIdentifier(comparison)
+    if let lookups, lookups.0 == id { return (lookups.1, lookups.2) }
+    let new = (repository.rows(of: comparison.a), repository.rows(of: comparison.b))
+    lookups = (id, new.0, new.1)
+    return new
+  }
+}

@@ -1,0 +1,48 @@
+import ArgumentParser
+import DSV
+import DSVFormat
+import Synchronization
+
+/// What every command takes.
+struct GlobalOptions: ParsableArguments {
+  @Option(name: .customShort("C"), help: "Work in this folder.", completion: .directory)
+  var directory = "."
+
+  @Flag(help: "Write JSON: one document, or one line a row.")
+  var json = false
+
+  @Flag(name: .shortAndLong, help: "No progress on standard error.")
+  var quiet = false
+
+  @Option(help: .hidden)
+  var threads: Int?
+
+  func open() throws -> Repository {
+    Terminal.tellsJSON.store(json, ordering: .relaxed)
+    return try Repository.open(at: directory, options: options)
+  }
+
+  var options: Repository.Options {
+    Repository.Options(threadCount: threads.map { max(0, $0) }, note: Terminal.note)
+  }
+
+  var progress: ProgressHandler { ProgressBar(isQuiet: quiet).handler }
+
+  /// A file's path as the user means it: relative to where they are, not to `-C`.
+  func resolve(_ repository: Repository, _ name: String) throws -> Revision {
+    let revision = try repository.resolve(name)
+    if let note = revision.note { Terminal.note(note) }
+    return revision
+  }
+}
+
+extension Repository {
+  /// A commit as every command's JSON has it.
+  func members(of result: CommitResult) -> [(String, JSON)] {
+    [
+      ("version", .text(result.version)), ("commit", .text(result.commit.description)),
+      ("root", .text(result.root.description)), ("rows", .int(result.rowCount)),
+      ("tables", .counts(result.tables)), ("new_bytes", .int(result.newByteCount)),
+    ]
+  }
+}

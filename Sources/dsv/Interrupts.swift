@@ -1,0 +1,22 @@
+import DSVFormat
+import Glibc
+import Synchronization
+
+/// Ctrl-C: the first asks the running operation to stop, which then has changed nothing; the second ends the process.
+enum Interrupts {
+  private static let count = Atomic<Int>(0)
+
+  static func install() {
+    for number in [SIGINT, SIGTERM] {
+      signal(number) { _ in
+        if Interrupts.count.add(1, ordering: .relaxed).newValue > 1 { _exit(130) }
+      }
+    }
+    // A reader that went away is an error of a write, not the end of the process.
+    signal(SIGPIPE, SIG_IGN)
+  }
+
+  static func check() throws(DSVError) {
+    if count.load(ordering: .relaxed) > 0 { throw DSVError(.interrupted, "interrupted; nothing was changed") }
+  }
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+import DSVFormat
+import DSVSystem
+import Glibc
+
+/// The command `dsv`: one file for each group of subcommands.
+struct Dsv: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "dsv",
+    abstract: "Git for datasets: versions, branches and diffs of rows and cells.",
+    discussion: """
+      A version is named by HEAD, v12, a branch, a tag, or 4 or more digits of a commit ID, each perhaps with ~N
+      (its N-th ancestor).
+
+      Examples:
+        dsv init
+        dsv commit documents.jsonl -m "as crawled" --key id
+        dsv transform --filter quality -m "FineWeb's rules"
+        dsv diff v1 v2 --stat
+        dsv export v2 -o clean.jsonl
+
+      Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 corrupt, 6 busy, locked or wrong key,
+      7 bad input, 130 interrupted.
+      """,
+    version: "dsv 0.1.0",
+    groupedSubcommands: [
+      CommandGroup(name: "Begin", subcommands: [Init.self, CommitFiles.self, Status.self, Info.self]),
+      CommandGroup(
+        name: "Versions",
+        subcommands: [
+          Log.self, Show.self, Checkout.self, Branch.self, Tag.self, Diff.self, Revert.self, Fingerprint.self,
+        ]),
+      CommandGroup(name: "Rows", subcommands: [Export.self, HeadRows.self, Count.self]),
+      CommandGroup(name: "Transforms", subcommands: [Transform.self, Dropped.self, Why.self]),
+      CommandGroup(name: "Care", subcommands: [Fsck.self, Gc.self]),
+    ])
+}
+
+@main
+enum Main {
+  static func main() {
+    Interrupts.install()
+    do {
+      var command = try Dsv.parseAsRoot()
+      try command.run()
+    } catch let error as DSVError {
+      Terminal.report(error)
+      exit(exitCode(error))
+    } catch let code as ExitCode {
+      exit(code.rawValue)
+    } catch {
+      let code = Dsv.exitCode(for: error)
+      let message = Dsv.fullMessage(for: error)
+      Terminal.write(message + (message.hasSuffix("\n") ? "" : "\n"), to: code == .success ? 1 : 2)
+      exit(code == .success ? 0 : 2)
+    }
+  }
+
+  static func exitCode(_ error: DSVError) -> Int32 {
+    switch error.code {
+    case .notFound: 3
+    case .conflict: 4
+    case .corrupt: 5
+    case .busy, .wrongKey: 6
+    case .badInput: 7
+    case .interrupted: 130
+    default: 1
+    }
+  }
+}
