@@ -21,7 +21,9 @@ struct CommonNGrams: ~Copyable {
     numbers.removeAll(keepingAtMost: 1 << 20)
     numbers.reserve(words.count)
     for position in 0..<words.count { numbers.append(words[position]) }
-    return (measure(2, words, traits), measure(3, words, traits), measure(4, words, traits))
+    let found = (measure(2, words, traits), measure(3, words, traits), measure(4, words, traits))
+    slots.removeAll(keepingAtMost: 1 << 20)
+    return found
   }
 
   private mutating func measure(
@@ -30,7 +32,6 @@ struct CommonNGrams: ~Copyable {
     let total = words.count - n + 1
     guard total > 0 else { return nil }
     let mask = tableSize(total) - 1
-    if slots.capacity > 1 << 20, mask < 1 << 20 { slots.removeAll(keepingAtMost: 1 << 20) }
     slots.fill(mask + 1, with: Slot(pair: 0, number: 0, count: 0))
     let slots = slots.base
     let numbers = numbers.base

@@ -10,10 +10,14 @@ package struct QualityRule: Sendable, Equatable {
 
   /// datatrove's reason string, after its filter and a full stop; see `QualityProfile`.
   package let name: String
+  /// What is compared.
   package let signal: QualitySignal
+  /// On which side of the threshold a document fails.
   package let failsIf: Comparison
+  /// In the unit of the signal.
   package let threshold: Double
 
+  /// A rule of one's own, or one of datatrove's with another threshold.
   package init(name: String, signal: QualitySignal, failsIf: Comparison, threshold: Double) {
     self.name = name
     self.signal = signal
@@ -38,13 +42,14 @@ package struct QualityRule: Sendable, Equatable {
 package struct QualityProfile: Sendable, Equatable {
   /// Such as `fineweb@datatrove-0.10`; a profile with other thresholds keeps the name of the one that it was made from.
   package let name: String
+  /// In the order in which a document meets them.
   package private(set) var rules: [QualityRule]
   /// Whether C4 keeps lines that end in none of `. ? ! " '`: the opposite of datatrove's `filter_no_terminal_punct`.
   ///
   /// It decides the signals of `c4` and `fineweb`, whether or not the profile has rules on them.
   package let keepsUnterminatedLines: Bool
 
-  /// - Parameter rules: In the order in which a document meets them.
+  /// A profile of one's own, of rules in the order in which a document meets them.
   package init(name: String, rules: [QualityRule], keepsUnterminatedLines: Bool) {
     self.name = name
     self.rules = rules

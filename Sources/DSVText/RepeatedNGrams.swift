@@ -7,6 +7,8 @@
 struct RepeatedNGrams: ~Copyable {
   /// How many bytes of an n-gram are looked at first.
   private static let headByteCount = 16
+  /// Beyond so many words, one size is measured after the other, which needs a sixth of the memory.
+  private static let manyWords = 1 << 17
 
   /// One table after the other, for each size; 0 is an empty slot.
   private var slots = ReusedBuffer<UInt64>()
@@ -27,27 +29,41 @@ struct RepeatedNGrams: ~Copyable {
     var lengths = InlineArray<6, Int>(repeating: 0)
     guard words.count >= 5 else { return lengths }
     countHeads(words, traits, dense)
+    if words.count <= Self.manyWords {
+      measure(extras: 0..<6, words, traits, &lengths)
+    } else {
+      for extra in 0..<6 { measure(extras: extra..<extra + 1, words, traits, &lengths) }
+    }
+    slots.removeAll(keepingAtMost: 1 << 22)
+    return lengths
+  }
+
+  /// Measures n-grams of 5 and so many extra words, with one table for each size.
+  private mutating func measure(
+    extras: Range<Int>, _ words: borrowing ReusedBuffer<UInt32>, _ traits: UnsafePointer<WordTraits>,
+    _ lengths: inout InlineArray<6, Int>
+  ) {
     let size = tableSize(words.count)
-    if slots.capacity > 1 << 23, size < 1 << 20 { slots.removeAll(keepingAtMost: 1 << 20) }
-    slots.fill(6 * size, with: 0)
+    slots.fill(extras.count * size, with: 0)
     let slots = slots.base
+    let known = 4 + extras.lowerBound
     var resume = InlineArray<6, Int>(repeating: 0)
     for start in 0...words.count - 5 {
-      if isUnique(start) { continue }
+      let most = min(extras.upperBound, words.count &- start &- 4)
+      if isUnique(start) || most <= extras.lowerBound { continue }
       var hash: UInt64 = 0
-      for offset in 0..<4 { hash = traits[Int(words[start &+ offset])].hash.appended(to: hash) }
-      let sizes = min(6, words.count &- start &- 4)
-      for extra in 0..<sizes {
+      for offset in 0..<known { hash = traits[Int(words[start &+ offset])].hash.appended(to: hash) }
+      for extra in extras.lowerBound..<most {
         hash = traits[Int(words[start &+ 4 &+ extra])].hash.appended(to: hash)
         guard start >= resume[extra] else { continue }
-        if Self.insert(hash &+ 1, into: slots + extra &* size, mask: size &- 1) { continue }
+        let table = slots + (extra &- extras.lowerBound) &* size
+        if Self.insert(hash &+ 1, into: table, mask: size &- 1) { continue }
         resume[extra] = start &+ 5 &+ extra
         for offset in 0..<5 &+ extra {
           lengths[extra] &+= Int(traits[Int(words[start &+ offset])].scalarCount)
         }
       }
     }
-    return lengths
   }
 
   /// Whether no n-gram that starts at that word equals another one, for certain.
@@ -62,7 +78,7 @@ struct RepeatedNGrams: ~Copyable {
     _ dense: borrowing ReusedBuffer<UInt8>
   ) {
     let size = tableSize(words.count) * 4
-    if headCounts.capacity > 1 << 23, size < 1 << 20 { headCounts.removeAll(keepingAtMost: 1 << 20) }
+    headCounts.removeAll(keepingAtMost: 1 << 22)
     headCounts.fill(size, with: 0)
     headPlaces.removeAll(keepingAtMost: 1 << 20)
     headPlaces.reserve(words.count)

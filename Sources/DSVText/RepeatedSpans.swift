@@ -32,9 +32,10 @@ extension UnsafePointer<UInt8> {
     var index = range.lowerBound
     while index + 8 <= range.upperBound {
       // A byte of `word` is zero where there is a line feed; the lowest bit found marks the first one.
-      let word = raw.loadUnaligned(fromByteOffset: index, as: UInt64.self) ^ 0x0A0A_0A0A_0A0A_0A0A
+      let loaded = raw.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+      let word = UInt64(littleEndian: loaded) ^ 0x0A0A_0A0A_0A0A_0A0A
       let found = (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080
-      if found != 0 { return index + UInt64(littleEndian: found).trailingZeroBitCount >> 3 }
+      if found != 0 { return index + found.trailingZeroBitCount >> 3 }
       index += 8
     }
     while index < range.upperBound, self[index] != 0x0A { index += 1 }

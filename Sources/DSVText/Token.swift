@@ -59,6 +59,7 @@ package struct TokenStream: ~Copyable {
   /// How many `...` and `…` there are.
   var ellipsisCount = 0
 
+  /// Makes an empty one.
   package init() {}
 
   /// The tokens in order, valid until the stream is written again or ends.

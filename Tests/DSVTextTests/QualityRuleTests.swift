@@ -45,6 +45,16 @@ import Testing
     #expect(twice[.duplicated7Grams] == 0)
   }
 
+  @Test("repeated n-grams of a long text, whose sizes are measured one by one")
+  func repeatedInLongText() {
+    let text = Array(repeating: "a b c d e f g h i j", count: 14_000).joined(separator: " ")
+    let result = Fixtures.score(text)
+    for size in 5...10 {
+      let repeated = Double((139_990 / size) * size)
+      #expect(result.signals[QualitySignal.duplicated5Grams.index + size - 5] == repeated / 279_999)
+    }
+  }
+
   @Test("50 words are enough, and 100,000 are not too many")
   func length() {
     let number = { (count: Int) in (0..<count).map { "w\($0 * 7919 % 999_983)" }.joined(separator: " ") }
