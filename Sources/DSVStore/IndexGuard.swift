@@ -59,6 +59,7 @@ struct IndexGuard {
   func stamp(transactionID: UInt64) throws(DSVError) {
     guard let status = try FileSystem.status(folder.indexData) else { return }
     let stamp = IndexStamp(status, transactionID: transactionID)
-    try FileSystem.replace(folder.stamp, with: stamp.bytes, isDurable: false)
+    try FileSystem.replace(
+      folder.stamp, with: stamp.bytes, temporary: "\(folder.stamp).new", isDurable: false)
   }
 }
