@@ -204,6 +204,7 @@ extension Environment {
 
   /// Makes the next attempt possible, or throws `error` on.
   private func recover(from error: DSVError) throws(DSVError) {
+    if error.isLMDB(MDB_PANIC) { return try reopen() }
     let isFull = error.isLMDB(MDB_MAP_FULL)
     guard isFull || error.isLMDB(MDB_MAP_RESIZED) else { throw error }
     try map.withWriting { () throws(DSVError) in
@@ -226,7 +227,9 @@ extension Environment {
     }
     guard let opened else { throw DSVError(.io, "\(folder): the index was closed") }
     guard !opened.hasFailed else {
-      throw DSVError(.io, "\(folder): a write to the index failed; open the repository again")
+      // Caught by `recover`, which opens it again.
+      try check(MDB_PANIC, "mdb_txn_begin", folder)
+      return opened
     }
     return opened
   }
@@ -263,15 +266,10 @@ extension Environment {
     if !isKept { mdb_txn_abort(handle) }
   }
 
-  /// Whether a commit failed, so that the environment has to be closed and opened again.
-  var hasFailed: Bool {
-    get throws(DSVError) { try map.withReading { () throws(DSVError) in opened?.hasFailed ?? true } }
-  }
-
-  /// Closes and opens again, in one step for other threads.
-  func reopen() throws(DSVError) {
+  /// Closes and opens again after a failed commit, in one step for other threads.
+  private func reopen() throws(DSVError) {
     try map.withWriting { () throws(DSVError) in
-      guard Machine.processID == processID else { return }
+      guard opened?.hasFailed == true else { return }
       closeOpened()
       opened = try Self.open(folder, tableNames)
     }

@@ -177,6 +177,10 @@ struct SeededGenerator: RandomNumberGenerator {
         answer == .unharmed || answer == .mended, "seed \(seed), kind \(kind), page \(page / 4096): \(answer)"
       )
       answers[answer, default: 0] += 1
+      try Store.open(at: scratch.root).publishTest(5000, byteCount: 10)
+      #expect(
+        try Store.open(at: scratch.root).checkPacks().problems == [],
+        "seed \(seed), kind \(kind), page \(page)")
     }
     print("index damage, kind \(kind), seed \(seed): \(answers)")
   }

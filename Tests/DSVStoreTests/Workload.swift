@@ -18,6 +18,11 @@ enum Workload {
 
   static let operationCount = 8
   static let largeRange: Range<UInt64> = 100..<130
+  /// All objects of the workload, made once.
+  static let objects: [UInt64: (AnyID, StoredObject)] = Dictionary(
+    uniqueKeysWithValues: (Array(0..<10) + Array(largeRange)).map { number in
+      (number, testObject(number, byteCount: number < 100 ? 100 : 50_000))
+    })
 
   /// The state after the first `count` operations.
   static func state(after count: Int) -> State {
@@ -54,8 +59,7 @@ enum Workload {
     case 3:
       let session = try store.session()
       for number in largeRange {
-        let (id, object) = testObject(number, byteCount: 50_000)
-        try session.put(id, object)
+        if let (id, object) = objects[number] { try session.put(id, object) }
       }
       try session.publish { (publication) throws(DSVError) in
         try publication.move(RefMove("tags/a", expected: .nothing, new: .commit(testID(103)), action: "tag"))
@@ -77,8 +81,7 @@ enum Workload {
   static func observe(_ root: String) throws -> State {
     let store = try Store.open(at: root)
     var state = State()
-    for number in Array(0..<10) + Array(largeRange) {
-      let (id, object) = testObject(number, byteCount: number < 100 ? 100 : 50_000)
+    for (number, (id, object)) in objects {
       guard try store.contains(id) else { continue }
       #expect(try store.read(id) == object)
       state.live.insert(number)
