@@ -39,8 +39,6 @@ final class Environment: Sendable {
   private struct Opened {
     var environment: OpaquePointer
     var tables: [MDB_dbi]
-    /// A commit failed, after which LMDB's own picture of the file may be wrong: reopen before further use.
-    var hasFailed = false
   }
 
   /// A read transaction that is reset: it pins no page, only its place in the reader table.
@@ -59,6 +57,8 @@ final class Environment: Sendable {
   private let map = ReadWriteLock()
   // Guarded by `map`.
   nonisolated(unsafe) private var opened: Opened?
+  /// A commit failed, after which LMDB's own picture of the file may be wrong: reopen before further use.
+  private let hasFailed = Atomic<Bool>(false)
   private let writer = Mutex<Void>(())
   private let idleReaders = Mutex<[IdleReader]>([])
 
@@ -196,7 +196,7 @@ extension Environment {
       // LMDB frees the handle whether or not the commit succeeds.
       try check(mdb_txn_commit(handle), "mdb_txn_commit", folder)
     } catch {
-      if !error.isLMDB(MDB_MAP_FULL) { self.opened?.hasFailed = true }
+      if !error.isLMDB(MDB_MAP_FULL) { hasFailed.store(true, ordering: .releasing) }
       throw error
     }
     return result
@@ -226,7 +226,7 @@ extension Environment {
       throw DSVError(.badInput, "\(folder): opened before this process was forked; open the repository again")
     }
     guard let opened else { throw DSVError(.io, "\(folder): the index was closed") }
-    guard !opened.hasFailed else {
+    guard !hasFailed.load(ordering: .acquiring) else {
       // Caught by `recover`, which opens it again.
       try check(MDB_PANIC, "mdb_txn_begin", folder)
       return opened
@@ -269,9 +269,10 @@ extension Environment {
   /// Closes and opens again after a failed commit, in one step for other threads.
   private func reopen() throws(DSVError) {
     try map.withWriting { () throws(DSVError) in
-      guard opened?.hasFailed == true else { return }
+      guard opened != nil, hasFailed.load(ordering: .acquiring) else { return }
       closeOpened()
       opened = try Self.open(folder, tableNames)
+      hasFailed.store(false, ordering: .releasing)
     }
   }
 }

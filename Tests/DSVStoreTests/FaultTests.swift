@@ -47,6 +47,30 @@ import Testing
     print("fault sweep: \(step) steps, \(outcome), forever: \(isForever)")
   }
 
+  @Test("whatever step of making the index again fails, nothing is lost")
+  func rebuildSweep() throws {
+    let scratch = try Scratch()
+    for number in 0..<4 { try Workload.perform(number, at: scratch.root) }
+    let state = try Workload.observe(scratch.root)
+    for step in 0..<100 {
+      let store = try scratch.open()
+      Faults.arm(under: scratch.root, first: step)
+      let result = Result { try store.rebuildIndex() }
+      let stepCount = Faults.disarm(under: scratch.root)
+      #expect(try Workload.observe(scratch.root) == state, "step \(step)")
+      #expect(try store.ref("heads/main") == state.main, "step \(step)")
+      try store.session().publish { (publication) throws(DSVError) in
+        try publication.move(
+          RefMove("x", expected: .anything, new: step % 2 == 0 ? .symbolic("y") : nil, action: ""))
+      }
+      if stepCount <= step {
+        #expect(throws: Never.self) { try result.get() }
+        return
+      }
+    }
+    Issue.record("the sweep has no end")
+  }
+
   @Test(
     "killed at any step, what was acknowledged is there", arguments: Array(stride(from: 0, to: 130, by: 5)))
   func kill(first: Int) async throws {
