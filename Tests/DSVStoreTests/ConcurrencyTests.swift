@@ -69,6 +69,24 @@ import Testing
     try Self.check(scratch.root, total: 72)
   }
 
+  @Test("a check finds nothing while others publish")
+  func checkWhilePublishing() async throws {
+    let scratch = try Scratch()
+    let store = try scratch.create()
+    await withTaskGroup { group in
+      group.addTask {
+        #expect(throws: Never.self) { try Self.increment(store, 40, worker: 1) }
+      }
+      group.addTask {
+        #expect(throws: Never.self) {
+          for _ in 0..<30 {
+            guard try store.checkPacks().problems.isEmpty else { throw DSVError(.corrupt, "a problem") }
+          }
+        }
+      }
+    }
+  }
+
   @Test("threads may put into one session at once")
   func sharedSession() async throws {
     let scratch = try Scratch()

@@ -88,6 +88,20 @@ import Testing
     #expect(try FileSystem.list("\(scratch.root)/tmp").count == 0)
   }
 
+  @Test("check names every object that a pack which was cut short has lost")
+  func cutShort() throws {
+    let store = try scratch.create()
+    for number: UInt64 in 0..<10 { try store.publishTest(number, byteCount: 1000) }
+    let place = try #require(try store.place(of: testID(6)))
+    try File("\(scratch.root)/packs/00000001.pack", .update).truncate(to: place.offset + 10)
+    let lost = Set(try store.checkPacks().problems.compactMap(\.id))
+    #expect(lost == Set((6..<10).map { testID($0) }))
+    #expect(try #require(throws: DSVError.self) { try store.read(testID(9)) }.code == .corrupt)
+    try store.publishTest(10)
+    #expect(try store.read(testID(10)).bytes.count == 100)
+    #expect(try FileSystem.list("\(scratch.root)/packs").count == 2, "nothing is appended to a damaged pack")
+  }
+
   @Test("a pack with a damaged live record is kept")
   func damaged() throws {
     let store = try scratch.create()
