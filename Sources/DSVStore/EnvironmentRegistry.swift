@@ -27,7 +27,6 @@ enum EnvironmentRegistry {
       }
       let key = Key(device: status.device, inode: status.inode, processID: Machine.processID)
       if let entry = entries[key] {
-        if try entry.environment.hasFailed { try entry.environment.reopen() }
         entries[key]?.userCount += 1
         return entry.environment
       }

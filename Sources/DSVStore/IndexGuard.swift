@@ -20,7 +20,7 @@ struct IndexGuard {
       note("\(folder.index): \(reason); it is rebuilt from packs and reflog")
       try IndexRebuild(folder: folder, note: note).run()
     } else {
-      try stamp()
+      stamp()
     }
   }
 
@@ -51,14 +51,17 @@ struct IndexGuard {
   }
 
   /// Makes the index, as it is now, the trusted one. The caller holds the writer's lock.
-  func stamp() throws(DSVError) {
-    let index = try Index(folder)
-    try stamp(transactionID: try index.transactionID)
-  }
-
-  func stamp(transactionID: UInt64) throws(DSVError) {
-    guard let status = try FileSystem.status(folder.indexData) else { return }
-    let stamp = IndexStamp(status, transactionID: transactionID)
-    try FileSystem.replace(folder.stamp, with: stamp.bytes, isDurable: false)
+  ///
+  /// Where that fails (the disk may be full), the old stamp no longer matches, and the next open verifies the index.
+  func stamp() {
+    do throws(DSVError) {
+      let transactionID = try Index(folder).transactionID
+      guard let status = try FileSystem.status(folder.indexData) else { return }
+      let stamp = IndexStamp(status, transactionID: transactionID)
+      try FileSystem.replace(
+        folder.stamp, with: stamp.bytes, temporary: "\(folder.stamp).new", isDurable: false)
+    } catch {
+      note("\(folder.stamp): \(error)")
+    }
   }
 }

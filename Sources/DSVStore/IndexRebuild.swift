@@ -17,7 +17,7 @@ struct IndexRebuild {
     }
     try FileSystem.rename(folder.newIndex, to: folder.index)
     try FileSystem.syncFolder(folder.root)
-    try IndexGuard(folder: folder, note: note).stamp()
+    IndexGuard(folder: folder, note: note).stamp()
   }
 
   /// Everything that packs and reflog say.

@@ -39,8 +39,6 @@ final class Environment: Sendable {
   private struct Opened {
     var environment: OpaquePointer
     var tables: [MDB_dbi]
-    /// A commit failed, after which LMDB's own picture of the file may be wrong: reopen before further use.
-    var hasFailed = false
   }
 
   /// A read transaction that is reset: it pins no page, only its place in the reader table.
@@ -59,6 +57,8 @@ final class Environment: Sendable {
   private let map = ReadWriteLock()
   // Guarded by `map`.
   nonisolated(unsafe) private var opened: Opened?
+  /// A commit failed, after which LMDB's own picture of the file may be wrong: reopen before further use.
+  private let hasFailed = Atomic<Bool>(false)
   private let writer = Mutex<Void>(())
   private let idleReaders = Mutex<[IdleReader]>([])
 
@@ -196,7 +196,7 @@ extension Environment {
       // LMDB frees the handle whether or not the commit succeeds.
       try check(mdb_txn_commit(handle), "mdb_txn_commit", folder)
     } catch {
-      if !error.isLMDB(MDB_MAP_FULL) { self.opened?.hasFailed = true }
+      if !error.isLMDB(MDB_MAP_FULL) { hasFailed.store(true, ordering: .releasing) }
       throw error
     }
     return result
@@ -204,6 +204,7 @@ extension Environment {
 
   /// Makes the next attempt possible, or throws `error` on.
   private func recover(from error: DSVError) throws(DSVError) {
+    if error.isLMDB(MDB_PANIC) { return try reopen() }
     let isFull = error.isLMDB(MDB_MAP_FULL)
     guard isFull || error.isLMDB(MDB_MAP_RESIZED) else { throw error }
     try map.withWriting { () throws(DSVError) in
@@ -225,8 +226,10 @@ extension Environment {
       throw DSVError(.badInput, "\(folder): opened before this process was forked; open the repository again")
     }
     guard let opened else { throw DSVError(.io, "\(folder): the index was closed") }
-    guard !opened.hasFailed else {
-      throw DSVError(.io, "\(folder): a write to the index failed; open the repository again")
+    guard !hasFailed.load(ordering: .acquiring) else {
+      // Caught by `recover`, which opens it again.
+      try check(MDB_PANIC, "mdb_txn_begin", folder)
+      return opened
     }
     return opened
   }
@@ -263,17 +266,13 @@ extension Environment {
     if !isKept { mdb_txn_abort(handle) }
   }
 
-  /// Whether a commit failed, so that the environment has to be closed and opened again.
-  var hasFailed: Bool {
-    get throws(DSVError) { try map.withReading { () throws(DSVError) in opened?.hasFailed ?? true } }
-  }
-
-  /// Closes and opens again, in one step for other threads.
-  func reopen() throws(DSVError) {
+  /// Closes and opens again after a failed commit, in one step for other threads.
+  private func reopen() throws(DSVError) {
     try map.withWriting { () throws(DSVError) in
-      guard Machine.processID == processID else { return }
+      guard opened != nil, hasFailed.load(ordering: .acquiring) else { return }
       closeOpened()
       opened = try Self.open(folder, tableNames)
+      hasFailed.store(false, ordering: .releasing)
     }
   }
 }

@@ -83,14 +83,24 @@ final class PackFiles: Sendable {
     while true {
       guard number < .max else { throw DSVError(.full, "\(folder.packs): all numbers are taken") }
       number += 1
-      do throws(DSVError) {
-        let file = try File(folder.pack(number), .create)
-        try file.lock(.exclusive, waitingUpTo: 10, for: "looking at a new pack")
-        try file.write(PackHeader().bytes, at: 0)
-        return (number, file)
-      } catch {
-        if error.code != .conflict { throw error }
-      }
+      if let file = try begin(folder.pack(number)) { return (number, file) }
+    }
+  }
+
+  /// Makes and locks a pack; `nil` if there is one of that name. Leaves nothing if it fails.
+  private static func begin(_ path: String) throws(DSVError) -> File? {
+    let file: File
+    do throws(DSVError) { file = try File(path, .create) } catch {
+      if error.code == .conflict { return nil }
+      throw error
+    }
+    do throws(DSVError) {
+      try file.lock(.exclusive, waitingUpTo: 10, for: "looking at a new pack")
+      try file.write(PackHeader().bytes, at: 0)
+      return file
+    } catch {
+      try FileSystem.remove(path)
+      throw error
     }
   }
 }

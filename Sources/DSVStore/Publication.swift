@@ -66,6 +66,9 @@ package final class Publication {
     return state.lastVersion
   }
 
+  /// The version number that the next commit without one will get.
+  package var nextNumber: Int { state.lastVersion + 1 }
+
   /// What the reflog is to keep; `nil` if no ref moves and nothing is numbered.
   var reflogRecord: ReflogRecord? {
     isEmpty ? nil : ReflogRecord(time: Clock.secondsSince1970(), numbered: numbered, moves: moves)

@@ -55,12 +55,14 @@ private struct PackCheck {
     var words: [UInt64] = []
     var damaged: [Range<Int>] = []
     let limit: Int
+    /// Whether more may have been appended and published since.
+    let isOpen: Bool
   }
 
   let store: Store
   var report = CheckReport()
   /// How much of each pack was published, and is to be looked at. Packs that are being written are not among them.
-  private var limits: [(UInt32, Int)] = []
+  private var limits: [(number: UInt32, limit: Int, isOpen: Bool)] = []
   private var scans: [UInt32: Scan] = [:]
   private var indexIsSound = true
 
@@ -88,11 +90,13 @@ private struct PackCheck {
       // Who writes a pack of its own holds its lock.
       guard try file.tryLock(.shared) else { continue }
       let byteCount = try file.byteCount()
-      if indexIsSound, number == state.openPack, byteCount < state.openPackByteCount {
+      let isOpen = indexIsSound && number == state.openPack
+      let isShort = isOpen && byteCount < state.openPackByteCount
+      if isShort {
         add(file.path, byteCount, nil, "it is shorter than what was published")
       }
-      let isOpen = indexIsSound && number == state.openPack
-      limits.append((number, isOpen ? min(byteCount, state.openPackByteCount) : byteCount))
+      limits.append(
+        (number, isOpen ? min(byteCount, state.openPackByteCount) : byteCount, isOpen && !isShort))
     }
   }
 
@@ -125,9 +129,9 @@ private struct PackCheck {
   mutating func checkPacks(
     _ progress: (Int, Int) -> Void, _ verify: (AnyID, StoredObject) -> String?
   ) throws(DSVError) {
-    let total = limits.reduce(0) { $0 + $1.1 }
-    for (number, limit) in limits {
-      try scan(number, limit, verify)
+    let total = limits.reduce(0) { $0 + $1.limit }
+    for (number, limit, isOpen) in limits {
+      try scan(number, Scan(limit: limit, isOpen: isOpen), verify)
       report.packCount += 1
       report.byteCount += limit
       progress(report.byteCount, total)
@@ -135,12 +139,12 @@ private struct PackCheck {
   }
 
   private mutating func scan(
-    _ number: UInt32, _ limit: Int, _ verify: (AnyID, StoredObject) -> String?
+    _ number: UInt32, _ empty: Scan, _ verify: (AnyID, StoredObject) -> String?
   ) throws(DSVError) {
     let file = try File(store.folder.pack(number), .read)
-    var scan = Scan(limit: limit)
+    var scan = empty
     do throws(DSVError) {
-      var scanner = try PackScanner(number, file, limit: limit)
+      var scanner = try PackScanner(number, file, limit: scan.limit)
       while let finding = try scanner.read() {
         switch finding {
         case .damage(let range): scan.damaged.append(range)
@@ -175,9 +179,8 @@ private struct PackCheck {
           problems.append(Problem(path: path, offset: nil, id: id, text: "its pack is gone"))
           return
         }
-        guard place.offset < scan.limit || scan.damaged.isEmpty, !scan.holds(id, at: place.offset) else {
-          return
-        }
+        // What lies behind the end was published since, unless the file was cut short.
+        if scan.holds(id, at: place.offset) || scan.isOpen && place.offset >= scan.limit { return }
         lost[place.pack] = max(lost[place.pack] ?? 0, place.offset)
         problems.append(Problem(path: path, offset: place.offset, id: id, text: "its record is damaged"))
       }

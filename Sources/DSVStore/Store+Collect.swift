@@ -115,19 +115,36 @@ private struct Collection {
       usage.liveCount > 0 && usage.garbageByteCount > 0
         && Double(usage.garbageByteCount) >= garbageShareMin * Double(usage.byteCount)
     }.sorted { $0.value.liveByteCount < $1.value.liveByteCount }
-    var batch = SessionBatch()
-    var copied: [UInt32] = []
+    var group: [UInt32] = []
     var byteCount = 0
     for (done, (number, usage)) in chosen.enumerated() {
-      if try copy(number, usage, into: &batch) { copied.append(number) }
+      group.append(number)
       byteCount += usage.liveByteCount
       if byteCount >= Self.copiedByteCountMax || done == chosen.count - 1 {
-        if !batch.isEmpty { try batch.finish(in: store.folder, spillingAll: true) }
+        let (batch, copied) = try copy(group)
         report.rewrittenPackCount += copied.count
         try replace(copied, by: batch)
-        (batch, copied, byteCount) = (SessionBatch(), [], 0)
+        (group, byteCount) = ([], 0)
       }
       progress(done + 1, chosen.count)
+    }
+  }
+
+  /// Copies what is live in some packs, durably; leaves nothing if it fails.
+  ///
+  /// - Returns: the copies, and the packs of which nothing live was left out.
+  private func copy(_ numbers: [UInt32]) throws(DSVError) -> (SessionBatch, [UInt32]) {
+    var batch = SessionBatch()
+    var copied: [UInt32] = []
+    do throws(DSVError) {
+      for number in numbers {
+        if try copy(number, packs[number] ?? Usage(), into: &batch) { copied.append(number) }
+      }
+      if !batch.isEmpty { try batch.finish(in: store.folder, spillingAll: true) }
+      return (batch, copied)
+    } catch {
+      try batch.discard(store.folder)
+      throw error
     }
   }
 

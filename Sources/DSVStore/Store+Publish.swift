@@ -23,14 +23,8 @@ extension Store {
 
   /// Writes the index's transaction and stamps it.
   func commit(_ change: IndexChange) throws(DSVError) {
-    let indexGuard = IndexGuard(folder: folder, note: note)
     try index.write(change)
-    do throws(DSVError) {
-      try indexGuard.stamp(transactionID: try index.transactionID)
-    } catch {
-      // The publication is done. Without a stamp the next open verifies the index.
-      note("\(folder.stamp): \(error)")
-    }
+    IndexGuard(folder: folder, note: note).stamp()
   }
 
   /// Appends records to the open pack durably; begins a new one if there is none, or if it is full or damaged.
@@ -45,9 +39,14 @@ extension Store {
       let (number, file) = try PackFiles.create(in: folder, after: state.lastPack)
       (state.openPack, state.lastPack) = (number, number)
       state.openPackByteCount = PackLayout.Header.byteCount
-      try file.write(records, at: state.openPackByteCount)
-      try file.sync()
-      try FileSystem.syncFolder(folder.packs)
+      do throws(DSVError) {
+        try file.write(records, at: state.openPackByteCount)
+        try file.sync()
+        try FileSystem.syncFolder(folder.packs)
+      } catch {
+        try FileSystem.remove(file.path)
+        throw error
+      }
     }
     defer { state.openPackByteCount += records.count }
     return state.openPackByteCount

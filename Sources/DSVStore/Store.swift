@@ -37,20 +37,22 @@ package final class Store: ObjectStore {
 
   package func read(_ id: AnyID) throws(DSVError) -> StoredObject {
     do throws(DSVError) {
-      return try readOnce(id)
+      if let place = try index.place(of: id) { return try packs.read(id, at: place) }
+      try refreshIndex()
     } catch {
       // gc may have moved the object to another pack, or another process may have rebuilt the index.
       guard error.code == .notFound else { throw error }
       try refreshIndex()
-      return try readOnce(id)
     }
-  }
-
-  private func readOnce(_ id: AnyID) throws(DSVError) -> StoredObject {
     guard let place = try index.place(of: id) else {
       throw DSVError(.notFound, "object \(id): it is not in this repository")
     }
-    return try packs.read(id, at: place)
+    do throws(DSVError) {
+      return try packs.read(id, at: place)
+    } catch {
+      guard error.code == .notFound else { throw error }
+      throw DSVError(.corrupt, "object \(id): its pack \(folder.pack(place.pack)) is gone", cause: error)
+    }
   }
 
   /// Where an object lies, and how large it is.
@@ -85,7 +87,12 @@ package final class Store: ObjectStore {
   }
 
   /// Keeps gc away for as long as the result lives, for a long read.
-  package func lease() throws(DSVError) -> Lease { try Lease(folder) }
+  package func lease() throws(DSVError) -> Lease {
+    let lease = try Lease(folder)
+    // An index that was exchanged before gc ran would still show what gc has deleted.
+    try refreshIndex()
+    return lease
+  }
 
   /// Takes the lock of who publishes. It ends with the result's life.
   func lockWriter() throws(DSVError) -> File {

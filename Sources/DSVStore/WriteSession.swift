@@ -28,8 +28,13 @@ package final class WriteSession: ObjectSink {
 
   deinit {
     guard Machine.processID == processID else { return }
+    discard(state.withLock { $0.batch })
+  }
+
+  /// Removes the packs of a batch that was not published. What cannot be removed is left to gc.
+  private func discard(_ batch: SessionBatch) {
     do throws(DSVError) {
-      try state.withLock { (state) throws(DSVError) in try state.batch.discard(store.folder) }
+      try batch.discard(store.folder)
     } catch {
       store.note("\(error)")
     }
@@ -87,7 +92,7 @@ package final class WriteSession: ObjectSink {
     } catch {
       state.withLock { $0.failure = error }
       // Whether the index took them is unknown once it was reached: gc will tell.
-      if !reachedIndex { try batch.discard(store.folder) }
+      if !reachedIndex { discard(batch) }
       throw error
     }
     state.withLock { $0.publishing = nil }

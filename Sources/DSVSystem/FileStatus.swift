@@ -13,6 +13,12 @@ package struct FileStatus: Sendable, Equatable {
   /// Whether this is a plain file: no folder, pipe, device or link.
   package let isRegular: Bool
 
+  /// A plain file's, made up for a test.
+  package init(byteCount: Int, modified: Int, changed: Int, inode: UInt64) {
+    (self.byteCount, self.modified, self.changed, self.inode) = (byteCount, modified, changed, inode)
+    (device, isFolder, isRegular) = (0, false, true)
+  }
+
   init(_ status: stat) {
     byteCount = Int(status.st_size)
     modified = Int(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int(status.st_mtim.tv_nsec)

@@ -19,6 +19,8 @@ final class Scratch: Sendable {
 
   deinit { try? FileSystem.removeTree(path) }
 
+  func hear(_ note: String) { heard.withLock { $0.append(note) } }
+
   var root: String { "\(path)/.dsv" }
 
   func create() throws -> Store {
