@@ -69,7 +69,7 @@ private struct PlainParser {
     let perRow = code == 9 ? Int(clamping: try take(8).load(as: UInt64.self)) : 1
     guard perRow >= 1 else { throw corrupt("lists of no elements") }
     let validity = flags & 1 == 0 ? nil : try takeBits(count)
-    if let validity, Self.bitCount(validity, count) == count { throw corrupt("a validity bitmap without a null") }
+    if let validity, Self.bitCount(validity, count) == count { throw corrupt("a bitmap of validity without a null") }
     let blobs = flags & 2 == 0 ? nil : try takeBits(count)
     func view(
       _ layout: Layout, _ values: UnsafeRawPointer, offsets: UnsafePointer<UInt32>? = nil,
