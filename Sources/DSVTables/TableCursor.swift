@@ -7,6 +7,7 @@ package final class TableCursor {
   package let fields: [FieldCursor]
   private let selection: ColumnCursor?
   private var loadedSelection: ColumnSlice?
+  private var (loadedStart, loadedEnd) = (0, 0)
 
   package init(_ table: Table, fields: [TableField], reader: ObjectReader, readAhead: Int = 4) {
     self.table = table
@@ -16,6 +17,7 @@ package final class TableCursor {
 
   /// Loads `row`; returns where the run of loaded rows ends.
   package func load(at row: Int) throws(DSVError) -> Int {
+    if row >= loadedStart, row < loadedEnd { return loadedEnd }
     var end = table.rowCount
     for field in fields { end = min(end, try field.load(at: row)) }
     if let selection {
@@ -24,6 +26,7 @@ package final class TableCursor {
       loadedSelection = slice
       end = min(end, slice.endRow)
     }
+    (loadedStart, loadedEnd) = (row, end)
     return end
   }
 

@@ -106,11 +106,11 @@ struct ColumnAlignment {
     return gaps
   }
 
-  /// The rows of A, of those in `spine`'s runs, that this column does not show to be equal under the same shift.
-  func unverified(under spine: ColumnAlignment) -> [AlignedRun] {
+  /// The rows of A, of those in another column's runs, that this column does not show to be equal under the same shift.
+  func unverified(under spineRuns: [AlignedRun]) -> [AlignedRun] {
     var result: [AlignedRun] = []
     var next = 0
-    for run in spine.runs {
+    for run in spineRuns {
       var row = run.startA
       while next < runs.count, runs[next].endA <= row { next += 1 }
       var index = next
