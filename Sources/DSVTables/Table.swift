@@ -13,8 +13,11 @@ package struct DropReason: Hashable, Sendable {
   /// What the rule demanded, for people: `<= 0.3`.
   package var condition: String
 
-  package init(stage: String, profile: String = "", rule: String, signal: String = "", condition: String = "") {
-    (self.stage, self.profile, self.rule, self.signal, self.condition) = (stage, profile, rule, signal, condition)
+  package init(stage: String, profile: String = "", rule: String, signal: String = "", condition: String = "")
+  {
+    (self.stage, self.profile, self.rule, self.signal, self.condition) = (
+      stage, profile, rule, signal, condition
+    )
   }
 }
 

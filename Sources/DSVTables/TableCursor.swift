@@ -22,7 +22,9 @@ package final class TableCursor {
     for field in fields { end = min(end, try field.load(at: row)) }
     if let selection {
       let slice = try selection.slice(at: row)
-      guard case .fixed(2) = slice.array.layout else { throw DSVError(.corrupt, "a selection of the wrong layout") }
+      guard case .fixed(2) = slice.array.layout else {
+        throw DSVError(.corrupt, "a selection of the wrong layout")
+      }
       loadedSelection = slice
       end = min(end, slice.endRow)
     }
@@ -42,7 +44,8 @@ package final class TableCursor {
   /// Why a row that is not live is not.
   package func reason(_ code: Int) throws(DSVError) -> DropReason {
     guard code > 0, code <= table.reasons.count else {
-      throw DSVError(.corrupt, "table \(table.name): a row was dropped for reason \(code) of \(table.reasons.count)")
+      throw DSVError(
+        .corrupt, "table \(table.name): a row was dropped for reason \(code) of \(table.reasons.count)")
     }
     return table.reasons[code - 1]
   }

@@ -27,7 +27,9 @@ struct ColumnAlignment {
       if a.rowCount > 0 { runs = [AlignedRun(startA: 0, startB: 0, count: a.rowCount)] }
       return
     }
-    guard case .object(let idA, let levelA) = a.place, case .object(let idB, let levelB) = b.place else { return }
+    guard case .object(let idA, let levelA) = a.place, case .object(let idB, let levelB) = b.place else {
+      return
+    }
     var (placesA, placesB): ([Place], [Place]) = ([], [])
     for level in (0...max(levelA, levelB)).reversed() {
       if level == levelA { placesA = [Self.place(idA, a)] }
@@ -92,7 +94,8 @@ struct ColumnAlignment {
 
   /// The rows of B that are in no run.
   func unalignedB(rowCount: Int) -> [Range<Int>] {
-    Self.gaps(runs.map { $0.startB..<$0.startB + $0.count }.sorted { $0.lowerBound < $1.lowerBound }, rowCount)
+    Self.gaps(
+      runs.map { $0.startB..<$0.startB + $0.count }.sorted { $0.lowerBound < $1.lowerBound }, rowCount)
   }
 
   static func gaps(_ covered: [Range<Int>], _ rowCount: Int) -> [Range<Int>] {

@@ -39,7 +39,8 @@ extension SchemaChange {
       let now = typesB[leaf.path]
       if now == leaf.field.type { continue }
       changes.append(
-        SchemaChange(operation: now == nil ? .drop : .retype, column: leaf.path, from: leaf.field.type, to: now))
+        SchemaChange(
+          operation: now == nil ? .drop : .retype, column: leaf.path, from: leaf.field.type, to: now))
     }
     for leaf in b where typesA[leaf.path] == nil {
       changes.append(SchemaChange(operation: .add, column: leaf.path, from: nil, to: leaf.field.type))

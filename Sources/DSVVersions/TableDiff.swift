@@ -228,7 +228,9 @@ extension TableDiff {
     looseA.sort()
     looseB.sort()
     var inA: [CellHash: [Int]] = [:]
-    for (index, row) in looseA.enumerated().reversed() { inA[try hash(cellsA, row), default: []].append(index) }
+    for (index, row) in looseA.enumerated().reversed() {
+      inA[try hash(cellsA, row), default: []].append(index)
+    }
     var matchedA = [Bool](repeating: false, count: looseA.count)
     var pairs: [(rowA: Int, rowB: Int)] = []
     var unmatchedB: [Int] = []

@@ -19,7 +19,8 @@ struct Status: ParsableCommand {
       Terminal.print(
         JSON.object([
           ("branch", .optional(head.branch)), ("version", .optional(version)),
-          ("commit", .optional(head.commit?.description)), ("rows", .int(tables.reduce(0) { $0 + $1.liveCount })),
+          ("commit", .optional(head.commit?.description)),
+          ("rows", .int(tables.reduce(0) { $0 + $1.liveCount })),
           ("tables", .object(tables.map { ($0.name, .int($0.liveCount)) })),
         ]).text)
       return
@@ -42,7 +43,8 @@ struct Info: ParsableCommand {
     if global.json {
       Terminal.print(
         JSON.object([
-          ("rows", .int(info.rowCount)), ("bytes", .int(info.byteCount)), ("versions", .int(info.versionCount)),
+          ("rows", .int(info.rowCount)), ("bytes", .int(info.byteCount)),
+          ("versions", .int(info.versionCount)),
           ("objects", .int(info.objectCount)),
         ]).text)
     } else {
@@ -69,7 +71,8 @@ struct Log: ParsableCommand {
     if revision == "HEAD", try repository.head().commit == nil {
       return Terminal.print(global.json ? "[]" : "no version yet")
     }
-    let entries = try repository.log(from: try global.resolve(repository, revision).commit, limit: max(0, limit))
+    let entries = try repository.log(
+      from: try global.resolve(repository, revision).commit, limit: max(0, limit))
     if global.json { return Terminal.print(JSON.array(entries.map(Self.json)).text) }
     var drawing = GraphDrawing()
     for entry in entries {
@@ -105,7 +108,9 @@ struct GraphDrawing {
     if own == columns.count { columns.append(entry.id) }
     let drawn = columns.indices.map { $0 == own ? "*" : "|" }.joined(separator: " ")
     var next = Array(columns[..<own].filter { $0 != entry.id })
-    for parent in entry.commit.parents where !columns.contains(parent) || columns[own] == parent { next.append(parent) }
+    for parent in entry.commit.parents where !columns.contains(parent) || columns[own] == parent {
+      next.append(parent)
+    }
     next += columns[(own + 1)...].filter { $0 != entry.id && !next.contains($0) }
     columns = next
     return drawn + " "
@@ -144,11 +149,14 @@ struct Show: ParsableCommand {
     Terminal.print("root    \(entry.commit.root)")
     Terminal.print("author  \(Terminal.shown(entry.commit.author))")
     Terminal.print("time    \(Terminal.time(entry.commit.time))")
-    for parent in entry.commit.parents { Terminal.print("parent  \(try repository.versionName(parent)) \(parent.short)") }
+    for parent in entry.commit.parents {
+      Terminal.print("parent  \(try repository.versionName(parent)) \(parent.short)")
+    }
     if let lineage = entry.commit.lineage {
       Terminal.print("from    \(try repository.versionName(lineage.input))")
       for stage in lineage.stages {
-        Terminal.print("stage   \(stage.name) (revision \(stage.revision)) \(Terminal.shown(stage.parameters))")
+        Terminal.print(
+          "stage   \(stage.name) (revision \(stage.revision)) \(Terminal.shown(stage.parameters))")
       }
     }
     Terminal.print("\n  \(Terminal.shown(entry.commit.message))\n")
@@ -194,7 +202,8 @@ struct Show: ParsableCommand {
     if let lineage = entry.commit.lineage {
       let stages = lineage.stages.map { stage in
         JSON.object([
-          ("name", .text(stage.name)), ("revision", .int(stage.revision)), ("parameters", .raw(stage.parameters)),
+          ("name", .text(stage.name)), ("revision", .int(stage.revision)),
+          ("parameters", .raw(stage.parameters)),
         ])
       }
       members.append(
@@ -214,7 +223,8 @@ struct Show: ParsableCommand {
 struct Checkout: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Move HEAD to a branch or a version.",
-    discussion: "Moves a name, not data: it costs the same at any size; 'dsv export' writes files.\n\nExample: dsv checkout v12"
+    discussion:
+      "Moves a name, not data: it costs the same at any size; 'dsv export' writes files.\n\nExample: dsv checkout v12"
   )
   @Argument(help: "The branch or version.")
   var revision: String
@@ -228,19 +238,23 @@ struct Checkout: ParsableCommand {
     if global.json {
       Terminal.print(
         JSON.object([
-          ("branch", .optional(found.branch)), ("version", .text(version)), ("commit", .text(found.commit.description)),
+          ("branch", .optional(found.branch)), ("version", .text(version)),
+          ("commit", .text(found.commit.description)),
         ]).text)
     } else if let branch = found.branch {
       Terminal.print("on branch \(Terminal.bold(branch)) at \(version)")
     } else {
-      Terminal.print("at \(Terminal.bold(version)), on no branch: to keep commits made here, make one with 'dsv branch NAME'")
+      Terminal.print(
+        "at \(Terminal.bold(version)), on no branch: to keep commits made here, make one with 'dsv branch NAME'"
+      )
     }
   }
 }
 
 struct Branch: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "List, make or delete branches.", discussion: "Examples:\n  dsv branch\n  dsv branch cleaning v2\n  dsv branch --delete cleaning")
+    abstract: "List, make or delete branches.",
+    discussion: "Examples:\n  dsv branch\n  dsv branch cleaning v2\n  dsv branch --delete cleaning")
   @Argument(help: "The new branch.")
   var name: String?
   @Argument(help: "Where it begins.")
@@ -271,7 +285,8 @@ struct Branch: ParsableCommand {
 
 struct Tag: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "List, make or delete tags.", discussion: "Examples:\n  dsv tag\n  dsv tag paper v3\n  dsv tag --delete paper")
+    abstract: "List, make or delete tags.",
+    discussion: "Examples:\n  dsv tag\n  dsv tag paper v3\n  dsv tag --delete paper")
   @Argument(help: "The new tag.")
   var name: String?
   @Argument(help: "What it names.")
@@ -284,8 +299,12 @@ struct Tag: ParsableCommand {
     let repository = try global.open()
     guard let name else {
       let tags = try repository.tags()
-      if global.json { return Terminal.print(JSON.array(try tags.map { try NameText.json($0, repository) }).text) }
-      for tag in tags { Terminal.print("\(Terminal.bold(tag.name)) \(try repository.versionName(tag.commit))") }
+      if global.json {
+        return Terminal.print(JSON.array(try tags.map { try NameText.json($0, repository) }).text)
+      }
+      for tag in tags {
+        Terminal.print("\(Terminal.bold(tag.name)) \(try repository.versionName(tag.commit))")
+      }
       return
     }
     if delete { return try repository.deleteTag(name) }
