@@ -76,7 +76,7 @@ package final class TableDiff {
     let keyIndexes = a.key.compactMap { columns.firstIndex(of: $0) }
     hasKey = !a.key.isEmpty && a.key == b.key && keyIndexes.count == a.key.count
     identity = hasKey ? keyIndexes : Array(columns.indices)
-    counts.schema = SchemaChange.between(leavesA, leavesB)
+    counts.schema = SchemaChange.between(a.schema, b.schema)
   }
 
   /// Compares; calls `visit` with each row that differs as it is found.

@@ -37,7 +37,7 @@ struct Fingerprint: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compute the root that a version's live rows would have by themselves.",
     discussion: """
-      Two versions with the same live rows have the same fingerprint, whatever was dropped, computed or keyed on the
+      Two versions with the same live rows have the same fingerprint, whatever was dropped, computed or keyed on the \
       way. Writes nothing.
 
       Example: dsv fingerprint v3

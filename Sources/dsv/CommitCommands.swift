@@ -31,7 +31,7 @@ struct CommitFiles: ParsableCommand {
     commandName: "commit",
     abstract: "Make files' rows the next version of a table.",
     discussion: """
-      Without --append or --upsert the table becomes the files' rows, in their order. Column types follow from all
+      Without --append or --upsert the table becomes the files' rows, in their order. Column types follow from all \
       rows, or from --schema. Nothing changes unless every row is taken.
 
       Examples:

@@ -10,7 +10,7 @@ struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compare two versions: columns, rows, cells.",
     discussion: """
-      Rows are matched by the table's key, or without one by their content. With one version it is compared with HEAD;
+      Rows are matched by the table's key, or without one by their content. With one version it is compared with HEAD; \
       with none HEAD is compared with its parent.
 
       Examples:

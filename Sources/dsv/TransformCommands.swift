@@ -9,8 +9,8 @@ struct Transform: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run a filter or a recipe over a version; what comes out is the next version.",
     discussion: """
-      The quality filter computes the signals of the Gopher, C4 and FineWeb rules as columns and drops the rows that
-      fail the profile's thresholds. A row that is dropped stays stored, with the rule it failed: see 'dsv dropped'
+      The quality filter computes the signals of the Gopher, C4 and FineWeb rules as columns and drops the rows that \
+      fail the profile's thresholds. A row that is dropped stays stored, with the rule it failed: see 'dsv dropped' \
       and 'dsv why'. Profiles: fineweb (the default), gopher, c4.
 
       Examples:
@@ -121,7 +121,7 @@ struct Why: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Say why a row is in a version, or is not.",
     discussion: """
-      The row is named by its key (with several key columns, by each one's value), or by its position, counted from 0,
+      The row is named by its key (with several key columns, by each one's value), or by its position, counted from 0, \
       in a table without a key.
 
       Example: dsv why v2 4f1c09
