@@ -65,7 +65,8 @@ extension Repository {
     let outcome = try session.publish { (publication) throws(DSVError) -> Outcome in
       let (ref, branch, tip) = try place(target, publication)
       if let base, base != tip {
-        throw DSVError(.conflict, "\(branch.map { "branch '\($0)'" } ?? Head.refName) was moved meanwhile; try again")
+        throw DSVError(
+          .conflict, "\(branch.map { "branch '\($0)'" } ?? Head.refName) was moved meanwhile; try again")
       }
       let old = try tip.map { (id) throws(DSVError) in try versions.commit(id) }
       let oldSnapshot = try old.map { (commit) throws(DSVError) in try versions.snapshot(commit.root) }
@@ -75,7 +76,8 @@ extension Repository {
           id: tip, snapshot: snapshot, number: try publication.number(tip), isNew: false, branch: branch)
       }
       let commit = Commit(
-        root: try session.put(snapshot), parents: parents ?? (tip.map { [$0] } ?? []), rowCount: snapshot.liveCount,
+        root: try session.put(snapshot), parents: parents ?? (tip.map { [$0] } ?? []),
+        rowCount: snapshot.liveCount,
         time: message.time ?? Self.defaultTime,
         author: message.author ?? Self.defaultAuthor, message: message.text, lineage: lineage)
       let id = try session.put(commit)

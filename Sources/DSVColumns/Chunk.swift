@@ -51,7 +51,9 @@ private struct PlainParser {
     guard count >= 0, padded <= bytes.count - offset, let base = bytes.baseAddress else {
       throw corrupt("\(count) bytes wanted, \(bytes.count - offset) left")
     }
-    for index in offset + count..<offset + padded where bytes[index] != 0 { throw corrupt("padding is not zero") }
+    for index in offset + count..<offset + padded where bytes[index] != 0 {
+      throw corrupt("padding is not zero")
+    }
     defer { offset += padded }
     return base + offset
   }

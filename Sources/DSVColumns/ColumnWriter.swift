@@ -31,7 +31,9 @@ package final class ColumnWriter {
   }
 
   /// Goes on where a column ended: the same values come out as if they had been written at once.
-  package convenience init(type: DataType, sink: ColumnSink, after root: ColumnRoot, reader: ObjectReader) throws(DSVError) {
+  package convenience init(type: DataType, sink: ColumnSink, after root: ColumnRoot, reader: ObjectReader)
+    throws(DSVError)
+  {
     self.init(type: type, sink: sink)
     let tail = try ColumnTail(root, reader: reader)
     tree = TreeBuilder(sink: sink, order: order, resuming: tail.unfinished)

@@ -58,7 +58,9 @@ package struct ByteReader {
   /// Checked before anything is allocated for it.
   package mutating func readCount(unitByteCount: Int) throws(DSVError) -> Int {
     let count = try readVarint()
-    guard count <= remaining / max(1, unitByteCount) else { throw corrupt("a count of \(count) is too large") }
+    guard count <= remaining / max(1, unitByteCount) else {
+      throw corrupt("a count of \(count) is too large")
+    }
     return count
   }
 

@@ -127,7 +127,11 @@ package final class FieldWriter {
     var field = TableField(name: name, type: type, values: try values.finish())
     if case .struct = type { field.type = .struct([]) }
     for child in children { field.children.append(try child.finish()) }
-    if let absence { field.absence = .mixed(try absence.finish()) } else if missingCount > 0 { field.absence = .missing }
+    if let absence {
+      field.absence = .mixed(try absence.finish())
+    } else if missingCount > 0 {
+      field.absence = .missing
+    }
     return field
   }
 }

@@ -16,8 +16,11 @@ package struct DropReason: Hashable, Sendable {
   /// How many a table may have: each has a code of its own, and 0 is none's.
   package static let countMax = Int(UInt16.max)
 
-  package init(stage: String, profile: String = "", rule: String, signal: String = "", condition: String = "") {
-    (self.stage, self.profile, self.rule, self.signal, self.condition) = (stage, profile, rule, signal, condition)
+  package init(stage: String, profile: String = "", rule: String, signal: String = "", condition: String = "")
+  {
+    (self.stage, self.profile, self.rule, self.signal, self.condition) = (
+      stage, profile, rule, signal, condition
+    )
   }
 }
 
