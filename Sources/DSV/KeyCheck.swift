@@ -89,7 +89,7 @@ struct KeyCheck {
 
   private func drop(_ rows: [Int], _ result: inout Table, _ sink: ColumnSink) throws(DSVError) {
     let reason = DropReason(stage: "upsert", rule: "replaced")
-    let code = result.code(for: reason)
+    let code = try result.code(for: reason)
     let change = SelectionChange(rows.map { ($0, code) })
     try change.apply(to: &result, sink: sink, reader: reader)
   }

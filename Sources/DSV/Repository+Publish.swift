@@ -78,7 +78,7 @@ extension Repository {
       let commit = Commit(
         root: try session.put(snapshot), parents: parents ?? (tip.map { [$0] } ?? []),
         rowCount: snapshot.liveCount,
-        time: message.time ?? Int64(Clock.nanosecondsSince1970() / 1000),
+        time: message.time ?? Self.defaultTime,
         author: message.author ?? Self.defaultAuthor, message: message.text, lineage: lineage)
       let id = try session.put(commit)
       let number = try publication.number(id)
@@ -111,6 +111,11 @@ extension Repository {
       // A new branch begins at what it is made from.
       return (ref, name, now ?? expected)
     }
+  }
+
+  /// Now, or what DSV_TIME says: so that a script can make the same commits again.
+  private static var defaultTime: Int64 {
+    Machine.environment("DSV_TIME").flatMap { Int64($0) } ?? Int64(Clock.nanosecondsSince1970() / 1000)
   }
 
   static var defaultAuthor: String {

@@ -108,10 +108,15 @@ package final class ObjectReader: Sendable {
     below id: ColumnID, level: Int, to bytes: inout [UInt8], limit: Int
   ) throws(DSVError) {
     for child in try node(id, level: level).children {
+      let before = bytes.count
       if level == 1 {
         try appendPieces(chunk(child.id), to: &bytes, limit: limit)
       } else {
         try appendPieces(below: child.id, level: level - 1, to: &bytes, limit: limit)
+      }
+      // So every node adds bytes, and nodes that name each other often cannot take for ever.
+      guard bytes.count - before == child.rowCount else {
+        throw DSVError(.corrupt, "node \(id): its row counts are not its pieces'")
       }
     }
   }

@@ -20,6 +20,17 @@ package struct ByteReader {
     DSVError(.corrupt, "\(subject): \(what) at byte \(offset)")
   }
 
+  /// For what this revision leaves free: a newer dsv may have given it a meaning.
+  package func unsupported(_ what: String) -> DSVError {
+    DSVError(.unsupportedFormat, "\(subject): \(what) at byte \(offset)")
+  }
+
+  /// The byte that nodes, snapshots and commits begin with.
+  package mutating func readRevision() throws(DSVError) {
+    let revision = try read(UInt8.self)
+    guard revision == ObjectKind.revision else { throw unsupported("revision \(revision)") }
+  }
+
   package mutating func read<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type) throws(DSVError) -> T {
     let start = try skip(MemoryLayout<T>.size)
     return T(littleEndian: bytes.loadUnaligned(fromByteOffset: start, as: T.self))

@@ -66,7 +66,7 @@ package enum Parameter: Hashable, Sendable {
   case flag(Bool)
   case table([String: Parameter])
 
-  /// Compact JSON, keys in order.
+  /// Compact JSON, keys in the order of their bytes.
   package var json: String {
     switch self {
     case .text(let text): JSONText.quoted(text)
@@ -75,7 +75,9 @@ package enum Parameter: Hashable, Sendable {
     case .flag(let flag): flag ? "true" : "false"
     case .table(let table):
       "{"
-        + table.sorted { $0.key < $1.key }.map { JSONText.quoted($0.key) + ":" + $0.value.json }
+        + table.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map {
+          JSONText.quoted($0.key) + ":" + $0.value.json
+        }
         .joined(separator: ",") + "}"
     }
   }
