@@ -45,7 +45,7 @@ let package = Package(
     target("DSVColumns", ["DSVFormat", "DSVStore"]),
     // The standard library's `rounded` and `truncatingRemainder` call libm, which nothing else here links.
     target("DSVExpression", ["DSVFormat"], links: ["m"]),
-    target("DSVTables", ["DSVColumns", "DSVExpression", "DSVFormat", "DSVStore"]),
+    target("DSVTables", ["DSVColumns", "DSVExpression", "DSVFormat"]),
     target("DSVVersions", ["DSVColumns", "DSVFormat", "DSVStore", "DSVTables"]),
     target("DSVRecords", ["CSimdjson", "DSVFormat"]),
     target(
@@ -55,11 +55,11 @@ let package = Package(
     target(
       "DSVTransforms",
       [
-        "DSVColumns", "DSVExpression", "DSVFormat", "DSVStore", "DSVTables", "DSVText", "DSVVersions",
+        "DSVColumns", "DSVExpression", "DSVFormat", "DSVTables", "DSVText",
         .product(name: "Yams", package: "Yams"),
       ]),
 
-    target("DSVTesting", ["DSVFormat", "DSVStore", "DSVSystem"]),
+    target("DSVTesting", ["DSVFormat", "DSVStore"]),
     target(
       "DSV",
       [

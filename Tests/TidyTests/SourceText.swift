@@ -44,8 +44,9 @@ enum SourceText {
     }
   }
 
-  /// The modules that a line imports.
+  /// The module that a line imports.
   static func importedModule(_ line: String) -> String? {
+    guard line.contains("import ") else { return nil }
     let pattern =
       #/^(?:@\w+(?:\(\w+\))? )*(?:public |package |internal |fileprivate |private )?import (?:struct |func |enum |class )?(\w+)/#
     return line.firstMatch(of: pattern).map { String($0.output.1) }
