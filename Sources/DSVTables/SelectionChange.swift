@@ -6,7 +6,8 @@ extension Table {
   package mutating func code(for reason: DropReason) throws(DSVError) -> UInt16 {
     if let index = reasons.firstIndex(of: reason) { return UInt16(index + 1) }
     guard reasons.count < DropReason.countMax else {
-      throw DSVError(.full, "table '\(name)' has \(reasons.count) reasons for dropping rows; it can have no more")
+      throw DSVError(
+        .full, "table '\(name)' has \(reasons.count) reasons for dropping rows; it can have no more")
     }
     reasons.append(reason)
     return UInt16(reasons.count)

@@ -82,7 +82,9 @@ package struct StageRunner {
     var dropped: [String: Int] = [:]
     // Reasons are added in the order of the rules, so that equal choices give equal selections.
     var codes: [Int: UInt16] = [:]
-    for reason in Set(verdicts.map(\.reason)).sorted() { codes[reason] = try result.code(for: reasons[reason]) }
+    for reason in Set(verdicts.map(\.reason)).sorted() {
+      codes[reason] = try result.code(for: reasons[reason])
+    }
     for verdict in verdicts { dropped[reasons[verdict.reason].rule, default: 0] += 1 }
     if !verdicts.isEmpty {
       let change = SelectionChange(verdicts.map { ($0.row, codes[$0.reason, default: 0]) })
