@@ -72,7 +72,7 @@ private struct PlainParser {
     guard perRow >= 1 else { throw corrupt("lists of no elements") }
     let validity = flags & 1 == 0 ? nil : try takeBits(count)
     if let validity, Self.bitCount(validity, count) == count {
-      throw corrupt("a bitmap of validity without a null")
+      throw corrupt("a validity bitmap without a null")
     }
     let blobs = flags & 2 == 0 ? nil : try takeBits(count)
     func view(
