@@ -9,7 +9,7 @@ import DSVVersions
 /// at most 128 MB for any number of rows.
 struct KeyCheck {
   /// How many hashes are held at once.
-  static let partCountMax = 8 << 20
+  static let partCountMax = 2 << 20
 
   private let table: Table
   private let key: [String]
@@ -90,7 +90,13 @@ struct KeyCheck {
   private func drop(_ rows: [Int], _ result: inout Table, _ sink: ColumnSink) throws(DSVError) {
     let reason = DropReason(stage: "upsert", rule: "replaced")
     let code = try result.code(for: reason)
-    let change = SelectionChange(rows.map { ($0, code) })
-    try change.apply(to: &result, sink: sink, reader: reader)
+    let selection = SelectionWriter(result, sink: sink, reader: reader)
+    var next = rows[...]
+    for row in 0..<result.rowCount {
+      let isReplaced = next.first == row
+      if isReplaced { next.removeFirst() }
+      try selection.append(isReplaced ? code : nil)
+    }
+    try selection.finish(&result)
   }
 }
