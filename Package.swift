@@ -87,7 +87,7 @@ let package = Package(
     tests("DSVExpressionTests", ["DSVExpression", "DSVFormat"]),
     tests("DSVTextTests", ["DSVText"]),
     tests("DSVRecordsTests", ["DSVFormat", "DSVRecords"], exclude: ["Fixtures/csv_by_python.py"]),
-    tests("DSVBenchTests", ["DSVBench"]),
+    tests("DSVBenchTests", ["DSV", "DSVBench"]),
     tests("TidyTests", ["DSV"]),
   ],
   swiftLanguageModes: [.v6],
