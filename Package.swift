@@ -81,6 +81,8 @@ let package = Package(
       ], swiftSettings: house),
 
     tests("DSVFormatTests", ["DSVFormat"]),
+    tests(
+      "DSVFormatSpecTests", ["DSV", "DSVColumns", "DSVFormat", "DSVStore", "DSVSystem", "DSVTables", "DSVVersions"]),
     tests("DSVSystemTests", ["DSVFormat", "DSVSystem"]),
     tests("DSVStoreTests", ["DSVFormat", "DSVStore", "DSVSystem", "DSVTesting"]),
     tests("DSVColumnsTests", ["DSVColumns", "DSVFormat", "DSVStore"]),
