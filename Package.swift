@@ -72,6 +72,13 @@ let package = Package(
     tests("DSVExpressionTests", ["DSVExpression", "DSVFormat"]),
     tests("DSVTextTests", ["DSVText"]),
     tests("DSVRecordsTests", ["DSVFormat", "DSVRecords"]),
+    tests(
+      "DSVTests",
+      [
+        "DSV", "DSVColumns", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables",
+        "DSVTesting", "DSVTransforms", "DSVVersions",
+      ]),
+    tests("CommandTests", ["DSVSystem", "DSVTesting", "dsv"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17
