@@ -57,11 +57,16 @@ let package = Package(
 
     target("DSVTesting", ["DSVFormat", "DSVStore", "DSVSystem"]),
     target(
-      "DSV", ["DSVColumns", "DSVExpression", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables", "DSVTransforms", "DSVVersions"]),
+      "DSV",
+      [
+        "DSVColumns", "DSVExpression", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVStore", "DSVSystem",
+        "DSVTables", "DSVTransforms", "DSVVersions",
+      ]),
     .executableTarget(
       name: "dsv",
       dependencies: [
-        "DSV", "DSVColumns", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVSystem", "DSVTables", "DSVTransforms",
+        "DSV", "DSVColumns", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVSystem", "DSVTables",
+        "DSVTransforms",
         "DSVVersions", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
 

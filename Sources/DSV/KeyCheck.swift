@@ -20,7 +20,8 @@ struct KeyCheck {
     (self.table, self.key, self.reader) = (table, key, reader)
     fields = try key.map { (name) throws(DSVError) in
       guard let field = table.field(name) else {
-        throw DSVError(.badInput, "the key column '\(name)' is not among the columns of table '\(table.name)'")
+        throw DSVError(
+          .badInput, "the key column '\(name)' is not among the columns of table '\(table.name)'")
       }
       guard field.values.nullCount == 0 else {
         throw DSVError(.badInput, "the key column '\(name)' has no value in some rows")
@@ -46,7 +47,8 @@ struct KeyCheck {
         if let other = new.updateValue(row, forKey: hash), try isEqual(row, other) {
           throw DSVError(
             .badInput,
-            "rows \(other - firstNew + 1) and \(row - firstNew + 1) have the same key (\(key.joined(separator: ", ")))")
+            "rows \(other - firstNew + 1) and \(row - firstNew + 1) have the same key (\(key.joined(separator: ", ")))"
+          )
         }
       }
       try forEachKey(0..<firstNew, part, partCount) { (row, hash) throws(DSVError) in
@@ -76,7 +78,9 @@ struct KeyCheck {
 
   private func isEqual(_ a: Int, _ b: Int) throws(DSVError) -> Bool {
     for field in fields {
-      let (x, y) = (FieldCursor(field, reader: reader, readAhead: 1), FieldCursor(field, reader: reader, readAhead: 1))
+      let (x, y) = (
+        FieldCursor(field, reader: reader, readAhead: 1), FieldCursor(field, reader: reader, readAhead: 1)
+      )
       _ = try (x.load(at: a), y.load(at: b))
       if try !cellsAreEqual(x, a, y, b) { return false }
     }
@@ -85,7 +89,7 @@ struct KeyCheck {
 
   private func drop(_ rows: [Int], _ result: inout Table, _ sink: ColumnSink) throws(DSVError) {
     let reason = DropReason(stage: "upsert", rule: "replaced")
-    let code = result.code(for: reason)
+    let code = try result.code(for: reason)
     let change = SelectionChange(rows.map { ($0, code) })
     try change.apply(to: &result, sink: sink, reader: reader)
   }

@@ -51,7 +51,8 @@ extension Repository {
       try InputFile(path, format: options.format, makeSpool: makeSpool)
     }
     if let first = files.first, files.contains(where: { $0.format != first.format }) {
-      throw DSVError(.badInput, "the files are of different formats; commit them one after another with --append")
+      throw DSVError(
+        .badInput, "the files are of different formats; commit them one after another with --append")
     }
     for attempt in 1... {
       do throws(DSVError) {

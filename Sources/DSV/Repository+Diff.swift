@@ -43,7 +43,10 @@ extension Repository {
     for name in names where only == nil || only == name {
       let (tableA, tableB) = (old.table(name), new.table(name))
       if tableA == tableB { continue }
-      let (left, right) = (tableA ?? Table(name: name, fields: [], rowCount: 0), tableB ?? Table(name: name, fields: [], rowCount: 0))
+      let (left, right) = (
+        tableA ?? Table(name: name, fields: [], rowCount: 0),
+        tableB ?? Table(name: name, fields: [], rowCount: 0)
+      )
       // Which table's rows are visited is known only once the comparison exists.
       var current: TableDiff?
       let comparison = TableDiff(left, right, reader: reader) { (change) throws(DSVError) in

@@ -42,12 +42,14 @@ package final class DroppedRows {
     keyCount = fields.count
     cursor = TableCursor(table, fields: fields, reader: reader)
     for reason in table.reasons where !reason.signal.isEmpty && signals[reason.signal] == nil {
-      signals[reason.signal] = table.field(reason.signal).map { FieldCursor($0, reader: reader, readAhead: 1) }
+      signals[reason.signal] = table.field(reason.signal).map {
+        FieldCursor($0, reader: reader, readAhead: 1)
+      }
     }
   }
 
   /// Calls `body` with each row that was dropped, in order, until it returns `false`.
-  package func forEach(_ body: (DroppedRow) throws(DSVError) -> Bool) throws(DSVError) {
+  package func forEachRow(_ body: (DroppedRow) throws(DSVError) -> Bool) throws(DSVError) {
     var row = 0
     while row < table.rowCount {
       let end = try cursor.load(at: row)
@@ -62,7 +64,8 @@ package final class DroppedRows {
   package func fate(_ position: Int) throws(DSVError) -> RowFate {
     guard position >= 0, position < table.rowCount else {
       throw DSVError(
-        .notFound, "table '\(table.name)' has no row at position \(position); it has \(table.rowCount), from 0")
+        .notFound,
+        "table '\(table.name)' has no row at position \(position); it has \(table.rowCount), from 0")
     }
     _ = try cursor.load(at: position)
     return try dropped(position).map { .dropped($0) } ?? .live(position: position)
@@ -93,7 +96,9 @@ package final class DroppedRows {
   private func isRow(_ row: Int, key: [String]) throws(DSVError) -> Bool {
     for (field, wanted) in zip(cursor.fields, key) {
       if case .utf8 = field.field.type, !field.loaded.array.isBlob(row - field.loaded.startRow) {
-        guard field.loaded.array.bytes(row - field.loaded.startRow).elementsEqual(wanted.utf8) else { return false }
+        guard field.loaded.array.bytes(row - field.loaded.startRow).elementsEqual(wanted.utf8) else {
+          return false
+        }
         continue
       }
       var text = ByteBuffer()

@@ -11,7 +11,9 @@ extension Repository {
   /// repository without keys would give. Versions with the same live rows have the same.
   ///
   /// Signals do not count. Writes nothing.
-  public func fingerprint(_ commit: CommitID, progress: @escaping ProgressHandler = { _ in }) throws(DSVError) -> SnapshotID {
+  public func fingerprint(_ commit: CommitID, progress: @escaping ProgressHandler = { _ in }) throws(DSVError)
+    -> SnapshotID
+  {
     var tables: [Table] = []
     for table in try snapshot(commit).tables { tables.append(try canonical(table, progress)) }
     return Snapshot(tables: tables).id
@@ -35,7 +37,8 @@ extension Repository {
         }
         _ = try ingest.append(events)
         if row & 0xfff == 0 {
-          try progress(Progress(phase: "reading \(table.name)", done: row, total: table.rowCount, unit: .rows))
+          try progress(
+            Progress(phase: "reading \(table.name)", done: row, total: table.rowCount, unit: .rows))
         }
       }
     }
@@ -51,6 +54,8 @@ extension Repository {
 /// Has everything already, and keeps nothing: what is written through it is only named.
 private final class ForgetfulSink: ObjectSink {
   func contains(_ id: AnyID) throws(DSVError) -> Bool { true }
-  func read(_ id: AnyID) throws(DSVError) -> StoredObject { throw DSVError(.notFound, "object \(id): not kept") }
+  func read(_ id: AnyID) throws(DSVError) -> StoredObject {
+    throw DSVError(.notFound, "object \(id): not kept")
+  }
   func put(_ id: AnyID, _ object: StoredObject) throws(DSVError) {}
 }

@@ -24,7 +24,9 @@ extension Repository {
     var seen: Set<CommitID> = [start]
     // Numbers grow from parents to children, so the highest number that waits has no child that waits.
     var waiting = [(number: try store.number(of: start) ?? .max, id: start)]
-    while result.count < limit, let next = waiting.indices.max(by: { waiting[$0].number < waiting[$1].number }) {
+    while result.count < limit,
+      let next = waiting.indices.max(by: { waiting[$0].number < waiting[$1].number })
+    {
       let id = waiting.remove(at: next).id
       let commit = try commit(id)
       result.append(

@@ -53,7 +53,8 @@ extension Repository {
       try walk.add(id)
     }
     var seen = Set<String>()
-    return CheckResult(objectCount: report.recordCount, problems: problems.filter { seen.insert($0).inserted })
+    return CheckResult(
+      objectCount: report.recordCount, problems: problems.filter { seen.insert($0).inserted })
   }
 
   /// Makes the index anew from the packs and the reflog. What the packs do not hold is not had back.

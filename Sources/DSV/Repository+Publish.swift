@@ -65,7 +65,8 @@ extension Repository {
     let outcome = try session.publish { (publication) throws(DSVError) -> Outcome in
       let (ref, branch, tip) = try place(target, publication)
       if let base, base != tip {
-        throw DSVError(.conflict, "\(branch.map { "branch '\($0)'" } ?? Head.refName) was moved meanwhile; try again")
+        throw DSVError(
+          .conflict, "\(branch.map { "branch '\($0)'" } ?? Head.refName) was moved meanwhile; try again")
       }
       let old = try tip.map { (id) throws(DSVError) in try versions.commit(id) }
       let oldSnapshot = try old.map { (commit) throws(DSVError) in try versions.snapshot(commit.root) }
@@ -75,8 +76,9 @@ extension Repository {
           id: tip, snapshot: snapshot, number: try publication.number(tip), isNew: false, branch: branch)
       }
       let commit = Commit(
-        root: try session.put(snapshot), parents: parents ?? (tip.map { [$0] } ?? []), rowCount: snapshot.liveCount,
-        time: message.time ?? Int64(Clock.nanosecondsSince1970() / 1000),
+        root: try session.put(snapshot), parents: parents ?? (tip.map { [$0] } ?? []),
+        rowCount: snapshot.liveCount,
+        time: message.time ?? Self.defaultTime,
         author: message.author ?? Self.defaultAuthor, message: message.text, lineage: lineage)
       let id = try session.put(commit)
       let number = try publication.number(id)
@@ -109,6 +111,11 @@ extension Repository {
       // A new branch begins at what it is made from.
       return (ref, name, now ?? expected)
     }
+  }
+
+  /// Now, or what DSV_TIME says: so that a script can make the same commits again.
+  private static var defaultTime: Int64 {
+    Machine.environment("DSV_TIME").flatMap { Int64($0) } ?? Int64(Clock.nanosecondsSince1970() / 1000)
   }
 
   static var defaultAuthor: String {

@@ -31,19 +31,25 @@ extension Repository {
   private func make(_ ref: String, _ name: String, _ kind: String, _ commit: CommitID) throws(DSVError) {
     try RefName.check(name)
     try store.session().publish { (publication) throws(DSVError) in
-      guard try publication.ref(ref) == nil else { throw DSVError(.conflict, "there is a \(kind) '\(name)' already") }
+      guard try publication.ref(ref) == nil else {
+        throw DSVError(.conflict, "there is a \(kind) '\(name)' already")
+      }
       try publication.move(RefMove(ref, expected: .nothing, new: .commit(commit), action: "\(kind): \(name)"))
     }
   }
 
   /// Deletes a branch that HEAD is not on. Its versions stay until a collection of garbage finds that nothing leads
   /// to them.
-  public func deleteBranch(_ name: String) throws(DSVError) { try delete(RefName.branch(name), name, "branch") }
+  public func deleteBranch(_ name: String) throws(DSVError) {
+    try delete(RefName.branch(name), name, "branch")
+  }
   public func deleteTag(_ name: String) throws(DSVError) { try delete(RefName.tag(name), name, "tag") }
 
   private func delete(_ ref: String, _ name: String, _ kind: String) throws(DSVError) {
     try store.session().publish { (publication) throws(DSVError) in
-      guard try publication.ref(ref) != nil else { throw DSVError(.notFound, "there is no \(kind) '\(name)'") }
+      guard try publication.ref(ref) != nil else {
+        throw DSVError(.notFound, "there is no \(kind) '\(name)'")
+      }
       if try publication.ref(Head.refName) == .symbolic(ref) {
         throw DSVError(.conflict, "you are on branch '\(name)'; check out another first")
       }
@@ -56,7 +62,8 @@ extension Repository {
     let target: RefTarget = revision.branch.map { .symbolic(RefName.branch($0)) } ?? .commit(revision.commit)
     let name = if let branch = revision.branch { branch } else { try versionName(revision.commit) }
     try store.session().publish { (publication) throws(DSVError) in
-      try publication.move(RefMove(Head.refName, expected: .anything, new: target, action: "checkout: \(name)"))
+      try publication.move(
+        RefMove(Head.refName, expected: .anything, new: target, action: "checkout: \(name)"))
     }
   }
 }

@@ -42,7 +42,9 @@ extension Repository {
     var name = Substring(text)
     var steps = 0
     while let (shorter, count) = Self.ancestor(name) {
-      guard count <= 1 << 30, steps <= 1 << 30 else { throw DSVError(.notFound, "'\(text)': so many ancestors there are not") }
+      guard count <= 1 << 30, steps <= 1 << 30 else {
+        throw DSVError(.notFound, "'\(text)': so many ancestors there are not")
+      }
       (name, steps) = (shorter, steps + count)
     }
     let found = try resolveName(name.isEmpty ? Head.refName : String(name))
@@ -50,7 +52,8 @@ extension Repository {
     var id = found.commit
     for step in 0..<steps {
       guard let parent = try commit(id).parents.first else {
-        throw DSVError(.notFound, "'\(text)': there are only \(step) versions before \(try versionName(found.commit))")
+        throw DSVError(
+          .notFound, "'\(text)': there are only \(step) versions before \(try versionName(found.commit))")
       }
       id = parent
     }
@@ -69,7 +72,9 @@ extension Repository {
   private func resolveName(_ name: String) throws(DSVError) -> Revision {
     if name == Head.refName || name == "@" {
       let head = try head()
-      guard let id = head.commit else { throw DSVError(.notFound, "there is no version yet; make one with 'dsv commit'") }
+      guard let id = head.commit else {
+        throw DSVError(.notFound, "there is no version yet; make one with 'dsv commit'")
+      }
       return Revision(commit: id, branch: head.branch, note: nil)
     }
     if let number = Version.number(name) {
@@ -80,19 +85,24 @@ extension Repository {
     }
     for (ref, kind) in [(RefName.branch(name), "branch"), (RefName.tag(name), "tag")] {
       guard let id = try commitID(ref) else { continue }
-      let note = Self.isPrefix(name) ? "'\(name)' is taken as the \(kind) of that name, not as a commit's ID" : nil
+      let note =
+        Self.isPrefix(name) ? "'\(name)' is taken as the \(kind) of that name, not as a commit's ID" : nil
       return Revision(commit: id, branch: kind == "branch" ? name : nil, note: note)
     }
     if Self.isPrefix(name) {
       let found = try store.commits(hexPrefix: name)
-      if found.count > 1 { throw DSVError(.badInput, "'\(name)' begins the IDs of several commits; give more digits") }
+      if found.count > 1 {
+        throw DSVError(.badInput, "'\(name)' begins the IDs of several commits; give more digits")
+      }
       if let id = found.first { return Revision(commit: id, branch: nil, note: nil) }
     }
-    throw DSVError(.notFound, "no version, branch, tag or commit is called '\(name)'; see 'dsv log' and 'dsv branch'")
+    throw DSVError(
+      .notFound, "no version, branch, tag or commit is called '\(name)'; see 'dsv log' and 'dsv branch'")
   }
 
   private static func isPrefix(_ name: String) -> Bool {
-    (4...64).contains(name.utf8.count) && name.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+    (4...64).contains(name.utf8.count)
+      && name.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
   }
 
   /// The snapshot of a commit.

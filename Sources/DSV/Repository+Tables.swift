@@ -10,7 +10,8 @@ extension Repository {
     if let name {
       guard let table = snapshot.table(name) else {
         let others = snapshot.tables.map(\.name).joined(separator: ", ")
-        throw DSVError(.notFound, "version \(try versionName(commit)) has no table '\(name)'; it has: \(others)")
+        throw DSVError(
+          .notFound, "version \(try versionName(commit)) has no table '\(name)'; it has: \(others)")
       }
       return table
     }
@@ -20,7 +21,8 @@ extension Repository {
     }
     guard snapshot.tables.count == 1 else {
       throw DSVError(
-        .badInput, "version \(try versionName(commit)) has several tables; name one with --table: "
+        .badInput,
+        "version \(try versionName(commit)) has several tables; name one with --table: "
           + snapshot.tables.map(\.name).joined(separator: ", "))
     }
     return first
@@ -33,7 +35,8 @@ extension Repository {
     let bytesBefore = try store.byteCount
     let commit = try commit(revision)
     guard commit.parents.count <= 1 else {
-      throw DSVError(.badInput, "version \(try versionName(revision)) is a merge; which parent to go back to is open")
+      throw DSVError(
+        .badInput, "version \(try versionName(revision)) is a merge; which parent to go back to is open")
     }
     let after = try versions.snapshot(commit.root)
     var before = Snapshot.empty

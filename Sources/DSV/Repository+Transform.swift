@@ -41,7 +41,8 @@ extension Repository {
       table = result.table
       dropped.merge(result.dropped) { $0 + $1 }
       records.append(
-        StageRecord(name: stage.name, revision: stage.revision, parameters: Parameter.table(stage.parameters).json))
+        StageRecord(
+          name: stage.name, revision: stage.revision, parameters: Parameter.table(stage.parameters).json))
     }
     let lineage = Lineage(input: revision.commit, stages: records, recipe: recipe.text)
     let input = try snapshot(revision.commit)
@@ -61,10 +62,13 @@ extension Repository {
       return .branch(branch, expected: revision.commit)
     }
     let head = try head()
-    if head.commit == revision.commit, revision.branch == nil || revision.branch == head.branch { return .head }
+    if head.commit == revision.commit, revision.branch == nil || revision.branch == head.branch {
+      return .head
+    }
     if let branch = revision.branch { return .branch(branch, expected: revision.commit) }
     throw DSVError(
       .badInput,
-      "\(try versionName(revision.commit)) is no branch's tip; say with --branch NAME where the result is to go")
+      "\(try versionName(revision.commit)) is no branch's tip; say with --branch NAME where the result is to go"
+    )
   }
 }

@@ -26,7 +26,8 @@ public final class Repository: Sendable {
     public var note: @Sendable (String) -> Void
 
     public init(
-      threadCount: Int? = nil, cacheByteCount: Int = 64 << 20, note: @escaping @Sendable (String) -> Void = { _ in }
+      threadCount: Int? = nil, cacheByteCount: Int = 64 << 20,
+      note: @escaping @Sendable (String) -> Void = { _ in }
     ) {
       self.threadCount = threadCount ?? Machine.coreCount
       self.cacheByteCount = cacheByteCount
@@ -48,7 +49,8 @@ public final class Repository: Sendable {
   /// Makes an empty repository in a folder, which is made too if it is not there.
   ///
   /// - Throws: `conflict` if the folder holds one already.
-  public static func initialize(at path: String, options: Options = Options()) throws(DSVError) -> Repository {
+  public static func initialize(at path: String, options: Options = Options()) throws(DSVError) -> Repository
+  {
     if try !FileSystem.exists(path) { try FileSystem.makeFolder(path) }
     let store = try Store.create(
       at: path + "/" + folderName, refs: [(Head.refName, .symbolic(RefName.branch(defaultBranch)))],
@@ -80,7 +82,9 @@ enum RefName {
 
   /// Checks a branch's or tag's name as a user may give it.
   static func check(_ name: String) throws(DSVError) {
-    func refuse(_ why: String) throws(DSVError) { throw DSVError(.badInput, "'\(name)' cannot be a name: \(why)") }
+    func refuse(_ why: String) throws(DSVError) {
+      throw DSVError(.badInput, "'\(name)' cannot be a name: \(why)")
+    }
     if name.isEmpty || name.utf8.count > 200 { try refuse("it has 1 to 200 bytes") }
     if name == Head.refName || name == "@" { try refuse("it means where you are") }
     if Version.number(name) != nil { try refuse("it looks like a version number") }
@@ -89,7 +93,8 @@ enum RefName {
         && !(0x80...0x9f).contains(scalar.value)
     }
     if !isClean { try refuse("spaces, control characters and ~^:?*[\\ are not allowed") }
-    if name.hasPrefix("-") || name.hasPrefix("/") || name.hasSuffix("/") || name.contains("//") || name.contains("..")
+    if name.hasPrefix("-") || name.hasPrefix("/") || name.hasSuffix("/") || name.contains("//")
+      || name.contains("..")
     {
       try refuse("it may not begin with - or /, end with /, or hold // or ..")
     }

@@ -34,7 +34,9 @@ package final class RowLookup {
 
   /// One cell, by its column's dotted name.
   package func cell(_ column: String, _ row: Int) throws(DSVError) -> String {
-    guard let cursor = cells[column] ?? table.field(column).map({ FieldCursor($0, reader: reader, readAhead: 1) }) else {
+    guard
+      let cursor = cells[column] ?? table.field(column).map({ FieldCursor($0, reader: reader, readAhead: 1) })
+    else {
       throw DSVError(.notFound, "no column \(column)")
     }
     cells[column] = cursor

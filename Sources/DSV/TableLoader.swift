@@ -21,7 +21,8 @@ struct TableLoader {
   func load(_ files: [InputFile], _ progress: @escaping ProgressHandler) throws(DSVError) -> Loaded {
     let key = options.key.isEmpty ? old?.key ?? [] : options.key
     if options.mode == .upsert, key.isEmpty {
-      throw DSVError(.badInput, "table '\(options.table)' has no key to upsert by; name its columns with --key")
+      throw DSVError(
+        .badInput, "table '\(options.table)' has no key to upsert by; name its columns with --key")
     }
     let ingest = try TableIngest(start(), format: files.first?.format ?? .jsonl, sink: sink, reader: reader)
     let quarantine = options.badRows == .quarantine ? Quarantine(sink: sink) : nil
@@ -64,7 +65,8 @@ struct TableLoader {
     isSecond: Bool = false
   ) throws(DSVError) {
     let skipsBad = options.badRows == .quarantine
-    let total = files.reduce(0 as Int?) { sum, file in sum.flatMap { sum in file.byteCount.map { sum + $0 } } }
+    let total = files.reduce(0 as Int?) { sum, file in sum.flatMap { sum in file.byteCount.map { sum + $0 } }
+    }
     var before = 0
     for file in files {
       let records = try file.records()

@@ -5,15 +5,16 @@ import DSVFormat
 /// Null slots hold zero or nothing, so equal values always give equal bytes.
 package final class ArrayBuilder {
   package let layout: Layout
-  package private(set) var count = 0
-  package private(set) var nullCount = 0
+  // Unchecked for the reason given in GrowingBytes.
+  @exclusivity(unchecked) package private(set) var count = 0
+  @exclusivity(unchecked) package private(set) var nullCount = 0
   package let children: [ArrayBuilder]
   private let width: Int
   private let listCount: Int
   // One byte a value until it is written: a bit a value is slower to append to.
   private let validity = GrowingBytes()
   private let blobs = GrowingBytes()
-  private var blobCount = 0
+  @exclusivity(unchecked) private var blobCount = 0
   private let values = GrowingBytes()
   private let offsets = GrowingBytes()
 
@@ -80,6 +81,13 @@ package final class ArrayBuilder {
   package func append<T: BitwiseCopyable>(fixed value: T) {
     appendPresent()
     values.append(value)
+  }
+
+  /// Many values of one byte each, for the layout of one byte.
+  package func append(contentsOf bytes: UnsafeRawBufferPointer) {
+    precondition(width == 1 && nullCount == 0 && blobCount == 0)
+    values.append(bytes)
+    count += bytes.count
   }
 
   @inline(__always)

@@ -56,6 +56,8 @@ package struct ArrayView {
 /// What stands in a chunk for a value of more than 256 KiB: the root of the column of its bytes, and its length.
 package struct BlobReference: Equatable {
   package static let byteCount = 40
+  /// How long a value may be that is kept as a blob.
+  package static let valueByteCounts = ColumnWriter.blobByteCountMin...TreeEntry.plainByteCountMax
   package let root: ColumnID
   package let valueByteCount: Int
 

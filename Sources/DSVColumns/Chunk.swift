@@ -27,6 +27,11 @@ package final class Chunk: @unchecked Sendable {
     try self.init(taking: buffer, of: subject)
   }
 
+  /// What keeps the bytes from being the one plain form of their values, beyond what `init` has checked; `nil` if nothing.
+  ///
+  /// Not part of reading: whoever recomputes IDs asks.
+  package var problem: String? { array.problem }
+
   /// The chunk's name: SHA-256 over its kind and its plain form.
   package func id() -> ColumnID { SHA256.id(kind: .chunk, plainBytes) }
 }
@@ -46,7 +51,9 @@ private struct PlainParser {
     guard count >= 0, padded <= bytes.count - offset, let base = bytes.baseAddress else {
       throw corrupt("\(count) bytes wanted, \(bytes.count - offset) left")
     }
-    for index in offset + count..<offset + padded where bytes[index] != 0 { throw corrupt("padding is not zero") }
+    for index in offset + count..<offset + padded where bytes[index] != 0 {
+      throw corrupt("padding is not zero")
+    }
     defer { offset += padded }
     return base + offset
   }
@@ -58,10 +65,14 @@ private struct PlainParser {
     let flags = header.load(fromByteOffset: 1, as: UInt8.self)
     let reserved = header.load(fromByteOffset: 2, as: UInt16.self)
     let count = Int(header.load(fromByteOffset: 4, as: UInt32.self))
-    guard flags & ~3 == 0, reserved == 0, flags & 2 == 0 || code == 7 else { throw corrupt("unknown flags") }
-    let perRow = code == 9 ? Int(clamping: try take(8).load(as: UInt64.self)) : 0
-    let validity = flags & 1 == 0 ? nil : try take((count + 7) / 8).assumingMemoryBound(to: UInt8.self)
-    let blobs = flags & 2 == 0 ? nil : try take((count + 7) / 8).assumingMemoryBound(to: UInt8.self)
+    guard flags & ~3 == 0, reserved == 0, flags & 2 == 0 || (code == 7 && depth == 0) else {
+      throw DSVError(.unsupportedFormat, "\(subject): a flag that is not known to this dsv")
+    }
+    let perRow = code == 9 ? Int(clamping: try take(8).load(as: UInt64.self)) : 1
+    guard perRow >= 1 else { throw corrupt("lists of no elements") }
+    let validity = flags & 1 == 0 ? nil : try takeBits(count)
+    if let validity, Self.bitCount(validity, count) == count { throw corrupt("a validity bitmap without a null") }
+    let blobs = flags & 2 == 0 ? nil : try takeBits(count)
     func view(
       _ layout: Layout, _ values: UnsafeRawPointer, offsets: UnsafePointer<UInt32>? = nil,
       children: [ArrayView] = []
@@ -72,14 +83,15 @@ private struct PlainParser {
     }
     switch code {
     case 0: return view(.none, header)
-    case 1: return view(.bool, try take((count + 7) / 8))
+    case 1: return view(.bool, try takeBits(count))
     case 2...6:
       let width = 1 << (Int(code) - 2)
       return view(.fixed(width), try take(count * width))
     case 7:
       let offsets = try takeOffsets(count)
-      if let blobs { try checkBlobs(blobs, offsets, count) }
-      return view(.bytes, try take(Int(offsets[count])), offsets: offsets)
+      let result = view(.bytes, try take(Int(offsets[count])), offsets: offsets)
+      if blobs != nil { try checkBlobs(result) }
+      return result
     case 8:
       let offsets = try takeOffsets(count)
       let child = try parseNode(depth: depth + 1)
@@ -112,14 +124,26 @@ private struct PlainParser {
     return offsets
   }
 
-  func checkBlobs(
-    _ blobs: UnsafePointer<UInt8>, _ offsets: UnsafePointer<UInt32>, _ count: Int
-  ) throws(DSVError) {
-    for index in 0..<count where blobs[index >> 3] >> UInt8(index & 7) & 1 == 1 {
-      guard Int(offsets[index + 1] - offsets[index]) == BlobReference.byteCount else {
-        throw corrupt("a blob reference has the wrong length")
-      }
+  /// One bit for each of `count` values.
+  mutating func takeBits(_ count: Int) throws(DSVError) -> UnsafePointer<UInt8> {
+    let bits = try take((count + 7) / 8).assumingMemoryBound(to: UInt8.self)
+    guard count & 7 == 0 || bits[count >> 3] >> UInt8(count & 7) == 0 else { throw corrupt("trailing bits are not zero") }
+    return bits
+  }
+
+  static func bitCount(_ bits: UnsafePointer<UInt8>, _ count: Int) -> Int {
+    (0..<(count + 7) / 8).reduce(0) { $0 + bits[$1].nonzeroBitCount }
+  }
+
+  func checkBlobs(_ array: ArrayView) throws(DSVError) {
+    var isAny = false
+    for index in 0..<array.count where array.isBlob(index) {
+      isAny = true
+      guard !array.isNull(index), array.bytes(index).count == BlobReference.byteCount,
+        BlobReference.valueByteCounts.contains(try BlobReference(array.bytes(index)).valueByteCount)
+      else { throw corrupt("a blob reference that cannot be") }
     }
+    guard isAny else { throw corrupt("a blob bitmap without a blob") }
   }
 
   func finish() throws(DSVError) {

@@ -7,12 +7,12 @@ package struct ChunkCutter {
   /// In bits of plain size, as ``ArrayBuilder/measure(from:seed:)`` counts it.
   package static let bitCountMin = 16 << 13
   package static let bitCountMax = 256 << 13
-  package static let valueCountMax = 65_536
+  package static let valueCountMax = 1 << 18
   /// A value of `b` bits is a candidate if its hash is below `b` times this: one cut in 48 KiB is expected, which with
   /// the minimum of 16 KiB makes 64 KiB.
   static let thresholdPerBit: UInt64 = UInt64.max / (48 << 13)
   /// Short values count for this much at least, so that a chunk of them can end before `valueCountMax`.
-  static let valueBitCountMin = 16
+  static let valueBitCountMin = 8
 
   private var window: UInt64 = 0
   private var bitCount = 0
@@ -34,5 +34,17 @@ package struct ChunkCutter {
     else { return false }
     self = ChunkCutter()
     return true
+  }
+
+  /// Takes values of one byte each into account, up to the end of the chunk or of `bytes`.
+  ///
+  /// - Parameter hashes: the hash of each value, by value.
+  /// - Returns: how many values were taken, and whether the chunk ends after them.
+  mutating func take(_ bytes: UnsafeRawBufferPointer, hashes: [UInt64]) -> (count: Int, endsChunk: Bool) {
+    hashes.withUnsafeBufferPointer { hashes in
+      for (index, byte) in bytes.enumerated()
+      where endsChunk(bitCount: 9, hash: hashes[Int(byte)]) { return (index + 1, true) }
+      return (bytes.count, false)
+    }
   }
 }

@@ -23,7 +23,7 @@ package final class ChunkDecoder {
     var reader = ByteReader(stored, of: subject)
     let compression = try reader.read(UInt8.self)
     for _ in 0..<3 {
-      guard try reader.read(UInt8.self) == 0 else { throw reader.corrupt("unknown flags") }
+      guard try reader.read(UInt8.self) == 0 else { throw reader.unsupported("a flag that is not known") }
     }
     let encodedByteCount = Int(try reader.read(UInt32.self))
     guard plainByteCount <= Self.plainByteCountMax, encodedByteCount <= plainByteCount + 4096 else {
@@ -83,12 +83,11 @@ private struct Expander {
     let encodingCode = try reader.read(UInt8.self)
     let width = Int(try reader.read(UInt8.self))
     let count = Int(try reader.read(UInt32.self))
-    guard let encoding = Encoding(rawValue: encodingCode) else {
-      throw DSVError(.unsupportedFormat, "encoding \(encodingCode) is not known to this dsv")
+    guard let encoding = Encoding(rawValue: encodingCode), encoding.fits(layout: code) else {
+      throw reader.unsupported("encoding \(encodingCode) of layout \(code)")
     }
-    guard flags & ~3 == 0, flags & 2 == 0 || code == 7, width <= BitPacking.widthMax else {
-      throw reader.corrupt("unknown flags")
-    }
+    guard flags & ~3 == 0, flags & 2 == 0 || code == 7 else { throw reader.unsupported("a flag that is not known") }
+    guard width <= (encoding.isPacked ? BitPacking.widthMax : 0) else { throw reader.corrupt("numbers of \(width) bits") }
     try room(for: 8)
     plain.append(code)
     plain.append(flags)
@@ -120,7 +119,7 @@ private struct Expander {
       try room(for: 8)
       plain.append(UInt64(fields))
       for _ in 0..<fields { _ = try expand(depth: depth + 1) }
-    default: throw DSVError(.unsupportedFormat, "layout \(code) is not known to this dsv")
+    default: throw reader.unsupported("layout \(code)")
     }
     return count
   }
@@ -137,7 +136,7 @@ private struct Expander {
       let target = plain.grow(by: byteCount).bindMemory(to: T.self, capacity: count)
       for index in 0..<count { target[index] = isNull(validity, index) ? 0 : value }
     case .packed:
-      let low = T(truncatingIfNeeded: try reader.read(UInt64.self))
+      guard let low = T(exactly: try reader.read(UInt64.self)) else { throw reader.corrupt("a base that is too large") }
       let packed = try readPacked(count, width: width)
       try room(for: byteCount)
       let target = plain.grow(by: byteCount).bindMemory(to: T.self, capacity: count)
@@ -151,7 +150,7 @@ private struct Expander {
           target[index] = isNull(validity, index) ? 0 : value
         }
       }
-    case .dictionary: throw reader.corrupt("an encoding that does not fit its layout")
+    case .dictionary: throw reader.unsupported("a dictionary of numbers")
     }
     plain.align8()
   }
@@ -191,7 +190,6 @@ private struct Expander {
       let sum = try expandLengths(count)
       return try append(try reader.readBytes(sum))
     }
-    guard encoding != .packed else { throw reader.corrupt("an encoding that does not fit its layout") }
     let distinctCount: Int
     if encoding == .constant {
       distinctCount = 1

@@ -10,6 +10,18 @@ enum Encoding: UInt8 {
   case dictionary = 2
   /// Fixed layouts of up to 8 bytes: differences from the smallest, bit-packed.
   case packed = 3
+
+  /// Whether a node's width counts.
+  var isPacked: Bool { self == .dictionary || self == .packed }
+
+  func fits(layout code: UInt8) -> Bool {
+    switch self {
+    case .plain: true
+    case .constant: (2...5).contains(code) || code == 7
+    case .dictionary: code == 7
+    case .packed: (2...5).contains(code)
+    }
+  }
 }
 
 /// Turns chunks into the bytes that a pack holds: each node in the encoding that looks smallest, then zstd.
@@ -84,13 +96,13 @@ package final class ChunkEncoder {
       low = min(low, value)
       high = max(high, value)
     }
-    if low >= high {
+    if low >= high, n > 0 {
       writeHeader(array, .constant)
       encoded.append((low > high ? flip : low) ^ flip)
       return
     }
-    let width = BitPacking.width(of: UInt64(high - low))
-    if width > BitPacking.widthMax || width + width / 4 >= T.bitWidth {
+    let width = n == 0 ? 0 : BitPacking.width(of: UInt64(high - low))
+    if n == 0 || width > BitPacking.widthMax || width + width / 4 >= T.bitWidth {
       writeHeader(array, .plain)
       encoded.append(UnsafeRawBufferPointer(start: array.values, count: n * MemoryLayout<T>.size))
       return

@@ -37,7 +37,9 @@ package final class ColumnCursor {
     if let current, row < current.endRow, row >= current.startRow { return current }
     precondition(row >= 0 && row < root.rowCount, "row \(row) of \(root.rowCount)")
     if let inline = try reader.inlineChunk(root) {
-      guard inline.count == root.rowCount else { throw DSVError(.corrupt, "an inline chunk of \(inline.count) rows") }
+      guard inline.count == root.rowCount else {
+        throw DSVError(.corrupt, "an inline chunk of \(inline.count) rows")
+      }
       let slice = ColumnSlice(chunk: inline, startRow: 0, startNull: 0)
       current = slice
       return slice
@@ -53,7 +55,8 @@ package final class ColumnCursor {
     guard let first = ahead.first else { throw DSVError(.corrupt, "a column ends before row \(row)") }
     let chunk = try first.chunk.value()
     guard chunk.count == first.leaf.entry.rowCount else {
-      throw DSVError(.corrupt, "chunk \(first.leaf.entry.id): \(chunk.count) rows, \(first.leaf.entry.rowCount) wanted")
+      throw DSVError(
+        .corrupt, "chunk \(first.leaf.entry.id): \(chunk.count) rows, \(first.leaf.entry.rowCount) wanted")
     }
     ahead.removeFirst()
     let slice = ColumnSlice(

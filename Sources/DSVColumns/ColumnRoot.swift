@@ -31,6 +31,15 @@ package struct ColumnRoot: Equatable, Sendable {
     if case .object(let id, _) = place { id } else { nil }
   }
 
+  /// A small column has one place, not two.
+  private var isWhereItBelongs: Bool {
+    switch place {
+    case .empty: true
+    case .inline(let plain): plain.count == plainByteCount
+    case .object(_, let level): level > 0 || plainByteCount > Self.inlineByteCountMax
+    }
+  }
+
   package func write(to writer: inout ByteWriter) {
     switch place {
     case .empty:
@@ -63,11 +72,13 @@ package struct ColumnRoot: Equatable, Sendable {
       let level = Int(try reader.read(UInt8.self))
       guard level <= TreeNode.levelMax else { throw reader.corrupt("level \(level)") }
       place = .object(try reader.readID(), level: level)
-    case let other: throw reader.corrupt("a root of kind \(other)")
+    case let other: throw reader.unsupported("a root of kind \(other)")
     }
     rowCount = try reader.readVarint()
     nullCount = try reader.readVarint()
     plainByteCount = try reader.readVarint()
-    guard nullCount <= rowCount else { throw reader.corrupt("more nulls than rows") }
+    guard TreeEntry.areCounts(rowCount, nullCount, plainByteCount), isWhereItBelongs else {
+      throw reader.corrupt("counts that cannot be")
+    }
   }
 }

@@ -13,12 +13,13 @@ package final class ColumnWriter {
   package let builder: ArrayBuilder
   private let sink: ColumnSink
   private let order: BoundsOrder?
-  private var cutter = ChunkCutter()
+  // Unchecked for the reason given in GrowingBytes.
+  @exclusivity(unchecked) private var cutter = ChunkCutter()
   private var tree: TreeBuilder
   private var pending: [Pending<TreeEntry>] = []
   private var pendingStart = 0
   /// Of all values, those in the unfinished chunk included.
-  package private(set) var rowCount = 0
+  @exclusivity(unchecked) package private(set) var rowCount = 0
   package private(set) var nullCount = 0
 
   package init(type: DataType, sink: ColumnSink) {
@@ -30,7 +31,9 @@ package final class ColumnWriter {
   }
 
   /// Goes on where a column ended: the same values come out as if they had been written at once.
-  package convenience init(type: DataType, sink: ColumnSink, after root: ColumnRoot, reader: ObjectReader) throws(DSVError) {
+  package convenience init(type: DataType, sink: ColumnSink, after root: ColumnRoot, reader: ObjectReader)
+    throws(DSVError)
+  {
     self.init(type: type, sink: sink)
     let tail = try ColumnTail(root, reader: reader)
     tree = TreeBuilder(sink: sink, order: order, resuming: tail.unfinished)
@@ -69,12 +72,27 @@ package final class ColumnWriter {
     }
   }
 
+  /// Appends many values of one byte each; the same as one after another.
+  private func append(contentsOf bytes: UnsafeRawBufferPointer) throws(DSVError) {
+    var start = 0
+    while start < bytes.count {
+      let rest = UnsafeRawBufferPointer(rebasing: bytes[start...])
+      let (count, endsChunk) = cutter.take(rest, hashes: Self.byteHashes)
+      builder.append(contentsOf: UnsafeRawBufferPointer(rebasing: rest[..<count]))
+      rowCount += count
+      start += count
+      if endsChunk { try seal() }
+    }
+  }
+
+  /// What `measure` says of each value of one byte.
+  private static let byteHashes: [UInt64] = (0..<256).map { byte in
+    withUnsafeBytes(of: UInt8(byte)) { Hash64.of($0, seed: 0) }
+  }
+
   private func writeBlob(_ bytes: UnsafeRawBufferPointer) throws(DSVError) -> BlobReference {
     let pieces = ColumnWriter(type: .uint8, sink: sink)
-    for byte in bytes {
-      pieces.builder.append(fixed: byte)
-      try pieces.endValue()
-    }
+    try pieces.append(contentsOf: bytes)
     let root = try pieces.finish()
     guard let id = root.id else { preconditionFailure("a blob is longer than what is kept inline") }
     return BlobReference(root: id, valueByteCount: bytes.count)

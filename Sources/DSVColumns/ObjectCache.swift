@@ -68,8 +68,16 @@ package final class ObjectCache: Sendable {
     }
     guard let entry = state.entries[place] else { return }
     state.hand = entry.newer
-    if entry.newer >= 0 { state.entries[entry.newer]?.older = entry.older } else { state.newest = entry.older }
-    if entry.older >= 0 { state.entries[entry.older]?.newer = entry.newer } else { state.oldest = entry.newer }
+    if entry.newer >= 0 {
+      state.entries[entry.newer]?.older = entry.older
+    } else {
+      state.newest = entry.older
+    }
+    if entry.older >= 0 {
+      state.entries[entry.older]?.newer = entry.newer
+    } else {
+      state.oldest = entry.newer
+    }
     state.places[entry.id] = nil
     state.byteCount -= entry.byteCount
     state.entries[place] = nil

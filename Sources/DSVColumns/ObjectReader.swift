@@ -28,7 +28,8 @@ package final class ObjectReader: Sendable {
   /// Decodes a stored chunk, past the cache.
   package func decodedChunk(_ id: ColumnID, _ stored: StoredObject) throws(DSVError) -> Chunk {
     guard stored.kind == .chunk else { throw DSVError(.corrupt, "chunk \(id): it is a \(stored.kind)") }
-    return try decoders.with { (decoder) throws(DSVError) in try decode(stored, with: decoder, "chunk \(id)") }
+    return try decoders.with { (decoder) throws(DSVError) in try decode(stored, with: decoder, "chunk \(id)")
+    }
   }
 
   private func decode(
@@ -55,7 +56,9 @@ package final class ObjectReader: Sendable {
       node = try Self.decodedNode(id, try store.read(AnyID(id)))
       cache.insert(id, .node(node), byteCount: node.children.count * 160)
     }
-    guard node.level == level else { throw DSVError(.corrupt, "node \(id): level \(node.level), not \(level)") }
+    guard node.level == level else {
+      throw DSVError(.corrupt, "node \(id): level \(node.level), not \(level)")
+    }
     return node
   }
 
@@ -95,7 +98,8 @@ package final class ObjectReader: Sendable {
       try appendPieces(below: reference.root, level: level, to: &bytes, limit: reference.valueByteCount)
     }
     guard bytes.count == reference.valueByteCount else {
-      throw DSVError(.corrupt, "blob \(reference.root): \(bytes.count) bytes, \(reference.valueByteCount) wanted")
+      throw DSVError(
+        .corrupt, "blob \(reference.root): \(bytes.count) bytes, \(reference.valueByteCount) wanted")
     }
     return bytes
   }
@@ -104,10 +108,15 @@ package final class ObjectReader: Sendable {
     below id: ColumnID, level: Int, to bytes: inout [UInt8], limit: Int
   ) throws(DSVError) {
     for child in try node(id, level: level).children {
+      let before = bytes.count
       if level == 1 {
         try appendPieces(chunk(child.id), to: &bytes, limit: limit)
       } else {
         try appendPieces(below: child.id, level: level - 1, to: &bytes, limit: limit)
+      }
+      // So every node adds bytes, and nodes that name each other often cannot take for ever.
+      guard bytes.count - before == child.rowCount else {
+        throw DSVError(.corrupt, "node \(id): its row counts are not its pieces'")
       }
     }
   }

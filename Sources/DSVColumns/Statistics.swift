@@ -51,7 +51,8 @@ package enum BoundsOrder: Sendable {
 
   package static func double(_ bytes: [UInt8]) -> Double {
     bytes.count == 4
-      ? Double(Float(bitPattern: UInt32(truncatingIfNeeded: unsigned(bytes)))) : Double(bitPattern: unsigned(bytes))
+      ? Double(Float(bitPattern: UInt32(truncatingIfNeeded: unsigned(bytes))))
+      : Double(bitPattern: unsigned(bytes))
   }
 
   /// Bounds that hold for both runs.

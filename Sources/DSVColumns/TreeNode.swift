@@ -22,6 +22,15 @@ package struct TreeEntry: Equatable, Sendable {
     self.bounds = bounds
   }
 
+  /// So that the sums of a node's counts are numbers that fit.
+  package static let rowCountMax = 1 << 48
+  package static let plainByteCountMax = 1 << 54
+
+  /// Whether a part of a column that is not empty can be of this size.
+  static func areCounts(_ rowCount: Int, _ nullCount: Int, _ plainByteCount: Int) -> Bool {
+    (1...rowCountMax).contains(rowCount) && nullCount <= rowCount && (1...plainByteCountMax).contains(plainByteCount)
+  }
+
   /// The entry for a node of `children`.
   init(id: ColumnID, of children: [TreeEntry], order: BoundsOrder?) {
     self.init(
@@ -71,6 +80,7 @@ package struct TreeNode: Equatable, Sendable {
 
   package var bytes: [UInt8] {
     var writer = ByteWriter()
+    writer.write(ObjectKind.revision)
     writer.write(UInt8(level))
     writer.writeVarint(children.count)
     for child in children {
@@ -94,21 +104,13 @@ package struct TreeNode: Equatable, Sendable {
 
   package init(_ bytes: UnsafeRawBufferPointer, of subject: String) throws(DSVError) {
     var reader = ByteReader(bytes, of: subject)
+    try reader.readRevision()
     level = Int(try reader.read(UInt8.self))
     guard (1...Self.levelMax).contains(level) else { throw reader.corrupt("level \(level)") }
     let count = try reader.readCount(unitByteCount: 36)
     guard count >= 1, count <= Self.childCountMax else { throw reader.corrupt("\(count) children") }
     var children: [TreeEntry] = []
-    var rowCount = 0
-    for _ in 0..<count {
-      let child = try TreeEntry(from: &reader)
-      let (sum, overflow) = rowCount.addingReportingOverflow(child.rowCount)
-      guard !overflow, child.rowCount > 0, child.nullCount <= child.rowCount else {
-        throw reader.corrupt("row counts that cannot be")
-      }
-      rowCount = sum
-      children.append(child)
-    }
+    for _ in 0..<count { children.append(try TreeEntry(from: &reader)) }
     try reader.finish()
     self.children = children
   }
@@ -121,7 +123,11 @@ extension TreeEntry {
     nullCount = try reader.readVarint()
     plainByteCount = try reader.readVarint()
     let flags = try reader.read(UInt8.self)
-    guard flags & ~15 == 0, flags & 6 == 0 || flags & 1 == 1 else { throw reader.corrupt("unknown flags") }
+    guard TreeEntry.areCounts(rowCount, nullCount, plainByteCount) else {
+      throw reader.corrupt("row counts that cannot be")
+    }
+    guard flags & ~15 == 0 else { throw reader.unsupported("a flag that is not known") }
+    guard flags & 6 == 0 || flags & 1 == 1 else { throw reader.corrupt("flags of bounds that are not there") }
     hasBlobs = flags & 8 == 8
     guard flags & 1 == 1 else {
       bounds = nil

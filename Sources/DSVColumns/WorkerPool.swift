@@ -1,5 +1,5 @@
-import Dispatch
 package import DSVFormat
+import Dispatch
 import Synchronization
 
 /// A result that another thread is computing.

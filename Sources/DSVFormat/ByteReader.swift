@@ -20,6 +20,17 @@ package struct ByteReader {
     DSVError(.corrupt, "\(subject): \(what) at byte \(offset)")
   }
 
+  /// For what this revision leaves free: a newer dsv may have given it a meaning.
+  package func unsupported(_ what: String) -> DSVError {
+    DSVError(.unsupportedFormat, "\(subject): \(what) at byte \(offset)")
+  }
+
+  /// The byte that nodes, snapshots and commits begin with.
+  package mutating func readRevision() throws(DSVError) {
+    let revision = try read(UInt8.self)
+    guard revision == ObjectKind.revision else { throw unsupported("revision \(revision)") }
+  }
+
   package mutating func read<T: FixedWidthInteger & BitwiseCopyable>(_: T.Type) throws(DSVError) -> T {
     let start = try skip(MemoryLayout<T>.size)
     return T(littleEndian: bytes.loadUnaligned(fromByteOffset: start, as: T.self))
@@ -47,7 +58,9 @@ package struct ByteReader {
   /// Checked before anything is allocated for it.
   package mutating func readCount(unitByteCount: Int) throws(DSVError) -> Int {
     let count = try readVarint()
-    guard count <= remaining / max(1, unitByteCount) else { throw corrupt("a count of \(count) is too large") }
+    guard count <= remaining / max(1, unitByteCount) else {
+      throw corrupt("a count of \(count) is too large")
+    }
     return count
   }
 

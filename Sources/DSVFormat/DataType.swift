@@ -2,7 +2,7 @@
 ///
 /// The text form (``description``) is what schemas, messages and `--schema` files use: `int64`,
 /// `list<int32>`, `fixed_size_list<float32, 768>`, `timestamp[us, UTC]`, `decimal128(38, 9)`,
-/// `struct<a: int64, b: utf8>`.
+/// `struct<a: int64, b: utf8!>`, where `!` says that every value of the struct has it.
 public indirect enum DataType: Hashable, Sendable {
   /// No value but null has been seen.
   case null
@@ -81,7 +81,7 @@ extension DataType: CustomStringConvertible {
     case .list(let element): "list<\(element)>"
     case .fixedSizeList(let element, let count): "fixed_size_list<\(element), \(count)>"
     case .struct(let fields):
-      "struct<\(fields.map { "\($0.quotedName): \($0.type)" }.joined(separator: ", "))>"
+      "struct<\(fields.map { "\($0.quotedName): \($0.type)\($0.isNullable ? "" : "!")" }.joined(separator: ", "))>"
     }
   }
 }

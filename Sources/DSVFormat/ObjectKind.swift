@@ -6,4 +6,7 @@ package enum ObjectKind: UInt8, Sendable, CaseIterable {
   case node = 2
   case snapshot = 3
   case commit = 4
+
+  /// The revision that nodes, snapshots and commits are written in, and begin with.
+  package static let revision: UInt8 = 1
 }

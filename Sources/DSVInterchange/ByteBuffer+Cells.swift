@@ -116,7 +116,8 @@ extension ByteBuffer {
       try text.appendJSON(cell, row)
       // Their JSON is a string without escapes, or a number.
       let isQuoted = text.bytes.first == UInt8(ascii: "\"")
-      appendCSV(text: UnsafeRawBufferPointer(rebasing: isQuoted ? text.bytes[1..<text.count - 1] : text.bytes[...]))
+      appendCSV(
+        text: UnsafeRawBufferPointer(rebasing: isQuoted ? text.bytes[1..<text.count - 1] : text.bytes[...]))
     default:
       try text.appendJSON(cell, row)
       appendCSV(text: text.bytes)

@@ -140,7 +140,9 @@ package final class TableIngest {
     let found = cursor.peek
     cursor.skip()
     if typesAreFixed, column.stored != nil || isDeclared {
-      return Misfit(column: column.name, message: Mismatch.message(wanted: writer.fullType, found: found), offset: found.offset)
+      return Misfit(
+        column: column.name, message: Mismatch.message(wanted: writer.fullType, found: found),
+        offset: found.offset)
     }
     guard !isSecondReading else {
       throw DSVError(.badInput, "column \(column.name): the rows were not the same when they were read again")
@@ -231,7 +233,8 @@ package final class TableIngest {
     let types = finalTypes
     for column in columns where column.writer.map({ $0.fullType != types[column.name] }) ?? false {
       guard !typesAreFixed || column.stored == nil else {
-        throw DSVError(.badInput, "column \(column.name): the new rows do not fit \(column.writer?.fullType ?? .null)")
+        throw DSVError(
+          .badInput, "column \(column.name): the new rows do not fit \(column.writer?.fullType ?? .null)")
       }
       column.writer = nil
     }
@@ -331,8 +334,14 @@ extension DataType {
       let end = event.endIndex - 1
       _ = cursor.next()
       var element = DataType.null
-      while cursor.index < end, element == .null { element = DataType(provisionalFor: &cursor, openType: openType) }
-      if case .struct = element { self = openType } else { self = element == openType ? openType : .list(element) }
+      while cursor.index < end, element == .null {
+        element = DataType(provisionalFor: &cursor, openType: openType)
+      }
+      if case .struct = element {
+        self = openType
+      } else {
+        self = element == openType ? openType : .list(element)
+      }
       cursor.index = end + 1
       return
     default: self = openType

@@ -38,7 +38,9 @@ struct ValueAppender {
   }
 
   private func appendStruct(_ cursor: inout EventCursor, to field: FieldWriter) throws(DSVError) -> Bool {
-    guard cursor.next().kind == .objectBegin, field.children.count <= KindSummary.maxFieldCount else { return false }
+    guard cursor.next().kind == .objectBegin, field.children.count <= KindSummary.maxFieldCount else {
+      return false
+    }
     let row = field.rowCount
     while true {
       let key = cursor.next()
@@ -56,7 +58,8 @@ struct ValueAppender {
   }
 
   /// The bytes that a value becomes in a column of bytes; `nil` if it does not fit. Valid until the next call.
-  private func text(_ cursor: inout EventCursor, _ type: DataType) throws(DSVError) -> UnsafeRawBufferPointer? {
+  private func text(_ cursor: inout EventCursor, _ type: DataType) throws(DSVError) -> UnsafeRawBufferPointer?
+  {
     if type == .json {
       scratch.buffer.removeAll()
       cursor.appendCanonicalJSON(to: &scratch.buffer)
@@ -86,7 +89,8 @@ struct ValueAppender {
       array.append(text)
       return true
     case .list(let element): return try appendList(&cursor, element, count: nil, to: array)
-    case .fixedSizeList(let element, let count): return try appendList(&cursor, element, count: count, to: array)
+    case .fixedSizeList(let element, let count):
+      return try appendList(&cursor, element, count: count, to: array)
     case .struct(let fields): return try appendNestedStruct(&cursor, fields, to: array)
     default:
       cursor.skip()
@@ -95,7 +99,9 @@ struct ValueAppender {
   }
 
   /// Appends a scalar of a fixed width; `false` if it does not fit.
-  private static func append(_ event: Event, of events: Events, type: DataType, to array: ArrayBuilder) -> Bool {
+  private static func append(_ event: Event, of events: Events, type: DataType, to array: ArrayBuilder)
+    -> Bool
+  {
     func append<T: BitwiseCopyable>(_ value: T?) -> Bool {
       guard let value else { return false }
       array.append(fixed: value)
@@ -146,7 +152,9 @@ struct ValueAppender {
     while true {
       let key = cursor.next()
       if key.kind == .objectEnd { break }
-      guard let index = fields.firstIndex(where: { $0.name.utf8.elementsEqual(key.text) }) else { return false }
+      guard let index = fields.firstIndex(where: { $0.name.utf8.elementsEqual(key.text) }) else {
+        return false
+      }
       guard try append(&cursor, type: fields[index].type, to: array.children[index]) else { return false }
     }
     for child in array.children where child.count == row { child.appendNull() }

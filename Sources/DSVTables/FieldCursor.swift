@@ -9,6 +9,8 @@ package final class FieldCursor {
   private let absence: ColumnCursor?
   private let reader: ObjectReader
   private var slice: ColumnSlice?
+  /// The rows that are loaded in this column and all below it.
+  private var (loadedStart, loadedEnd) = (0, 0)
 
   package init(_ field: TableField, reader: ObjectReader, readAhead: Int = 4) {
     self.field = field
@@ -24,10 +26,12 @@ package final class FieldCursor {
 
   /// Loads `row`; returns where the loaded values end.
   package func load(at row: Int) throws(DSVError) -> Int {
+    if row >= loadedStart, row < loadedEnd { return loadedEnd }
     let slice = try values.slice(at: row)
     self.slice = slice
     var end = slice.endRow
     for child in children { end = min(end, try child.load(at: row)) }
+    (loadedStart, loadedEnd) = (row, end)
     return end
   }
 

@@ -58,14 +58,19 @@ package final class FieldWriter {
 
   /// The struct's field of this name; one that is new is missing in all rows so far.
   package func child(named name: String, type: DataType) throws(DSVError) -> FieldWriter {
-    if let index = childIndexes[name] { return children[index] }
+    if let index = childIndex(name) { return children[index] }
     let child = FieldWriter(name: name, type: type, sink: sink)
     try child.appendMissing(upTo: rowCount)
     addChild(child)
     return child
   }
 
-  package func childIndex(_ name: String) -> Int? { childIndexes[name] }
+  /// Names are their bytes: two spellings that look alike are two names, which a dictionary of texts takes for one.
+  package func childIndex(_ name: String) -> Int? {
+    guard let index = childIndexes[name] else { return nil }
+    if children[index].name.utf8.elementsEqual(name.utf8) { return index }
+    return children.firstIndex { $0.name.utf8.elementsEqual(name.utf8) }
+  }
 
   package func appendNull() throws(DSVError) { try appendEmpty(isMissing: false) }
   package func appendMissing() throws(DSVError) { try appendEmpty(isMissing: true) }
@@ -122,7 +127,11 @@ package final class FieldWriter {
     var field = TableField(name: name, type: type, values: try values.finish())
     if case .struct = type { field.type = .struct([]) }
     for child in children { field.children.append(try child.finish()) }
-    if let absence { field.absence = .mixed(try absence.finish()) } else if missingCount > 0 { field.absence = .missing }
+    if let absence {
+      field.absence = .mixed(try absence.finish())
+    } else if missingCount > 0 {
+      field.absence = .missing
+    }
     return field
   }
 }

@@ -73,7 +73,8 @@ package final class RowFilter {
       let all = try field.values.chunkCount(reader)
       prunings.append(
         Pruning(
-          column: columns[index].path.joined(separator: "."), chunkCount: all, skippedChunkCount: all - chunkCount,
+          column: columns[index].path.joined(separator: "."), chunkCount: all,
+          skippedChunkCount: all - chunkCount,
           skippedRowCount: table.rowCount - keptRowCount))
       ranges = Self.intersection(ranges, kept)
     }

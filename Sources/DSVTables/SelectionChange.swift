@@ -3,10 +3,12 @@ package import DSVFormat
 
 extension Table {
   /// The code that rows dropped for `reason` get; a reason that is new is added.
-  package mutating func code(for reason: DropReason) -> UInt16 {
+  package mutating func code(for reason: DropReason) throws(DSVError) -> UInt16 {
     if let index = reasons.firstIndex(of: reason) { return UInt16(index + 1) }
+    guard reasons.count < DropReason.countMax else {
+      throw DSVError(.full, "table '\(name)' has \(reasons.count) reasons for dropping rows; it can have no more")
+    }
     reasons.append(reason)
-    precondition(reasons.count < Int(UInt16.max), "a table has too many reasons")
     return UInt16(reasons.count)
   }
 }

@@ -13,8 +13,14 @@ package struct DropReason: Hashable, Sendable {
   /// What the rule demanded, for people: `<= 0.3`.
   package var condition: String
 
-  package init(stage: String, profile: String = "", rule: String, signal: String = "", condition: String = "") {
-    (self.stage, self.profile, self.rule, self.signal, self.condition) = (stage, profile, rule, signal, condition)
+  /// How many a table may have: each has a code of its own, and 0 is none's.
+  package static let countMax = Int(UInt16.max)
+
+  package init(stage: String, profile: String = "", rule: String, signal: String = "", condition: String = "")
+  {
+    (self.stage, self.profile, self.rule, self.signal, self.condition) = (
+      stage, profile, rule, signal, condition
+    )
   }
 }
 
@@ -87,15 +93,16 @@ extension Table {
     for _ in 0..<(try reader.readCount(unitByteCount: 6)) {
       fields.append(try TableField(from: &reader, rowCount: rowCount))
     }
+    guard TableField.areDistinct(fields) else { throw reader.corrupt("table \(name) names a field twice") }
     switch try reader.read(UInt8.self) {
     case 0:
       guard liveCount == rowCount else { throw reader.corrupt("rows are not live without a selection") }
       return
     case 1: break
-    default: throw reader.corrupt("unknown flags")
+    case let other: throw reader.unsupported("a selection of kind \(other)")
     }
     let selection = try ColumnRoot(from: &reader)
-    guard selection.rowCount == rowCount, selection.nullCount == 0 else {
+    guard selection.rowCount == rowCount, selection.nullCount == 0, liveCount < rowCount else {
       throw reader.corrupt("a selection's length")
     }
     self.selection = selection
@@ -104,6 +111,9 @@ extension Table {
         DropReason(
           stage: try reader.readString(), profile: try reader.readString(), rule: try reader.readString(),
           signal: try reader.readString(), condition: try reader.readString()))
+    }
+    guard (1...DropReason.countMax).contains(reasons.count), Set(reasons).count == reasons.count else {
+      throw reader.corrupt("\(reasons.count) reasons")
     }
   }
 }

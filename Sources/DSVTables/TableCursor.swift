@@ -7,6 +7,7 @@ package final class TableCursor {
   package let fields: [FieldCursor]
   private let selection: ColumnCursor?
   private var loadedSelection: ColumnSlice?
+  private var (loadedStart, loadedEnd) = (0, 0)
 
   package init(_ table: Table, fields: [TableField], reader: ObjectReader, readAhead: Int = 4) {
     self.table = table
@@ -16,14 +17,18 @@ package final class TableCursor {
 
   /// Loads `row`; returns where the run of loaded rows ends.
   package func load(at row: Int) throws(DSVError) -> Int {
+    if row >= loadedStart, row < loadedEnd { return loadedEnd }
     var end = table.rowCount
     for field in fields { end = min(end, try field.load(at: row)) }
     if let selection {
       let slice = try selection.slice(at: row)
-      guard case .fixed(2) = slice.array.layout else { throw DSVError(.corrupt, "a selection of the wrong layout") }
+      guard case .fixed(2) = slice.array.layout else {
+        throw DSVError(.corrupt, "a selection of the wrong layout")
+      }
       loadedSelection = slice
       end = min(end, slice.endRow)
     }
+    (loadedStart, loadedEnd) = (row, end)
     return end
   }
 
@@ -39,7 +44,8 @@ package final class TableCursor {
   /// Why a row that is not live is not.
   package func reason(_ code: Int) throws(DSVError) -> DropReason {
     guard code > 0, code <= table.reasons.count else {
-      throw DSVError(.corrupt, "table \(table.name): a row was dropped for reason \(code) of \(table.reasons.count)")
+      throw DSVError(
+        .corrupt, "table \(table.name): a row was dropped for reason \(code) of \(table.reasons.count)")
     }
     return table.reasons[code - 1]
   }

@@ -58,7 +58,7 @@ extension TableField {
     if case .struct = type { writer.write("struct") } else { writer.write(type.description) }
     writer.write(UInt8(isNullable ? 1 : 0) | (isSignal ? 2 : 0))
     writer.writeVarint(metadata.count)
-    for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
+    for (key, value) in metadata.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
       writer.write(key)
       writer.write(value)
     }
@@ -86,29 +86,50 @@ extension TableField {
       do throws(DSVError) { type = try DataType(parsing: typeText) } catch {
         throw DSVError(.unsupportedFormat, "field \(name): type \(typeText) is not known to this dsv")
       }
+      guard type.description.utf8.elementsEqual(typeText.utf8), type.layout != .none || type == .null else {
+        throw reader.corrupt("field \(name): type \(typeText) is not spelt as it must be")
+      }
     }
     let flags = try reader.read(UInt8.self)
-    guard flags & ~3 == 0 else { throw reader.corrupt("unknown flags") }
+    guard flags & ~3 == 0 else { throw reader.unsupported("a flag that is not known") }
     (isNullable, isSignal) = (flags & 1 == 1, flags & 2 == 2)
-    for _ in 0..<(try reader.readCount(unitByteCount: 2)) {
-      let key = try reader.readString()
-      metadata[key] = try reader.readString()
-    }
+    metadata = try Self.readMetadata(from: &reader)
     values = try ColumnRoot(from: &reader)
     switch try reader.read(UInt8.self) {
     case 0: absence = .null
     case 1: absence = .missing
     case 2:
       let root = try ColumnRoot(from: &reader)
-      guard root.rowCount == values.nullCount else { throw reader.corrupt("an absence column's length") }
+      guard root.rowCount == values.nullCount, root.nullCount == 0 else {
+        throw reader.corrupt("an absence column's length")
+      }
       absence = .mixed(root)
-    default: throw reader.corrupt("an unknown kind of absence")
+    case let other: throw reader.unsupported("an absence of kind \(other)")
     }
+    guard absence == .null || values.nullCount > 0 else { throw reader.corrupt("an absence where nothing is absent") }
     guard values.rowCount == rowCount else {
       throw reader.corrupt("field \(name) has \(values.rowCount) rows, its table \(rowCount)")
     }
     for _ in 0..<(try reader.readCount(unitByteCount: 6)) {
       children.append(try TableField(from: &reader, rowCount: rowCount, depth: depth + 1))
     }
+    guard children.isEmpty || type == .struct([]) else { throw reader.corrupt("field \(name) is no struct") }
+    guard Self.areDistinct(children) else { throw reader.corrupt("field \(name) names a field twice") }
+  }
+
+  static func areDistinct(_ fields: [TableField]) -> Bool {
+    Set(fields.map { Array($0.name.utf8) }).count == fields.count
+  }
+
+  private static func readMetadata(from reader: inout ByteReader) throws(DSVError) -> [String: String] {
+    var metadata: [String: String] = [:]
+    var last: String?
+    for _ in 0..<(try reader.readCount(unitByteCount: 2)) {
+      let key = try reader.readString()
+      if let last, !last.utf8.lexicographicallyPrecedes(key.utf8) { throw reader.corrupt("metadata out of order") }
+      metadata[key] = try reader.readString()
+      last = key
+    }
+    return metadata
   }
 }

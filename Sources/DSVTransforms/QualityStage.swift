@@ -30,7 +30,9 @@ package struct QualityStage: Stage {
     }
     for (rule, threshold) in thresholds.sorted(by: { $0.key < $1.key }) {
       let changed =
-        if let threshold { profile.replacingThreshold(of: rule, with: threshold) } else { profile.removing(rule: rule) }
+        if let threshold { profile.replacingThreshold(of: rule, with: threshold) } else {
+          profile.removing(rule: rule)
+        }
       guard let changed else {
         let known = profile.rules.map(\.name).joined(separator: ", ")
         throw DSVError(.badInput, "profile \(profile.name) has no rule '\(rule)'; it has: \(known)")

@@ -56,7 +56,8 @@ package struct Recipe: Sendable {
 
   private static func step(_ node: Node, _ refuse: (String) -> DSVError) throws(DSVError) -> Step {
     if let name = node.string { return Step(name: name) }
-    guard let mapping = node.mapping, mapping.count == 1, let (key, value) = mapping.first, let name = key.string
+    guard let mapping = node.mapping, mapping.count == 1, let (key, value) = mapping.first,
+      let name = key.string
     else { throw refuse("a stage is its name, or its name and what it runs with") }
     // A stage of one parameter may be given just that.
     if let text = value.string, name == SelectStage.name {
@@ -102,7 +103,9 @@ extension Recipe.Step {
     func allow(_ known: Set<String>) throws(DSVError) {
       for name in parameters.keys.sorted() where !known.contains(name) {
         throw DSVError(
-          .badInput, "stage '\(self.name)' has no parameter '\(name)'; it has: \(known.sorted().joined(separator: ", "))")
+          .badInput,
+          "stage '\(self.name)' has no parameter '\(name)'; it has: \(known.sorted().joined(separator: ", "))"
+        )
       }
     }
     switch name {
@@ -115,7 +118,8 @@ extension Recipe.Step {
       try allow(["condition"])
       return try SelectStage(try text("condition", or: ""), fields: fields)
     default:
-      throw DSVError(.badInput, "there is no stage '\(name)'; there are: \(QualityStage.name), \(SelectStage.name)")
+      throw DSVError(
+        .badInput, "there is no stage '\(name)'; there are: \(QualityStage.name), \(SelectStage.name)")
     }
   }
 

@@ -60,7 +60,8 @@ struct SignalWriter {
       if oldLeaf.isNull(row) {
         try leaf.appendNull()
       } else {
-        try leaf.values.append(fixed: oldLeaf.loaded.array.fixed(row - oldLeaf.loaded.startRow, as: UInt64.self))
+        try leaf.values.append(
+          fixed: oldLeaf.loaded.array.fixed(row - oldLeaf.loaded.startRow, as: UInt64.self))
       }
     }
     for group in groups { try group.endStruct() }

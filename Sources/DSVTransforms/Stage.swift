@@ -66,14 +66,18 @@ package enum Parameter: Hashable, Sendable {
   case flag(Bool)
   case table([String: Parameter])
 
-  /// Compact JSON, keys in order.
+  /// Compact JSON, keys in the order of their bytes.
   package var json: String {
     switch self {
     case .text(let text): JSONText.quoted(text)
-    case .number(let number): number == number.rounded() && abs(number) < 1e15 ? String(Int64(number)) : "\(number)"
+    case .number(let number):
+      number == number.rounded() && abs(number) < 1e15 ? String(Int64(number)) : "\(number)"
     case .flag(let flag): flag ? "true" : "false"
     case .table(let table):
-      "{" + table.sorted { $0.key < $1.key }.map { JSONText.quoted($0.key) + ":" + $0.value.json }
+      "{"
+        + table.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map {
+          JSONText.quoted($0.key) + ":" + $0.value.json
+        }
         .joined(separator: ",") + "}"
     }
   }

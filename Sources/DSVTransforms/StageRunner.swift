@@ -35,12 +35,14 @@ package struct StageRunner {
     let fields = try stage.reads.map { (name) throws(DSVError) in
       guard let field = table.field(name) else {
         throw DSVError(
-          .notFound, "stage '\(stage.name)' reads column '\(name)', which table '\(table.name)' does not have")
+          .notFound, "stage '\(stage.name)' reads column '\(name)', which table '\(table.name)' does not have"
+        )
       }
       return field
     }
     var writer = try stage.writes.map { (field) throws(DSVError) in
-      try SignalWriter(field, replacing: table.fields.first { $0.name == field.name }, sink: sink, reader: reader)
+      try SignalWriter(
+        field, replacing: table.fields.first { $0.name == field.name }, sink: sink, reader: reader)
     }
     let jobs = IdlePool { StageJob(stage, table, fields, workerReader) }
     var toSubmit = try Self.ranges(fields, rowCount: table.rowCount, reader: reader)[...]
@@ -80,7 +82,7 @@ package struct StageRunner {
     var dropped: [String: Int] = [:]
     // Reasons are added in the order of the rules, so that equal choices give equal selections.
     var codes: [Int: UInt16] = [:]
-    for reason in Set(verdicts.map(\.reason)).sorted() { codes[reason] = result.code(for: reasons[reason]) }
+    for reason in Set(verdicts.map(\.reason)).sorted() { codes[reason] = try result.code(for: reasons[reason]) }
     for verdict in verdicts { dropped[reasons[verdict.reason].rule, default: 0] += 1 }
     if !verdicts.isEmpty {
       let change = SelectionChange(verdicts.map { ($0.row, codes[$0.reason, default: 0]) })
@@ -96,7 +98,9 @@ package struct StageRunner {
     var result: [Range<Int>] = []
     let spine = fields.max { $0.values.plainByteCount < $1.values.plainByteCount }
     guard let spine, case .object = spine.values.place else {
-      for start in stride(from: 0, to: rowCount, by: 1 << 16) { result.append(start..<min(rowCount, start + 1 << 16)) }
+      for start in stride(from: 0, to: rowCount, by: 1 << 16) {
+        result.append(start..<min(rowCount, start + 1 << 16))
+      }
       return result
     }
     var walker = TreeWalker(spine.values, reader: reader)

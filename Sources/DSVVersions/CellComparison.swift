@@ -49,7 +49,9 @@ package struct CellHash: Hashable {
 }
 
 /// Whether two loaded cells are equal: bit for bit, and null only to null, missing only to missing.
-package func cellsAreEqual(_ a: FieldCursor, _ rowA: Int, _ b: FieldCursor, _ rowB: Int) throws(DSVError) -> Bool {
+package func cellsAreEqual(_ a: FieldCursor, _ rowA: Int, _ b: FieldCursor, _ rowB: Int) throws(DSVError)
+  -> Bool
+{
   let (sliceA, sliceB) = (a.loaded, b.loaded)
   let (indexA, indexB) = (rowA - sliceA.startRow, rowB - sliceB.startRow)
   let isNull = sliceA.array.isNull(indexA)

@@ -27,7 +27,9 @@ struct ColumnAlignment {
       if a.rowCount > 0 { runs = [AlignedRun(startA: 0, startB: 0, count: a.rowCount)] }
       return
     }
-    guard case .object(let idA, let levelA) = a.place, case .object(let idB, let levelB) = b.place else { return }
+    guard case .object(let idA, let levelA) = a.place, case .object(let idB, let levelB) = b.place else {
+      return
+    }
     var (placesA, placesB): ([Place], [Place]) = ([], [])
     for level in (0...max(levelA, levelB)).reversed() {
       if level == levelA { placesA = [Self.place(idA, a)] }
@@ -92,7 +94,8 @@ struct ColumnAlignment {
 
   /// The rows of B that are in no run.
   func unalignedB(rowCount: Int) -> [Range<Int>] {
-    Self.gaps(runs.map { $0.startB..<$0.startB + $0.count }.sorted { $0.lowerBound < $1.lowerBound }, rowCount)
+    Self.gaps(
+      runs.map { $0.startB..<$0.startB + $0.count }.sorted { $0.lowerBound < $1.lowerBound }, rowCount)
   }
 
   static func gaps(_ covered: [Range<Int>], _ rowCount: Int) -> [Range<Int>] {
@@ -106,11 +109,11 @@ struct ColumnAlignment {
     return gaps
   }
 
-  /// The rows of A, of those in `spine`'s runs, that this column does not show to be equal under the same shift.
-  func unverified(under spine: ColumnAlignment) -> [AlignedRun] {
+  /// The rows of A, of those in another column's runs, that this column does not show to be equal under the same shift.
+  func unverified(under spineRuns: [AlignedRun]) -> [AlignedRun] {
     var result: [AlignedRun] = []
     var next = 0
-    for run in spine.runs {
+    for run in spineRuns {
       var row = run.startA
       while next < runs.count, runs[next].endA <= row { next += 1 }
       var index = next

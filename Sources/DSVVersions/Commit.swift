@@ -54,6 +54,7 @@ public struct Commit: Hashable, Sendable {
 
   package var bytes: [UInt8] {
     var writer = ByteWriter()
+    writer.write(ObjectKind.revision)
     writer.write(root)
     writer.writeVarint(parents.count)
     for parent in parents { writer.write(parent) }
@@ -78,9 +79,11 @@ public struct Commit: Hashable, Sendable {
 
   package init(_ bytes: UnsafeRawBufferPointer, of subject: String) throws(DSVError) {
     var reader = ByteReader(bytes, of: subject)
+    try reader.readRevision()
     root = try reader.readID()
     var parents: [CommitID] = []
     for _ in 0..<(try reader.readCount(unitByteCount: 32)) { parents.append(try reader.readID()) }
+    guard Set(parents).count == parents.count else { throw reader.corrupt("a parent named twice") }
     self.parents = parents
     rowCount = try reader.readVarint()
     time = try reader.read(Int64.self)
@@ -98,7 +101,7 @@ public struct Commit: Hashable, Sendable {
             parameters: try reader.readString()))
       }
       lineage = Lineage(input: input, stages: stages, recipe: try reader.readString())
-    default: throw reader.corrupt("unknown flags")
+    case let other: throw reader.unsupported("a lineage of kind \(other)")
     }
     try reader.finish()
   }

@@ -18,7 +18,11 @@ package struct ObjectCheck: Sendable {
   }
 
   private func computedID(_ id: AnyID, _ stored: StoredObject) throws(DSVError) -> AnyID {
-    if stored.kind == .chunk { return AnyID(try reader.decodedChunk(ColumnID(id), stored).id()) }
+    if stored.kind == .chunk {
+      let chunk = try reader.decodedChunk(ColumnID(id), stored)
+      if let problem = chunk.problem { throw DSVError(.corrupt, "chunk \(id): \(problem)") }
+      return AnyID(chunk.id())
+    }
     guard stored.plainByteCount <= VersionReader.plainByteCountMax else {
       throw DSVError(.corrupt, "\(stored.plainByteCount) bytes are too many")
     }

@@ -31,18 +31,22 @@ struct LeafField {
 }
 
 extension SchemaChange {
-  static func between(_ a: [LeafField], _ b: [LeafField]) -> [SchemaChange] {
-    let typesA = Dictionary(a.map { ($0.path, $0.field.type) }) { first, _ in first }
-    let typesB = Dictionary(b.map { ($0.path, $0.field.type) }) { first, _ in first }
+  /// What changed from fields `a` to fields `b`. A struct that came or went is one change, whatever it holds.
+  static func between(_ a: [Field], _ b: [Field], prefix: String = "") -> [SchemaChange] {
+    let before = Dictionary(a.map { ($0.name, $0.type) }) { first, _ in first }
+    let after = Dictionary(b.map { ($0.name, $0.type) }) { first, _ in first }
     var changes: [SchemaChange] = []
-    for leaf in a {
-      let now = typesB[leaf.path]
-      if now == leaf.field.type { continue }
-      changes.append(
-        SchemaChange(operation: now == nil ? .drop : .retype, column: leaf.path, from: leaf.field.type, to: now))
+    for field in a {
+      let (name, now) = (prefix + field.name, after[field.name])
+      if case .struct(let inner) = field.type, case .struct(let newInner) = now {
+        changes += between(inner, newInner, prefix: name + ".")
+      } else if now != field.type {
+        changes.append(
+          SchemaChange(operation: now == nil ? .drop : .retype, column: name, from: field.type, to: now))
+      }
     }
-    for leaf in b where typesA[leaf.path] == nil {
-      changes.append(SchemaChange(operation: .add, column: leaf.path, from: nil, to: leaf.field.type))
+    for field in b where before[field.name] == nil {
+      changes.append(SchemaChange(operation: .add, column: prefix + field.name, from: nil, to: field.type))
     }
     return changes
   }

@@ -25,6 +25,7 @@ package struct Snapshot: Equatable, Sendable {
 
   package var bytes: [UInt8] {
     var writer = ByteWriter()
+    writer.write(ObjectKind.revision)
     writer.writeVarint(tables.count)
     for table in tables { table.write(to: &writer) }
     return writer.bytes
@@ -34,6 +35,7 @@ package struct Snapshot: Equatable, Sendable {
 
   package init(_ bytes: UnsafeRawBufferPointer, of subject: String) throws(DSVError) {
     var reader = ByteReader(bytes, of: subject)
+    try reader.readRevision()
     tables = []
     for _ in 0..<(try reader.readCount(unitByteCount: 6)) {
       let table = try Table(from: &reader)

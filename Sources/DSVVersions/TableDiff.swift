@@ -54,6 +54,8 @@ package final class TableDiff {
   /// Live rows of each side that have not found their match.
   private var looseA: [Int] = []
   private var looseB: [Int] = []
+  /// Of `looseA`, those that the spine had aligned, in order.
+  private var alignedLoose: [Int] = []
 
   package init(
     _ a: Table, _ b: Table, reader: ObjectReader, visit: @escaping (RowChange) throws(DSVError) -> Void
@@ -74,7 +76,7 @@ package final class TableDiff {
     let keyIndexes = a.key.compactMap { columns.firstIndex(of: $0) }
     hasKey = !a.key.isEmpty && a.key == b.key && keyIndexes.count == a.key.count
     identity = hasKey ? keyIndexes : Array(columns.indices)
-    counts.schema = SchemaChange.between(leavesA, leavesB)
+    counts.schema = SchemaChange.between(a.schema, b.schema)
   }
 
   /// Compares; calls `visit` with each row that differs as it is found.
@@ -94,7 +96,9 @@ package final class TableDiff {
     try forEachLive(cursorB, alignment.unalignedB(rowCount: b.rowCount)) { (row) throws(DSVError) in
       looseB.append(row)
     }
-    try compareAligned(alignment, spine: spine)
+    try compare(alignment.runs, spine: spine)
+    var loose = alignedLoose[...]
+    for run in alignment.runs { try noteOrder(run, &loose) }
     try matchLoose()
     try reportLoose()
     counts.moved = moved.count()
@@ -121,20 +125,17 @@ package final class TableDiff {
 // MARK: - Rows aligned on the spine
 
 extension TableDiff {
-  /// Compares the rows that the spine aligns, looking only at what the other columns do not share.
-  private func compareAligned(_ alignment: ColumnAlignment, spine: Int) throws(DSVError) {
+  /// Compares rows that are known to be the same, looking only at what the columns do not share.
+  ///
+  /// - Parameter spine: the column by which they are known, if it is one whole column.
+  private func compare(_ runs: [AlignedRun], spine: Int?) throws(DSVError) {
     var dirty: [[AlignedRun]] = []
     for index in columns.indices {
-      let isVerified = index == spine && !hasAbsence(index)
-      dirty.append(isVerified ? [] : try dirtyRuns(index, alignment))
+      let isKnown = spine.map { index == $0 && !hasAbsence(index) } ?? identity.contains(index)
+      dirty.append(isKnown ? [] : try dirtyRuns(index, runs))
     }
-    let selectionIsShared = a.selection == nil && b.selection == nil
-    let selectionRuns = selectionIsShared ? [] : try dirtySelection(alignment)
-    var all = selectionRuns
-    for runs in dirty { all += runs }
-    all.sort { $0.startA < $1.startA }
+    let all = dirty.flatMap { $0 }.sorted { $0.startA < $1.startA }
     var doneA = 0
-    for run in alignment.runs { try noteOrder(run, selectionIsShared: selectionIsShared) }
     for run in all {
       let start = max(run.startA, doneA)
       guard start < run.endA else { continue }
@@ -145,44 +146,48 @@ extension TableDiff {
 
   private func hasAbsence(_ index: Int) -> Bool { cellsA[index].field.absence != cellsB[index].field.absence }
 
-  private func dirtyRuns(_ index: Int, _ spine: ColumnAlignment) throws(DSVError) -> [AlignedRun] {
+  private func dirtyRuns(_ index: Int, _ runs: [AlignedRun]) throws(DSVError) -> [AlignedRun] {
     // Where empty slots may mean something else, equal chunks are not equal cells.
-    if hasAbsence(index) { return spine.runs }
-    if case .mixed = cellsA[index].field.absence { return spine.runs }
+    if hasAbsence(index) { return runs }
+    if case .mixed = cellsA[index].field.absence { return runs }
     return try ColumnAlignment(cellsA[index].field.values, cellsB[index].field.values, reader: reader)
-      .unverified(under: spine)
+      .unverified(under: runs)
   }
 
-  private func dirtySelection(_ spine: ColumnAlignment) throws(DSVError) -> [AlignedRun] {
-    guard let selectionA = a.selection, let selectionB = b.selection else {
-      return spine.runs
+  /// Notes the run's rows as standing together, parted where a row of them is loose, and finds the rows that are live
+  /// on one side only.
+  ///
+  /// - Parameter loose: the rows of A that are known to be loose, in order, from this run's on.
+  private func noteOrder(_ run: AlignedRun, _ loose: inout ArraySlice<Int>) throws(DSVError) {
+    var (row, start, weight) = (run.startA, run.startA, 0)
+    func part(before row: Int) {
+      moved.add(startA: start, startB: start + run.delta, weight: weight)
+      (start, weight) = (row + 1, 0)
     }
-    return try ColumnAlignment(selectionA, selectionB, reader: reader).unverified(under: spine)
-  }
-
-  private func noteOrder(_ run: AlignedRun, selectionIsShared: Bool) throws(DSVError) {
-    if selectionIsShared {
-      moved.add(startA: run.startA, startB: run.startB, weight: run.count)
-      return
-    }
-    var weight = 0
-    var row = run.startA
     while row < run.endA {
-      _ = try (cursorA.load(at: row), cursorB.load(at: row + run.delta))
-      if cursorA.isLive(row), cursorB.isLive(row + run.delta) { weight += 1 }
-      row += 1
+      let end = min(try cursorA.load(at: row), try cursorB.load(at: row + run.delta) - run.delta, run.endA)
+      while row < end {
+        if loose.first == row {
+          loose.removeFirst()
+          part(before: row)
+        } else {
+          let (liveA, liveB) = (cursorA.isLive(row), cursorB.isLive(row + run.delta))
+          if liveA, liveB {
+            weight += 1
+          } else if liveA || liveB {
+            if liveA { looseA.append(row) } else { looseB.append(row + run.delta) }
+            part(before: row)
+          }
+        }
+        row += 1
+      }
     }
-    moved.add(startA: run.startA, startB: run.startB, weight: weight)
+    part(before: run.endA)
   }
 
   private func compareAlignedRow(_ rowA: Int, _ rowB: Int, _ dirty: [[AlignedRun]]) throws(DSVError) {
     _ = try (cursorA.load(at: rowA), cursorB.load(at: rowB))
-    let (liveA, liveB) = (cursorA.isLive(rowA), cursorB.isLive(rowB))
-    guard liveA, liveB else {
-      if liveA { looseA.append(rowA) }
-      if liveB { looseB.append(rowB) }
-      return
-    }
+    guard cursorA.isLive(rowA), cursorB.isLive(rowB) else { return }
     var differing: [Int] = []
     for index in columns.indices where !dirty[index].isEmpty {
       _ = try (cellsA[index].load(at: rowA), cellsB[index].load(at: rowB))
@@ -192,6 +197,7 @@ extension TableDiff {
     if !hasKey || differing.contains(where: identity.contains) {
       looseA.append(rowA)
       looseB.append(rowB)
+      alignedLoose.append(rowA)
       return
     }
     try report(rowA, rowB, differing)
@@ -222,7 +228,9 @@ extension TableDiff {
     looseA.sort()
     looseB.sort()
     var inA: [CellHash: [Int]] = [:]
-    for (index, row) in looseA.enumerated().reversed() { inA[try hash(cellsA, row), default: []].append(index) }
+    for (index, row) in looseA.enumerated().reversed() {
+      inA[try hash(cellsA, row), default: []].append(index)
+    }
     var matchedA = [Bool](repeating: false, count: looseA.count)
     var pairs: [(rowA: Int, rowB: Int)] = []
     var unmatchedB: [Int] = []
@@ -236,23 +244,21 @@ extension TableDiff {
     }
     looseA = looseA.indices.filter { !matchedA[$0] }.map { looseA[$0] }
     looseB = unmatchedB
-    pairs.sort { $0.rowA < $1.rowA }
-    for pair in pairs { try comparePair(pair.rowA, pair.rowB) }
+    try compareMatched(pairs.sorted { $0.rowA < $1.rowA })
   }
 
-  private func comparePair(_ rowA: Int, _ rowB: Int) throws(DSVError) {
-    var differing: [Int] = []
-    if hasKey {
-      for index in columns.indices where !identity.contains(index) {
-        _ = try (cellsA[index].load(at: rowA), cellsB[index].load(at: rowB))
-        if try !cellsAreEqual(cellsA[index], rowA, cellsB[index], rowB) { differing.append(index) }
+  private func compareMatched(_ pairs: [(rowA: Int, rowB: Int)]) throws(DSVError) {
+    var runs: [AlignedRun] = []
+    for pair in pairs {
+      if let last = runs.last, last.endA == pair.rowA, last.delta == pair.rowB - pair.rowA {
+        runs[runs.count - 1].count += 1
+      } else {
+        runs.append(AlignedRun(startA: pair.rowA, startB: pair.rowB, count: 1))
       }
     }
-    if differing.isEmpty {
-      moved.add(startA: rowA, startB: rowB, weight: 1)
-    } else {
-      try report(rowA, rowB, differing)
-    }
+    // Without a key matched rows are equal in all that identifies them, which is everything.
+    if hasKey { try compare(runs, spine: nil) }
+    for run in runs { moved.add(startA: run.startA, startB: run.startB, weight: run.count) }
   }
 
   private func reportLoose() throws(DSVError) {

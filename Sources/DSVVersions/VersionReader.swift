@@ -13,7 +13,8 @@ package struct VersionReader: Sendable {
   package init(_ objects: ObjectReader) { self.objects = objects }
 
   package func commit(_ id: CommitID) throws(DSVError) -> Commit {
-    try decode(AnyID(id), kind: .commit) { (bytes, subject) throws(DSVError) in try Commit(bytes, of: subject) }
+    try decode(AnyID(id), kind: .commit) { (bytes, subject) throws(DSVError) in try Commit(bytes, of: subject)
+    }
   }
 
   package func snapshot(_ id: SnapshotID) throws(DSVError) -> Snapshot {
@@ -28,7 +29,9 @@ package struct VersionReader: Sendable {
     let stored = try store.read(id)
     let subject = "\(kind) \(id)"
     guard stored.kind == kind else { throw DSVError(.corrupt, "\(subject): it is a \(stored.kind)") }
-    guard stored.plainByteCount <= Self.plainByteCountMax else { throw DSVError(.corrupt, "\(subject): too large") }
+    guard stored.plainByteCount <= Self.plainByteCountMax else {
+      throw DSVError(.corrupt, "\(subject): too large")
+    }
     let plain = try StoredBytes.plain(stored.bytes, plainByteCount: stored.plainByteCount, of: subject)
     var result: Result<Value, DSVError> = .failure(DSVError(.corrupt, "\(subject): no bytes"))
     plain.withUnsafeBytes { bytes in

@@ -56,7 +56,8 @@ struct Gc: ParsableCommand {
         ]).text)
     } else {
       Terminal.print(
-        "\(Terminal.count(result.deletedObjectCount)) objects deleted, \(Terminal.size(result.freedByteCount)) freed")
+        "\(Terminal.count(result.deletedObjectCount)) objects deleted, \(Terminal.size(result.freedByteCount)) freed"
+      )
     }
   }
 }

@@ -31,7 +31,7 @@ struct CommitFiles: ParsableCommand {
     commandName: "commit",
     abstract: "Make files' rows the next version of a table.",
     discussion: """
-      Without --append or --upsert the table becomes the files' rows, in their order. Column types follow from all
+      Without --append or --upsert the table becomes the files' rows, in their order. Column types follow from all \
       rows, or from --schema. Nothing changes unless every row is taken.
 
       Examples:
@@ -57,7 +57,8 @@ struct CommitFiles: ParsableCommand {
   var format: RecordFormat?
   @Option(help: "A file with the columns' names and types, as JSON.", completion: .file())
   var schema: String?
-  @Option(help: "What to do with rows that cannot be taken: fail, or quarantine in the table NAME.quarantine.")
+  @Option(
+    help: "What to do with rows that cannot be taken: fail, or quarantine in the table NAME.quarantine.")
   var badRows = CommitOptions.BadRows.fail
   @Flag(help: "Let appended rows change a column's type to one that holds both.")
   var widen = false
@@ -99,7 +100,8 @@ struct CommitFiles: ParsableCommand {
     CommitText.tell(result)
     if result.quarantinedCount > 0 {
       Terminal.note(
-        "\(Terminal.count(result.quarantinedCount)) rows were put aside; see 'dsv head --table \(table).quarantine'")
+        "\(Terminal.count(result.quarantinedCount)) rows were put aside; see 'dsv head --table \(table).quarantine'"
+      )
     }
   }
 }
@@ -116,7 +118,8 @@ enum CommitText {
         + "\(Terminal.count(result.rowCount)) rows, \(Terminal.size(result.newByteCount)) new")
     if result.branch == nil {
       Terminal.note(
-        "HEAD is on no branch: \(result.version) stays until gc unless you keep it: dsv branch NAME \(result.version)")
+        "HEAD is on no branch: \(result.version) stays until gc unless you keep it: dsv branch NAME \(result.version)"
+      )
     }
   }
 }

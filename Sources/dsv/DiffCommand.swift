@@ -10,7 +10,7 @@ struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compare two versions: columns, rows, cells.",
     discussion: """
-      Rows are matched by the table's key, or without one by their content. With one version it is compared with HEAD;
+      Rows are matched by the table's key, or without one by their content. With one version it is compared with HEAD; \
       with none HEAD is compared with its parent.
 
       Examples:
@@ -44,7 +44,11 @@ struct Diff: ParsableCommand {
       try listing?.show(comparison, change)
     }
     ProgressBar.clear()
-    if global.json { Terminal.print(Self.json(result).text) } else if listing == nil || stat { Self.tell(result) }
+    if global.json {
+      Terminal.print(Self.json(result).text)
+    } else if listing == nil || stat {
+      Self.tell(result)
+    }
   }
 
   private func sides(_ repository: Repository) throws -> (CommitID?, CommitID?) {
@@ -53,10 +57,13 @@ struct Diff: ParsableCommand {
       guard let head = try repository.head().commit else { return (nil, nil) }
       return (try repository.commit(head).parents.first, head)
     case 1:
-      return (try global.resolve(repository, revisions[0]).commit, try global.resolve(repository, "HEAD").commit)
+      return (
+        try global.resolve(repository, revisions[0]).commit, try global.resolve(repository, "HEAD").commit
+      )
     default:
       return (
-        try global.resolve(repository, revisions[0]).commit, try global.resolve(repository, revisions[1]).commit
+        try global.resolve(repository, revisions[0]).commit,
+        try global.resolve(repository, revisions[1]).commit
       )
     }
   }
@@ -143,7 +150,8 @@ private final class RowListing {
 
   private func tell(_ operation: String, _ table: String, _ row: String, _ color: (String) -> String) {
     if isJSON {
-      Terminal.print(JSON.object([("op", .text(operation)), ("table", .text(table)), ("row", .raw(row))]).text)
+      Terminal.print(
+        JSON.object([("op", .text(operation)), ("table", .text(table)), ("row", .raw(row))]).text)
     } else {
       let mark = operation == "add" ? "+" : operation == "remove" ? "-" : "~"
       Terminal.print(color("\(mark) \(Terminal.shown(row))"))

@@ -3,6 +3,9 @@ import Glibc
 import Synchronization
 
 /// Ctrl-C: the first asks the running operation to stop, which then has changed nothing; the second ends the process.
+///
+/// An operation that does not notice within two seconds, as it waits for input perhaps, is ended too: a repository
+/// survives the end of a process at any moment.
 enum Interrupts {
   private static let count = Atomic<Int>(0)
 
@@ -10,8 +13,10 @@ enum Interrupts {
     for number in [SIGINT, SIGTERM] {
       signal(number) { _ in
         if Interrupts.count.add(1, ordering: .relaxed).newValue > 1 { _exit(130) }
+        alarm(2)
       }
     }
+    signal(SIGALRM) { _ in _exit(130) }
     // A reader that went away is an error of a write, not the end of the process.
     signal(SIGPIPE, SIG_IGN)
   }

@@ -20,7 +20,8 @@ indirect enum JSON {
     case .double(let value): value.isFinite ? "\(value)" : "null"
     case .text(let value): JSONText.quoted(value)
     case .array(let values): "[" + values.map(\.text).joined(separator: ",") + "]"
-    case .object(let members): "{" + members.map { JSONText.quoted($0.0) + ":" + $0.1.text }.joined(separator: ",") + "}"
+    case .object(let members):
+      "{" + members.map { JSONText.quoted($0.0) + ":" + $0.1.text }.joined(separator: ",") + "}"
     case .raw(let value): value
     }
   }

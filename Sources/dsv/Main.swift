@@ -9,7 +9,7 @@ struct Dsv: ParsableCommand {
     commandName: "dsv",
     abstract: "Git for datasets: versions, branches and diffs of rows and cells.",
     discussion: """
-      A version is named by HEAD, v12, a branch, a tag, or 4 or more digits of a commit ID, each perhaps with ~N
+      A version is named by HEAD, v12, a branch, a tag, or 4 or more digits of a commit ID, each perhaps with ~N \
       (its N-th ancestor).
 
       Examples:
@@ -19,7 +19,7 @@ struct Dsv: ParsableCommand {
         dsv diff v1 v2 --stat
         dsv export v2 -o clean.jsonl
 
-      Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 corrupt, 6 busy, locked or wrong key,
+      Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 corrupt, 6 busy, locked or wrong key, \
       7 bad input, 130 interrupted.
       """,
     version: "dsv 0.1.0",

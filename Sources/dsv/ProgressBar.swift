@@ -51,6 +51,7 @@ final class ProgressBar: Sendable {
       progress.unit == .bytes ? Terminal.size(count) : "\(Terminal.count(count)) \(progress.unit.rawValue)"
     }
     let rate = seconds > 0.2 ? Double(progress.done) / seconds : 0
+    if progress.done == 0, progress.total == nil { return "\(progress.phase) …" }
     var line = "\(progress.phase): \(amount(progress.done))"
     if let total = progress.total, total > 0 {
       line += " of \(amount(total)) (\(min(100, progress.done * 100 / total)) %)"

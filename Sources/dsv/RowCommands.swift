@@ -10,7 +10,7 @@ struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write a version's rows to a file or standard output.",
     discussion: """
-      Conditions are written as in SQL: comparisons, and/or/not, in (…), between, like, is null, is missing, and
+      Conditions are written as in SQL: comparisons, and/or/not, in (…), between, like, is null, is missing, and \
       functions such as length, contains, starts_with, ends_with, lower, upper, trim.
 
       Examples:

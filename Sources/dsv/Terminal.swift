@@ -53,7 +53,9 @@ enum Terminal {
   }
 
   /// Data that may come from anywhere, as it may be shown on a terminal.
-  static func shown(_ text: String) -> String { File.standardOutput.isTerminal ? TerminalText.escaped(text) : text }
+  static func shown(_ text: String) -> String {
+    File.standardOutput.isTerminal ? TerminalText.escaped(text) : text
+  }
 
   /// Writes rows to standard output; on a terminal with control characters escaped.
   static func writeRows(_ bytes: UnsafeRawBufferPointer) throws(DSVError) {

@@ -9,8 +9,8 @@ struct Transform: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run a filter or a recipe over a version; what comes out is the next version.",
     discussion: """
-      The quality filter computes the signals of the Gopher, C4 and FineWeb rules as columns and drops the rows that
-      fail the profile's thresholds. A row that is dropped stays stored, with the rule it failed: see 'dsv dropped'
+      The quality filter computes the signals of the Gopher, C4 and FineWeb rules as columns and drops the rows that \
+      fail the profile's thresholds. A row that is dropped stays stored, with the rule it failed: see 'dsv dropped' \
       and 'dsv why'. Profiles: fineweb (the default), gopher, c4.
 
       Examples:
@@ -49,12 +49,14 @@ struct Transform: ParsableCommand {
     let repository = try global.open()
     let found = try global.resolve(repository, revision)
     let result = try repository.transform(
-      found, try steps(), table: table, branch: branch, CommitMessage(message ?? defaultMessage, author: author),
+      found, try steps(), table: table, branch: branch,
+      CommitMessage(message ?? defaultMessage, author: author),
       progress: global.progress)
     ProgressBar.clear()
     if global.json {
       let members: [(String, JSON)] = [
-        ("rows_in", .int(result.rowsIn)), ("rows_out", .int(result.rowsOut)), ("dropped", .counts(result.dropped)),
+        ("rows_in", .int(result.rowsIn)), ("rows_out", .int(result.rowsOut)),
+        ("dropped", .counts(result.dropped)),
       ]
       return Terminal.print(JSON.object(repository.members(of: result.commit) + members).text)
     }
@@ -86,7 +88,8 @@ struct Transform: ParsableCommand {
 
 struct Dropped: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "List the rows of a version that were dropped, and why.", discussion: "Example: dsv dropped v2 -n 20")
+    abstract: "List the rows of a version that were dropped, and why.",
+    discussion: "Example: dsv dropped v2 -n 20")
   @Argument(help: "The version.")
   var revision = "HEAD"
   @Option(help: "The table.")
@@ -102,7 +105,7 @@ struct Dropped: ParsableCommand {
     let found = try global.resolve(repository, revision)
     let rows = DroppedRows(try repository.table(table, of: found.commit), reader: repository.reader)
     var count = 0
-    try rows.forEach { (row) throws(DSVError) in
+    try rows.forEachRow { (row) throws(DSVError) in
       guard rule == nil || row.reason.rule == rule else { return true }
       guard count < limit else { return false }
       try Interrupts.check()
@@ -118,7 +121,7 @@ struct Why: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Say why a row is in a version, or is not.",
     discussion: """
-      The row is named by its key (with several key columns, by each one's value), or by its position, counted from 0,
+      The row is named by its key (with several key columns, by each one's value), or by its position, counted from 0, \
       in a table without a key.
 
       Example: dsv why v2 4f1c09
@@ -173,7 +176,8 @@ enum DroppedText {
   static func json(_ row: DroppedRow) -> JSON {
     .object([
       ("live", .bool(false)), ("position", .int(row.position)), ("key", row.key.map { .raw($0) } ?? .null),
-      ("stage", .text(row.reason.stage)), ("profile", .text(row.reason.profile)), ("rule", .text(row.reason.rule)),
+      ("stage", .text(row.reason.stage)), ("profile", .text(row.reason.profile)),
+      ("rule", .text(row.reason.rule)),
       ("signal", .text(row.reason.signal)), ("condition", .text(row.reason.condition)),
       ("value", row.value.map { .double($0) } ?? .null),
     ])

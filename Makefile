@@ -1,0 +1,76 @@
+# make run   sets everything up, builds, and shows dsv at work on fixtures/sample
+# make test  sets everything up, builds, and runs every test
+# make help  lists the rest
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Two builds at a time: a Swift compiler process may take 1 GB.
+JOBS ?= 2
+PREFIX ?= /usr/local
+DESTDIR ?=
+PACKAGES := liblmdb-dev libzstd-dev libssl-dev libxxhash-dev libsimdjson-dev pkg-config
+SOURCES := Sources Tests Package.swift
+BUILD := swift build -j $(JOBS)
+DSV := .build/release/dsv
+
+.PHONY: help setup build run test lint format bench bench-smoke man completions install clean
+
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
+	  printf '  %-12s %s\n' "$$name" "$$text"; done
+
+setup: ## install the Debian packages that are missing
+	@missing=(); for package in $(PACKAGES); do \
+	  dpkg-query -W -f '$${Status}' "$$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$$package"); done; \
+	command -v swift >/dev/null || { echo 'no Swift toolchain: install Swift 6.3 from swift.org' >&2; exit 1; }; \
+	[ $${#missing[@]} -eq 0 ] && exit 0; \
+	echo "installing: $${missing[*]}"; \
+	as_root=(); [ "$$(id -u)" -eq 0 ] || as_root=(sudo); \
+	"$${as_root[@]}" apt-get update -qq; \
+	"$${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}"
+
+build: setup ## build the command, optimized
+	$(BUILD) -c release --product dsv
+
+run: build ## show dsv at work on fixtures/sample
+	@fixtures/sample/tour.sh $(DSV)
+
+test: setup ## build and run every test
+	swift test -j $(JOBS)
+
+lint: ## check the format
+	swift format lint --strict -r $(SOURCES)
+
+format: ## put the format right
+	swift format format -i -r $(SOURCES)
+
+bench: setup ## measure at full size; ARGS="--only NAME --corpus FILE" narrows it
+	$(BUILD) -c release --product DSVBench
+	.build/release/DSVBench --full $(ARGS)
+
+bench-smoke: setup ## run each benchmark once, small
+	$(BUILD) -c release --product DSVBench
+	.build/release/DSVBench --smoke $(ARGS)
+
+man: setup ## write the manual pages to .build/man
+	mkdir -p .build/man
+	swift package --allow-writing-to-directory .build/man generate-manual --output-directory .build/man --multi-page
+
+completions: build ## write shell completions to .build/completions
+	mkdir -p .build/completions
+	$(DSV) --generate-completion-script bash > .build/completions/dsv
+	$(DSV) --generate-completion-script zsh > .build/completions/_dsv
+	$(DSV) --generate-completion-script fish > .build/completions/dsv.fish
+
+install: build man completions ## install under PREFIX (/usr/local)
+	install -D -m 755 $(DSV) $(DESTDIR)$(PREFIX)/bin/dsv
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 .build/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -D -m 644 .build/completions/dsv $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dsv
+	install -D -m 644 .build/completions/_dsv $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_dsv
+	install -D -m 644 .build/completions/dsv.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/dsv.fish
+
+clean: ## delete what was built
+	rm -rf .build

@@ -1,0 +1,86 @@
+import ArgumentParser
+import DSV
+import DSVFormat
+
+struct Branch: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "List, make or delete branches.",
+    discussion: "Examples:\n  dsv branch\n  dsv branch cleaning v2\n  dsv branch --delete cleaning")
+  @OptionGroup var name: NameArguments
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    let repository = try global.open()
+    switch try name.request(repository, global) {
+    case .list:
+      try NameText.list(
+        try repository.branches(), current: try repository.head().branch, repository, isJSON: global.json)
+    case .make(let name, let commit): try repository.makeBranch(name, at: commit)
+    case .delete(let name): try repository.deleteBranch(name)
+    }
+  }
+}
+
+struct Tag: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "List, make or delete tags.",
+    discussion: "Examples:\n  dsv tag\n  dsv tag paper v3\n  dsv tag --delete paper")
+  @OptionGroup var name: NameArguments
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    let repository = try global.open()
+    switch try name.request(repository, global) {
+    case .list: try NameText.list(try repository.tags(), current: nil, repository, isJSON: global.json)
+    case .make(let name, let commit): try repository.makeTag(name, at: commit)
+    case .delete(let name): try repository.deleteTag(name)
+    }
+  }
+}
+
+/// What `branch` and `tag` take.
+struct NameArguments: ParsableArguments {
+  @Argument(help: "The name to make or delete; without it names are listed.")
+  var name: String?
+  @Argument(help: "The version that it names.")
+  var revision = "HEAD"
+  @Flag(name: .shortAndLong, help: "Delete it.")
+  var delete = false
+
+  enum Request {
+    case list
+    case make(String, CommitID)
+    case delete(String)
+  }
+
+  func validate() throws {
+    if delete, name == nil { throw ValidationError("name what to delete") }
+  }
+
+  func request(_ repository: Repository, _ global: GlobalOptions) throws -> Request {
+    guard let name else { return .list }
+    return delete ? .delete(name) : .make(name, try global.resolve(repository, revision).commit)
+  }
+}
+
+enum NameText {
+  static func list(
+    _ names: [NamedCommit], current: String?, _ repository: Repository, isJSON: Bool
+  ) throws {
+    if isJSON {
+      return Terminal.print(
+        JSON.array(
+          try names.map { named in
+            .object([
+              ("name", .text(named.name)), ("version", .text(try repository.versionName(named.commit))),
+              ("commit", .text(named.commit.description)), ("current", .bool(named.name == current)),
+            ])
+          }
+        ).text)
+    }
+    for named in names {
+      let mark = named.name == current ? "* " : "  "
+      Terminal.print("\(mark)\(Terminal.bold(named.name)) \(try repository.versionName(named.commit))")
+    }
+  }
+}
