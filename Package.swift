@@ -91,6 +91,13 @@ let package = Package(
     tests("DSVRecordsTests", ["DSVFormat", "DSVRecords"], exclude: ["Fixtures/csv_by_python.py"]),
     tests("DSVBenchTests", ["DSV", "DSVBench"]),
     tests("TidyTests", ["DSV"]),
+    tests(
+      "DSVTests",
+      [
+        "DSV", "DSVColumns", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables",
+        "DSVTesting", "DSVTransforms", "DSVVersions",
+      ]),
+    tests("CommandTests", ["DSVSystem", "DSVTesting", "dsv"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17
