@@ -70,6 +70,12 @@ let package = Package(
         "DSVVersions", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
 
+    // Whole repositories, and the built command in processes of its own.
+    tests(
+      "CrashTests",
+      [
+        "DSV", "DSVFormat", "DSVStore", "DSVSystem", "DSVTables", "DSVTransforms", "DSVVersions", "dsv",
+      ]),
     tests("DSVFormatTests", ["DSVFormat"]),
     tests("DSVSystemTests", ["DSVFormat", "DSVSystem"]),
     tests("DSVStoreTests", ["DSVFormat", "DSVStore", "DSVSystem", "DSVTesting"]),
