@@ -80,6 +80,12 @@ let package = Package(
         "DSVVersions",
       ], swiftSettings: house),
 
+    // Whole repositories, and the built command in processes of its own.
+    tests(
+      "CrashTests",
+      [
+        "DSV", "DSVFormat", "DSVStore", "DSVSystem", "DSVTables", "DSVTransforms", "DSVVersions", "dsv",
+      ]),
     tests("DSVFormatTests", ["DSVFormat"]),
     tests(
       "DSVFormatSpecTests", ["DSV", "DSVColumns", "DSVFormat", "DSVStore", "DSVSystem", "DSVTables", "DSVVersions"]),
