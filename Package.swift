@@ -80,6 +80,12 @@ let package = Package(
         "DSVVersions",
       ], swiftSettings: house),
 
+    // Whole repositories, and the built command in processes of its own.
+    tests(
+      "CrashTests",
+      [
+        "DSV", "DSVFormat", "DSVStore", "DSVSystem", "DSVTables", "DSVTransforms", "DSVVersions", "dsv",
+      ]),
     tests("DSVFormatTests", ["DSVFormat"]),
     tests(
       "DSVFormatSpecTests", ["DSV", "DSVColumns", "DSVFormat", "DSVStore", "DSVSystem", "DSVTables", "DSVVersions"]),
@@ -89,8 +95,15 @@ let package = Package(
     tests("DSVExpressionTests", ["DSVExpression", "DSVFormat"]),
     tests("DSVTextTests", ["DSVText"]),
     tests("DSVRecordsTests", ["DSVFormat", "DSVRecords"], exclude: ["Fixtures/csv_by_python.py"]),
-    tests("DSVBenchTests", ["DSVBench"]),
+    tests("DSVBenchTests", ["DSV", "DSVBench"]),
     tests("TidyTests", ["DSV"]),
+    tests(
+      "DSVTests",
+      [
+        "DSV", "DSVColumns", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables",
+        "DSVTesting", "DSVTransforms", "DSVVersions",
+      ]),
+    tests("CommandTests", ["DSVSystem", "DSVTesting", "dsv"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

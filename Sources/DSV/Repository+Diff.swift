@@ -49,7 +49,8 @@ extension Repository {
       )
       // Which table's rows are visited is known only once the comparison exists.
       var current: TableDiff?
-      let comparison = TableDiff(left, right, reader: reader) { (change) throws(DSVError) in
+      let comparison = TableDiff(left, right, reader: reader, text: ComparableText.of) {
+        (change) throws(DSVError) in
         if let current { try visit(current, change) }
       }
       current = comparison

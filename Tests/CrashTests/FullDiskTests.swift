@@ -1,0 +1,120 @@
+import DSV
+import DSVFormat
+import DSVSystem
+import Glibc
+import Testing
+
+/// A small file system of the test's own; gone with it.
+final class SmallDisk {
+  let path: String
+
+  /// - Returns: `nil` where this may not be made.
+  init?(_ scratch: Scratch, byteCount: Int) throws {
+    path = "\(scratch.path)/disk"
+    try FileSystem.makeFolder(path)
+    guard mount("dsv-test", path, "tmpfs", 0, "size=\(byteCount)") == 0 else { return nil }
+  }
+
+  deinit { umount2(path, Int32(MNT_DETACH)) }
+
+  var freeByteCount: Int {
+    var status = statvfs()
+    return statvfs(path, &status) == 0 ? Int(status.f_bavail) * Int(status.f_bsize) : 0
+  }
+
+  private var filler: String { "\(path)/filler" }
+
+  /// Leaves just so many bytes free.
+  func fill(leaving byteCount: Int) throws {
+    try empty()
+    let rest = freeByteCount - byteCount
+    if rest > 0 { try File(filler, .create).write([UInt8](repeating: 1, count: rest), at: 0) }
+  }
+
+  func empty() throws { try FileSystem.remove(filler) }
+}
+
+/// On a disk that is full a command fails, says so, and changes nothing.
+@Suite struct FullDiskTests {
+  /// Runs the command; its end has to be good.
+  static func succeed(_ arguments: [String], _ scratch: Scratch, _ context: Comment) throws -> String {
+    let end = try Child.run(arguments, scratch: scratch.path)
+    #expect(end.code == 0, "\(arguments) \(context): \(end)")
+    return end.output
+  }
+
+  static let levels = (0..<24).map { $0 * 4096 } + [150_000, 300_000, 2_200_000]
+
+  @Test(
+    "on a full disk a command fails and changes nothing, and goes on once there is room",
+    arguments: ["append", "spill", "transform"])
+  func fullDisk(operation: String) throws {
+    let scratch = try Scratch()
+    let template = try KillTests.makeTemplate(.gc)
+    guard let disk = try SmallDisk(scratch, byteCount: 12 << 20) else { return }
+    let repository = "\(disk.path)/repository"
+    let place = ["-C", repository, "--quiet"]
+    let more = try scratch.file(
+      "more.jsonl",
+      operation == "spill" ? Rows.noise(200, byteCount: 1_500_000, seed: 9) : Rows.text(200..<230, seed: 9))
+    let command =
+      (operation == "transform"
+        ? ["transform", "--filter", "quality"] : ["commit", more, "--append", "-m", "more"]) + place
+    var (failedCount, doneCount) = (0, 0)
+    for free in Self.levels {
+      let context: Comment = "with \(free) bytes free"
+      try disk.empty()
+      try Tree.write(template, to: repository)
+      let old = try Self.succeed(["export"] + place, scratch, context)
+      try disk.fill(leaving: free)
+      let end = try Child.run(command, scratch: scratch.path)
+      if end.code == 0 {
+        doneCount += 1
+      } else {
+        failedCount += 1
+        #expect(end.code == 1 && end.errors.contains("full"), "\(context): \(end)")
+        #expect(try Self.succeed(["export"] + place, scratch, context) == old, context)
+      }
+      _ = try Self.succeed(["fsck"] + place, scratch, context)
+      let now = try Self.succeed(["export"] + place, scratch, context)
+      _ = try Self.succeed(["gc", "--keep-days", "0"] + place, scratch, "\(context), after \(end)")
+      #expect(try Self.succeed(["export"] + place, scratch, context) == now, context)
+
+      try disk.empty()
+      if end.code != 0 { _ = try Self.succeed(command, scratch, context) }
+      #expect(try Self.succeed(["export"] + place, scratch, context) != old, context)
+      #expect(try Repository.test(at: repository).check().problems == [], context)
+      #expect(try FileSystem.list("\(repository)/.dsv/tmp") == [], context)
+    }
+    #expect(failedCount >= 6 && doneCount >= 1, "\(failedCount) failed, \(doneCount) did not")
+  }
+
+  @Test("where files may not grow, a command fails and changes nothing")
+  func fileLimit() throws {
+    let scratch = try Scratch()
+    let template = try KillTests.makeTemplate(.append)
+    let more = try scratch.file("more.jsonl", Rows.text(200..<230, seed: 9))
+    var failedCount = 0
+    for kilobytes in stride(from: 0, through: 72, by: 4) {
+      let context: Comment = "files of at most \(kilobytes) KiB"
+      try Tree.write(template, to: scratch.repository)
+      let old = try Picture(try Repository.test(at: scratch.repository))
+      let script =
+        "ulimit -f \(kilobytes * 2); exec '\(Child.command)' commit '\(more)' --append -m x -C '\(scratch.repository)'"
+      let end = try Child(["-c", script], program: "/bin/sh", scratch: scratch.path).wait()
+      if end.code != 0 {
+        failedCount += 1
+        // At 0 it cannot even say so.
+        #expect(end.code == 1, "\(context): \(end)")
+        let repository = try Repository.test(at: scratch.repository)
+        #expect(try Picture(repository) == old, context)
+        #expect(try repository.check().problems == [], context)
+        try repository.commitTest(more, .append)
+      }
+      let repository = try Repository.test(at: scratch.repository)
+      #expect(try repository.info().versionCount == 2, context)
+      #expect(try repository.check().problems == [], context)
+    }
+    #expect(failedCount >= 2)
+  }
+}
