@@ -1,6 +1,9 @@
 import DSV
 import DSVFormat
+import DSVStore
 import DSVSystem
+import DSVTables
+import DSVVersions
 import Testing
 
 /// A repository that a released dsv wrote is read for ever.
@@ -44,6 +47,25 @@ import Testing
       }
       #expect(try repository.resolve("filtered").commit == repository.resolve("v4").commit)
       #expect(try repository.resolve("spare").commit == repository.resolve("v3").commit)
+    }
+  }
+
+  @Test("a version that says another number of rows than it has is found")
+  func lyingCounts() throws {
+    try withCopy { repository in
+      let honest = try repository.commit(repository.resolve("v4").commit)
+      var table = try #require(try repository.snapshot(repository.resolve("v4").commit).table("data"))
+      table.liveCount += 1
+      let session = try repository.store.session()
+      let root = try session.put(Snapshot(tables: [table]))
+      for rowCount in [table.liveCount, honest.rowCount] {
+        let commit = Commit(
+          root: root, parents: [], rowCount: rowCount, time: 0, author: "", message: "")
+        let id = try session.put(commit)
+        _ = try session.publish { (publication) throws(DSVError) in try publication.number(id) }
+      }
+      let problems = try repository.check().problems
+      #expect(problems.count == 2 && problems[0].contains("live rows are said"), "\(problems)")
     }
   }
 
