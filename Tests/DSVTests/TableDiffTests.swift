@@ -233,7 +233,7 @@ private struct Edits {
   func large() throws {
     let dataset = try Dataset(threadCount: 2)
     let pad = String(repeating: " and so on", count: 8)
-    var rows = (0..<200_000).map { #"{"k":\#($0),"t":"row \#($0 &* 2_654_435_761 % 4_294_967_296)"}"# }
+    var rows = (0..<200_000).map { #"{"k":\#($0),"t":"row \#($0 &* 2_654_435_761 % 4_294_967_296)\#(pad)"}"# }
     try dataset.commit(rows, key: ["k"])
     rows[70] = #"{"k":70,"t":"changed"}"#
     rows[199_999] = #"{"k":199999,"t":"changed"}"#
