@@ -19,26 +19,34 @@ import Testing
   @Test(
     "what is no row is refused, with its place",
     arguments: [
-      ("{\"a\":1}\n{\"a\":", ":2:", ""), ("{\"a\":1}\n{\"a\":\"x", ":2:", "cut off"), ("[1]\n", ":1:", "JSON object"),
+      ("{\"a\":1}\n{\"a\":", ":2:", ""), ("{\"a\":1}\n{\"a\":\"x", ":2:", "cut off"),
+      ("[1]\n", ":1:", "JSON object"),
       ("{\"a\":\"\\ud800\"}\n", ":1:", "escape"), ("{\"a\":\"\\udc00\\ud800\"}\n", ":1:", "escape"),
-      ("{\"a\":NaN}\n", ":1:", "number"), ("{\"a\":Infinity}\n", ":1:", "number"), ("{\"a\":-Infinity}\n", ":1:", ""),
-      ("{\"a\":1,\"a\":2}\n", ":1:", "same key twice"), ("{\"o\":{\"a\":1,\"a\":2}}\n", ":1:", "same key twice"),
-      ("{\"a\":1}{\"a\":2}\n", ":1:", "more after"), ("{\"a\":01}\n", ":1:", ""), ("{\"a\":\"\u{1}\"}\n", ":1:", "control"),
-      ("\n\n{\"a\":1}\n3\n", ":4:", ""), ("{'a':1}\n", ":1:", ""), ("{\"a\":1,}\n", ":1:", ""), ("\u{0}\n", ":1:", ""),
+      ("{\"a\":NaN}\n", ":1:", "number"), ("{\"a\":Infinity}\n", ":1:", "number"),
+      ("{\"a\":-Infinity}\n", ":1:", ""),
+      ("{\"a\":1,\"a\":2}\n", ":1:", "same key twice"),
+      ("{\"o\":{\"a\":1,\"a\":2}}\n", ":1:", "same key twice"),
+      ("{\"a\":1}{\"a\":2}\n", ":1:", "more after"), ("{\"a\":01}\n", ":1:", ""),
+      ("{\"a\":\"\u{1}\"}\n", ":1:", "control"),
+      ("\n\n{\"a\":1}\n3\n", ":4:", ""), ("{'a':1}\n", ":1:", ""), ("{\"a\":1,}\n", ":1:", ""),
+      ("\u{0}\n", ":1:", ""),
     ])
   func refused(text: String, place: String, words: String) throws {
     let outcome = try bench.run("commit", "-", "-m", "bad", input: text)
     #expect(outcome.exitCode == 7 && outcome.errors.contains("-" + place), "\(outcome.errors)")
     #expect(words.isEmpty || outcome.errors.contains(words), "\(outcome.errors)")
     try expectNothingChanged()
-    let aside = try bench.json("commit", "-", "-m", "bad", "--bad-rows", "quarantine", "--table", "q", input: text)
+    let aside = try bench.json(
+      "commit", "-", "-m", "bad", "--bad-rows", "quarantine", "--table", "q", input: text)
     #expect(try aside["quarantined"].int == 1)
     #expect(try bench.json("count", "--table", "q.quarantine")["rows"].int == 1)
   }
 
   @Test("bytes that are no UTF-8 are refused, with their place")
   func invalidUTF8() throws {
-    for bytes: [UInt8] in [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xe2, 0x82]] {
+    for bytes: [UInt8] in [
+      [0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xe2, 0x82],
+    ] {
       let path = try bench.folder.write("bad.jsonl", Array("{\"a\":\"".utf8) + bytes + Array("\"}\n".utf8))
       try bench.fails(7, "UTF-8", "commit", path, "-m", "bad")
     }
@@ -78,8 +86,10 @@ import Testing
 
   @Test("mixed types come back as they were")
   func mixed() throws {
-    let rows = ["1", "\"1\"", "null", "[1,\"x\"]", "{\"b\":1.50}", "true", "12345678901234567890123", "1e400"]
-      .map { "{\"m\":\($0)}\n" }.joined()
+    let rows = [
+      "1", "\"1\"", "null", "[1,\"x\"]", "{\"b\":1.50}", "true", "12345678901234567890123", "1e400",
+    ]
+    .map { "{\"m\":\($0)}\n" }.joined()
     try bench.ok("commit", "-", "-m", "mixed", input: rows)
     #expect(try bench.ok("export") == rows)
   }
@@ -97,7 +107,7 @@ import Testing
     let rows = "{\"\":\"\"}\n{}\n{\"\":\"\"}\n"
     try bench.ok("commit", "-", "-m", "lengthless", "--append", input: rows)
     #expect(try bench.ok("export") == rows)
-    try bench.fails(7, "", "commit", "-", "-m", "csv", "--format", "csv", input: "")
+    try bench.fails(7, "header is empty", "commit", "-", "-m", "csv", "--format", "csv", input: "\n")
     try bench.ok("commit", "-", "-m", "csv", "--format", "csv", "--table", "c", input: "a,b\n")
     #expect(try bench.ok("export", "--table", "c") == "")
     try bench.expectWhole()
@@ -106,7 +116,8 @@ import Testing
   @Test("bad CSV is refused, with its place")
   func csv() throws {
     for (text, words) in [
-      ("a,b\n1\n", "as many cells"), ("a,a\n1,2\n", "twice"), ("a,b\n\"x\"y,1\n", "closing quote"), ("a,b\n1,\"x\n", "not closed"),
+      ("a,b\n1\n", "1 cells and the header 2"), ("a,a\n1,2\n", "twice"), ("a,b\n\"x\"y,1\n", "closing quote"),
+      ("a,b\n1,\"x\n", "not closed"),
     ] {
       try bench.fails(7, words, "commit", "-", "--format", "csv", "-m", "bad", input: text)
     }
@@ -124,7 +135,8 @@ import Testing
     #expect(outcome.exitCode == 0, "\(outcome.errors)")
     #expect(outcome.peakMemory <= 512 << 20, "\(outcome.peakMemory)")
     let export = try bench.run("export")
-    #expect(export.output.count == 100 * piece.count + 9 && export.output.hasPrefix(Array("{\"v\":\"0123".utf8)))
+    #expect(
+      export.output.count == 100 * piece.count + 9 && export.output.hasPrefix(Array("{\"v\":\"0123".utf8)))
     try bench.expectWhole()
   }
 

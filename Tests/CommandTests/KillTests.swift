@@ -10,7 +10,8 @@ import Testing
 /// Processes that are killed, that race, or that find the disk full.
 @Suite struct KillTests {
   private static func rows(_ first: Int, _ count: Int) -> String {
-    (first..<first + count).map { #"{"k":\#($0),"t":"row \#($0 &* 2_654_435_761 % 4_294_967_296)"}"# + "\n" }.joined()
+    (first..<first + count).map { #"{"k":\#($0),"t":"row \#($0 &* 2_654_435_761 % 4_294_967_296)"}"# + "\n" }
+      .joined()
   }
 
   @Test("killed at any moment, what was acknowledged is there and all is whole", arguments: UInt64(0)..<4)
@@ -64,7 +65,8 @@ import Testing
         let rows = Self.rows(process * 10_000 + step * 100, 50)
         let mode = step % 2 == 0 ? "--append" : "--upsert"
         while true {
-          guard let outcome = try? shared.run("commit", "-", mode, "-m", "\(process) \(step)", input: rows) else {
+          guard let outcome = try? shared.run("commit", "-", mode, "-m", "\(process) \(step)", input: rows)
+          else {
             return failures.withLock { $0.append("no outcome") }
           }
           // Busy: to be tried again.
@@ -115,13 +117,17 @@ import Testing
     try FileSystem.makeFolder(mount)
     guard try shell("mount -t tmpfs -o size=1500k tmpfs '\(mount)'") == 0 else {
       // A limit on files stands for a disk where none can be mounted; a build server is to have both.
-      if Machine.environment("CI") == "true" { Issue.record("a tmpfs cannot be mounted: run the tests as root") }
+      if Machine.environment("CI") == "true" {
+        Issue.record("a tmpfs cannot be mounted: run the tests as root")
+      }
       return
     }
     defer { _ = try? shell("umount '\(mount)'") }
     try bench.file("small.jsonl", Self.rows(0, 10))
     var generator = SeededGenerator(seed: 1)
-    let noise = (0..<60_000).map { _ in "{\"t\":\"\(generator.next())\(generator.next())\(generator.next())\"}\n" }
+    let noise = (0..<60_000).map { _ in
+      "{\"t\":\"\(generator.next())\(generator.next())\(generator.next())\"}\n"
+    }
     try bench.file("large.jsonl", noise.joined())
     try bench.ok("init", mount)
     try bench.ok("commit", "\(bench.path)/small.jsonl", "-m", "first", "-C", mount)
