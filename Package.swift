@@ -103,7 +103,7 @@ let package = Package(
         "DSV", "DSVColumns", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables",
         "DSVTesting", "DSVTransforms", "DSVVersions",
       ]),
-    tests("CommandTests", ["DSVSystem", "DSVTesting", "dsv"]),
+    tests("CommandTests", ["DSV", "DSVFormat", "DSVSystem", "DSVTesting", "dsv"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

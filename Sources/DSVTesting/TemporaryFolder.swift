@@ -4,8 +4,11 @@ import DSVSystem
 package final class TemporaryFolder: Sendable {
   package let path: String
 
-  package init() throws {
-    path = FileSystem.temporaryName(beside: "\(FileSystem.temporaryFolder)/dsv-test")
+  /// - Parameter inMemory: where there is a file system in memory, the folder is made there.
+  package init(inMemory: Bool = false) throws {
+    let hasMemory = try inMemory && FileSystem.exists("/dev/shm")
+    let parent = hasMemory ? "/dev/shm" : FileSystem.temporaryFolder
+    path = FileSystem.temporaryName(beside: "\(parent)/dsv-test")
     try FileSystem.makeFolder(path)
   }
 

@@ -8,7 +8,7 @@ public struct DiffCounts: Hashable, Sendable {
   public var removed = 0
   /// Rows of the same key with other values. In a table without a key: rows whose signals alone differ.
   public var changed = 0
-  /// Rows that are equal but stand elsewhere among the others.
+  /// Rows that both versions have, changed or not, but that stand elsewhere among the others.
   public var moved = 0
   /// Cells that differ in changed rows.
   public var cells = 0
