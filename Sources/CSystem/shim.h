@@ -1,6 +1,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <fcntl.h>
 #include <sched.h>
 #include <stdint.h>
 #include <sys/vfs.h>
@@ -9,6 +10,12 @@
 static inline int64_t dsv_filesystem_magic(const char *path) {
   struct statfs status;
   return statfs(path, &status) == 0 ? (int64_t)(uint32_t)status.f_type : -1;
+}
+
+// Swift's Glibc module leaves out fallocate. Gives a file's first bytes room on the disk; its length stays. Returns 0,
+// or -1 with errno set.
+static inline int dsv_reserve(int descriptor, int64_t byte_count) {
+  return fallocate(descriptor, FALLOC_FL_KEEP_SIZE, 0, byte_count);
 }
 
 // CPU_COUNT is a macro, which Swift cannot call. Returns how many cores the process may use, or 0.

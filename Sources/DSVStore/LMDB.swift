@@ -49,6 +49,10 @@ final class Environment: Sendable {
 
   static let readerCountMax: UInt32 = 1024
   static let mapByteCountMin = 16 << 20
+  /// The length of `lock.mdb`: a header, and 64 bytes a reader.
+  private static let lockByteCount = 4096 + 64 * Int(readerCountMax)
+  /// With less room than this on the disk, a write that fell short did so for that reason.
+  private static let freeByteCountMin = 64 << 10
 
   let folder: String
   private let tableNames: [String]
@@ -79,6 +83,8 @@ final class Environment: Sendable {
       while mapByteCount < byteCount * 2 { mapByteCount *= 2 }
       try check(mdb_env_set_mapsize(environment, mapByteCount), "mdb_env_set_mapsize", folder)
       try check(mdb_env_set_maxreaders(environment, readerCountMax), "mdb_env_set_maxreaders", folder)
+      // LMDB maps this file full of holes: to write into one on a full disk would end the process.
+      try File("\(folder)/lock.mdb", .updateOrCreate).reserve(lockByteCount)
       try check(mdb_env_set_maxdbs(environment, MDB_dbi(tables.count)), "mdb_env_set_maxdbs", folder)
       try check(mdb_env_open(environment, folder, UInt32(MDB_NOTLS), 0o644), "mdb_env_open", folder)
       var deadReaderCount: CInt = 0
@@ -196,8 +202,11 @@ extension Environment {
       // LMDB frees the handle whether or not the commit succeeds.
       try check(mdb_txn_commit(handle), "mdb_txn_commit", folder)
     } catch {
-      if !error.isLMDB(MDB_MAP_FULL) { hasFailed.store(true, ordering: .releasing) }
-      throw error
+      if error.isLMDB(MDB_MAP_FULL) { throw error }
+      hasFailed.store(true, ordering: .releasing)
+      // LMDB says the same of a write that fell short, as the last one on a disk does, and of a bad disk.
+      guard error.code == .io, try FileSystem.freeByteCount(folder) < Self.freeByteCountMin else { throw error }
+      throw DSVError(.full, "\(folder): the disk is full", cause: error)
     }
     return result
   }

@@ -44,6 +44,14 @@ struct ReflogFile {
     return end + bytes.count
   }
 
+  /// Takes back what lies behind `committed`.
+  func cut(to committed: Int) throws(DSVError) {
+    let file = try File(path, .update)
+    guard try file.byteCount() > committed else { return }
+    try file.truncate(to: committed)
+    try file.sync()
+  }
+
   /// All good records in the first `limit` bytes; goes on behind damage.
   func read(limit: Int = .max) throws(DSVError) -> Content {
     guard let status = try FileSystem.status(path) else {

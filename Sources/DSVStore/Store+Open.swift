@@ -59,7 +59,7 @@ extension Store {
     try FileSystem.refuseNetwork(root)
     for path in [folder.packs, folder.locks, folder.temporary] where try !FileSystem.exists(path) {
       if path == folder.packs { note("\(path): it is gone, and all objects with it") }
-      try FileSystem.makeFolder(path)
+      try FileSystem.makeFolderIfMissing(path)
     }
     try IndexGuard(folder: folder, note: note).ensureTrusted()
     let store = Store(folder, try Index(folder), format, note: note)

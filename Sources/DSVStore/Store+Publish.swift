@@ -5,10 +5,11 @@ extension Store {
   /// Makes a batch and a publication durable and visible, in the order that a crash may interrupt anywhere:
   /// records, reflog, index, stamp. The caller holds the writer's lock; the batch's own packs are durable.
   ///
-  /// - Parameter reachedIndex: set when the index may have been changed.
+  /// - Parameter reachedIndex: set if the index may have been changed.
   func publish(
     _ batch: SessionBatch, _ publication: Publication, reachedIndex: inout Bool
   ) throws(DSVError) {
+    let old = try index.state
     var state = publication.state
     let bufferStart = try append(batch.buffer, to: &state)
     state.lastPack = max(state.lastPack, batch.packs.map(\.number).max() ?? 0)
@@ -17,8 +18,33 @@ extension Store {
     }
     var change = publication.indexChange(state)
     change.placed = batch.places(bufferPack: state.openPack, bufferOffset: bufferStart)
-    reachedIndex = true
-    try commit(change)
+    do throws(DSVError) { try commit(change) } catch {
+      reachedIndex = !withdraw(state, to: old)
+      throw error
+    }
+  }
+
+  /// Takes back what a publication wrote before the index refused it: else it would come to light when the index is
+  /// next made anew, and on a full disk it would take the room that is wanted.
+  ///
+  /// - Returns: `false` if the index may have taken it: then everything is left as it is.
+  private func withdraw(_ state: IndexState, to old: IndexState) -> Bool {
+    do throws(DSVError) {
+      // What LMDB has put back after a failure is read anew, and is on the disk, before anything follows from it.
+      guard try index.state == old else { return false }
+      try File(folder.indexData, .update).sync()
+      try ReflogFile(path: folder.reflog).cut(to: old.reflogByteCount)
+      if state.openPack != old.openPack {
+        try FileSystem.remove(folder.pack(state.openPack))
+      } else if state.openPackByteCount > old.openPackByteCount {
+        try File(folder.pack(state.openPack), .update).truncate(to: old.openPackByteCount)
+      }
+    } catch {
+      note("\(folder.reflog): \(error)")
+      return false
+    }
+    IndexGuard(folder: folder, note: note).stamp()
+    return true
   }
 
   /// Writes the index's transaction and stamps it.

@@ -1,3 +1,4 @@
+import CSystem
 package import DSVFormat
 import Glibc
 import Synchronization
@@ -161,6 +162,18 @@ extension File {
     try throwFailedSync()
     try Faults.check("ftruncate", path)
     _ = try retrying("ftruncate", path) { ftruncate(descriptor, byteCount) }
+  }
+
+  /// Sees to it that the first `byteCount` bytes have room on the disk, whether or not the file is that long yet.
+  ///
+  /// Does nothing where the file system cannot promise that.
+  package func reserve(_ byteCount: Int) throws(DSVError) {
+    do throws(DSVError) {
+      _ = try retrying("fallocate", path) { dsv_reserve(descriptor, Int64(byteCount)) }
+    } catch {
+      guard error.code == .full else { return }
+      throw error
+    }
   }
 
   /// Returns when what was written, and the file's length, would survive a power cut.

@@ -11,6 +11,13 @@ package enum FileSystem {
     _ = try retrying("mkdir", path) { mkdir(path, 0o755) }
   }
 
+  /// As ``makeFolder(_:)``; nothing happens if somebody else has just made it.
+  package static func makeFolderIfMissing(_ path: String) throws(DSVError) {
+    do throws(DSVError) { try makeFolder(path) } catch {
+      guard error.code == .conflict else { throw error }
+    }
+  }
+
   /// What is at `path`, links followed; `nil` if nothing is.
   package static func status(_ path: String) throws(DSVError) -> FileStatus? {
     var status = stat()
@@ -82,6 +89,13 @@ package enum FileSystem {
     var status = stat()
     _ = try retrying("lstat", path) { lstat(path, &status) }
     if FileStatus(status).isFolder { try removeTree(path) } else { try remove(path) }
+  }
+
+  /// How much may still be written to the file system that `path` lies on.
+  package static func freeByteCount(_ path: String) throws(DSVError) -> Int {
+    var status = statvfs()
+    _ = try retrying("statvfs", path) { statvfs(path, &status) }
+    return Int(status.f_bavail) * Int(status.f_frsize)
   }
 
   /// The lengths of all files under a folder, added up. A file that goes while they are counted is left out.
