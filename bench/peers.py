@@ -7,92 +7,92 @@
 A corpus is JSONL whose rows have at least `id` (no two the same), `lang`, `bytes` (an integer) and `text`.
 """
 
-import argparse, json, os, shutil, statistics, subprocess, sys, tempfile, venv
+import argparse, json, os, shutil, subprocess, sys, tempfile, venv
 from pathlib import Path
+from statistics import median
+from typing import Iterator
 
 import corpus
 from systems import SYSTEMS
 
 HERE = Path(__file__).resolve().parent
+WANTED = (HERE / "requirements.txt").read_text()
 LEGEND = """\
-Seconds unless a work says MB (10^6 bytes): median (min-max) over the rounds. ratio: dsv / best peer, by medians; under 1 dsv
-is better. A round runs every system in turn, each from nothing in a process of its own; no caches are dropped.
-dsv is timed as a process for each work (its start is in every figure, by itself in the first line), peers as the call inside
-a running Python, without interpreter and imports. dsv syncs what it commits to disk; of the peers not all do.
+Wall seconds, or MB (10^6 bytes) where a work says so: median (min-max) over the rounds. ratio: dsv / best peer by medians;
+under 1 dsv is better. A round runs the systems in turn, each from nothing in a process of its own; caches are not dropped.
+dsv is timed as a process for each work (its start, in the first line, is in every figure), peers as the call inside a
+running Python, without interpreter and imports. dsv syncs what it commits to disk; of the peers not all do.
 * the work differs: dsv writes JSONL text (to /dev/null), Arrow peers fill Arrow memory, doltlite makes Python tuples.
 new MB: growth of the store's files; parquet: the whole new file; parquet+cdc: pages of it that no earlier file has, as if a
 store kept each page once. peak MB: of the process, with Python and its imports for peers. -: cannot do it, or not by this API."""
 
 
-def environment(folder: Path) -> tuple[Path, dict[str, str]]:
-    """A virtual environment with what can be installed, and what could not."""
-    wanted = (HERE / "requirements.txt").read_text()
+def environment(folder: Path) -> tuple[Path, list[str]]:
+    """The Python of a virtual environment with what can be installed, and what could not."""
     python, stamp = folder / "venv/bin/python", folder / "venv/done.json"
-    if stamp.exists() and (done := json.loads(stamp.read_text()))["wanted"] == wanted:
+    if stamp.exists() and (done := json.loads(stamp.read_text()))["wanted"] == WANTED:
         return python, done["missing"]
     venv.create(folder / "venv", with_pip=True, clear=True)
-    missing = {}
-    for line in wanted.split():
+    missing = []
+    for line in WANTED.split():
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", line]
-        done = subprocess.run(install, capture_output=True, text=True, timeout=900)
-        if done.returncode:
-            missing[line] = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-    stamp.write_text(json.dumps({"wanted": wanted, "missing": missing}))
+        if subprocess.run(install, stdout=sys.stderr, timeout=900).returncode:
+            missing.append(f"{line} could not be installed")
+    stamp.write_text(json.dumps({"wanted": WANTED, "missing": missing}))
     return python, missing
 
 
-def measure(options: argparse.Namespace, python: Path, work: Path) -> list[dict]:
-    """Every round's lines, as systems.py reports them."""
-    data, lines = work / "data", []
+def measured(options: argparse.Namespace, python: Path, work: Path) -> Iterator[dict]:
+    """What systems.py reports, round by round."""
+    data, home, results = work / "data", work / "home", work / "results.jsonl"
     data.mkdir()
     subprocess.run([sys.executable, HERE / "corpus.py", options.corpus, data], check=True)
     for turn in range(options.rounds):
-        order = options.systems[turn % len(options.systems) :] + options.systems[: turn % len(options.systems)]
-        for name in order:
-            print(f"round {turn + 1} of {options.rounds}: {name}", file=sys.stderr)
-            home, results = work / "home", work / "results.jsonl"
+        for name in (options.systems * 2)[turn % len(options.systems) :][: len(options.systems)]:
+            print(f"round {turn + 1} of {options.rounds}: {name} (load {os.getloadavg()[0]:.1f})", file=sys.stderr)
             home.mkdir()
             results.write_text("")
             command = [python, HERE / "systems.py", name, data, home, results, options.dsv]
-            with open(work / "log", "w+", encoding="utf-8") as log:
-                try:
-                    code = subprocess.run(command, stdout=log, stderr=log, timeout=options.timeout).returncode
-                except subprocess.TimeoutExpired:
-                    code = f"more than {options.timeout} s"
-                if code:
-                    log.seek(0)
-                    print(f"{name} ended with {code}: {log.read()[-500:]}", file=sys.stderr)
-            found = [json.loads(line) for line in results.read_text().splitlines()]
-            if code:
-                found.append({"system": name, "work": "the process", "failed": str(code)})
-            lines += [{"round": turn + 1, **line} for line in found]
+            try:
+                done = subprocess.run(command, capture_output=True, timeout=options.timeout)
+                failed = f"ended with {done.returncode}: {done.stderr.decode()[-300:]}" if done.returncode else ""
+            except subprocess.TimeoutExpired:
+                failed = f"took more than {options.timeout} s; what it had done by then counts"
+            yield from map(json.loads, results.read_text().splitlines())
+            if failed:
+                yield {"system": name, "work": "process", "failed": failed}
             shutil.rmtree(home)
-    return lines
 
 
 def summary(lines: list[dict]) -> list[dict]:
-    """One record a work and system, in the order of the works."""
-    values: dict[tuple[str, str], list[float]] = {}
-    for line in lines:
-        if "seconds" in line or "megabytes" in line:
-            values.setdefault((line["work"], line["system"]), []).append(line.get("seconds", line.get("megabytes")))
-    return [{"work": work, "system": system, "unit": "MB" if work.endswith(" MB") else "s", "rounds": len(found),
-             "median": statistics.median(found), "min": min(found), "max": max(found)} for (work, system), found in values.items()]
+    """One record a work and system, works in the order in which dsv does them."""
+    groups: dict[tuple[str, str], list[dict]] = {}
+    for line in sorted(lines, key=lambda line: line["system"] != "dsv"):
+        if "value" in line:
+            groups.setdefault((line["work"], line["system"]), []).append(line)
+    for (work, system), found in groups.items():
+        values = [line["value"] for line in found]
+        record = {"work": work, "system": system, "unit": "MB" if work.endswith(" MB") else "s", "median": median(values),
+                  "min": min(values), "max": max(values), "rounds": len(values)}
+        groups[work, system] = record | ({"cpu": median(line["cpu"] for line in found)} if "cpu" in found[0] else {})
+    return list(groups.values())
 
 
-def table(records: list[dict], systems: list[str]) -> list[str]:
+def table(records: list[dict], systems: list[str]) -> str:
+    """Wall times and sizes, and the processor's time where it was measured."""
+
     def figure(value: float) -> str:
-        return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 1 else f"{value:.3f}"
+        return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}" if value >= 1 else f"{value:.3f}"
 
-    cells = {(r["work"], r["system"]): f"{figure(r['median'])} ({figure(r['min'])}-{figure(r['max'])})" for r in records}
     rows = [["work", *systems, "ratio"]]
-    for work in dict.fromkeys(r["work"] for r in sorted(records, key=lambda r: r["system"] != "dsv")):
-        medians = {r["system"]: r["median"] for r in records if r["work"] == work}
-        own, best = medians.pop("dsv", None), min(medians, key=medians.__getitem__, default=None)
-        ratio = f"{own / medians[best]:.2f} {best}" if own is not None and best and medians[best] else "-"
-        rows.append([work, *(cells.get((work, system), "-") for system in systems), ratio])
+    for work in dict.fromkeys(record["work"] for record in records):
+        of = {record["system"]: record for record in records if record["work"] == work}
+        cells = [f"{figure(r['median'])} ({figure(r['min'])}-{figure(r['max'])})" if (r := of.get(name)) else "-" for name in systems]
+        best = min((r for r in of.values() if r["system"] != "dsv"), key=lambda r: r["median"], default=None)
+        known = best and "dsv" in of and best["median"]
+        rows.append([work, *cells, f"{of['dsv']['median'] / best['median']:.2f} {best['system']}" if known else "-"])
     widths = [max(map(len, column)) for column in zip(*rows)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
 
 
 def main() -> None:
@@ -112,23 +112,27 @@ def main() -> None:
     for path in (options.corpus, options.dsv):
         if not os.path.isfile(path):
             sys.exit(f"no such file: {path}\n{__doc__}")
-    options.corpus, options.dsv = os.path.abspath(options.corpus), os.path.abspath(options.dsv)
+    options.dsv = os.path.abspath(options.dsv)
     options.folder.mkdir(exist_ok=True)
-    python, missing = environment(options.folder)
+    python, troubles = environment(options.folder)
+    lines: list[dict] = []
     with tempfile.TemporaryDirectory(dir=options.folder) as work:
-        lines = measure(options, python, Path(work))
-    troubles = {f"{l['system']}, {l['work']}: {l['failed']}" for l in lines if "failed" in l}
-    troubles |= {f"{l['system']} is missing: {l['missing']}" for l in lines if "missing" in l}
-    troubles |= {f"{name} could not be installed: {why}" for name, why in missing.items()}
+        try:
+            for line in measured(options, python, Path(work)):
+                lines.append(line)
+        except KeyboardInterrupt:
+            troubles.append("interrupted: not all rounds are here")
+    troubles += sorted({f"{line['system']}, {line['work']}: {line['failed']}" for line in lines if "failed" in line})
+    troubles += sorted({f"{line['system']} is missing: {line['missing']}" for line in lines if "missing" in line})
     version = subprocess.check_output([options.dsv, "--version"], text=True).strip()
-    about = {"corpus_bytes": os.path.getsize(options.corpus), "cores": os.cpu_count(), "rounds": options.rounds, "dsv": version,
-             "peers": (HERE / "requirements.txt").read_text().split(), "troubles": sorted(troubles)}
+    about = {"dsv": version, "peers": WANTED.split(), "corpus_bytes": os.path.getsize(options.corpus), "cores": os.cpu_count(),
+             "rounds": options.rounds, "load": os.getloadavg(), "troubles": troubles}
     if options.json:
-        print("\n".join(json.dumps(record) for record in [about, *summary(lines)]))
-    else:
-        print(f"{version}; {', '.join(about['peers'])}\n{about['corpus_bytes']} bytes of JSONL, {about['cores']} cores,",
-              f"{options.rounds} rounds\n")
-        print("\n".join([*table(summary(lines), options.systems), "", LEGEND, *about["troubles"]]))
+        print("\n".join(map(json.dumps, [about, *summary(lines)])))
+        return
+    print(f"{version}; {', '.join(about['peers'])}\n{about['corpus_bytes']} bytes of JSONL, {about['cores']} cores, load at the",
+          f"end {about['load'][0]:.1f}, {options.rounds} rounds\n\n{table(summary(lines), options.systems)}\n\n{LEGEND}")
+    print("\n".join(troubles))
 
 
 if __name__ == "__main__":

@@ -1,476 +1,333 @@
-"""What each system does for each work. Run as a process of its own for each round: systems.py SYSTEM DATA HOME RESULTS DSV."""
+"""What each system does for each work. Run as a process of its own each round: systems.py SYSTEM DATA HOME RESULTS DSV.
 
-import gc, hashlib, json, os, shutil, subprocess, sys, time
+A system is a function that returns its works by name; one that is not there it cannot do. A work may return the rows that it
+met, or how to count them. `base` goes back to the first version, untimed, before the version `name` is made from it.
+"""
+
+import functools, gc, hashlib, json, os, resource, shutil, subprocess, sys, time
 from typing import Any, Callable
 
 from corpus import MUTATIONS
 
+Works = dict[str, Callable]
 
-class System:
-    """A method is a work; one that a system lacks it cannot do. Rows are returned where they can be counted, and checked."""
 
-    def __init__(self, data: str, home: str, dsv: str) -> None:
-        self.data, self.path, self.dsv = data, f"{home}/store", dsv
+class Place:
+    """Where a system finds the rows and keeps its store."""
+
+    def __init__(self, data: str, home: str, command: str) -> None:
+        self.data, self.store, self.command = data, f"{home}/store", command
         with open(f"{data}/facts.json", encoding="utf-8") as file:
-            self.facts = json.load(file)
-        self.where = f"lang = '{self.facts['lang']}' and bytes > {self.facts['cut']}"
+            facts = json.load(file)
+        self.id, self.lang, self.cut, self.counts = facts["id"], facts["lang"], facts["cut"], facts["counts"]
+        self.where = f"lang = '{self.lang}' and bytes > {self.cut}"
+
+    def file(self, name: str) -> str:
+        return f"{self.data}/{name}.jsonl"
 
     def size(self) -> int:
-        return sum(os.lstat(os.path.join(at, name)).st_size for at, _, names in os.walk(self.path) for name in names)
-
-    def peak(self) -> int:
-        with open("/proc/self/status", encoding="ascii") as file:
-            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
-
-    def base(self, name: str) -> None:
-        """Go back to the first version, outside of what is timed, to make the version `name` from it."""
+        return sum(os.lstat(os.path.join(at, name)).st_size for at, _, names in os.walk(self.store) for name in names)
 
 
-class DSV(System):
-    """The command: each work is a process."""
+def dsv(place: Place) -> Works:
+    out, recipe = f"{place.store}.out", f"{place.store}.yaml"
 
-    highest = 0
+    def call(*arguments: str, field: str = "") -> Callable | None:
+        """Run the command; what is returned reads a field of the last line that it wrote."""
+        with open(out, "wb") as file:
+            subprocess.run([place.command, *arguments, "-C", place.store, "--quiet"], stdout=file, check=True)
 
-    def __init__(self, *arguments: str) -> None:
-        super().__init__(*arguments)
-        self.out = f"{self.path}.out"
-        self.call("init", self.path, folder=None)
-        with open(f"{self.path}.yaml", "w", encoding="utf-8") as file:
-            file.write(f"stages:\n  - where: bytes <= {self.facts['cut']}\n")
+        def read() -> int:
+            with open(out, "rb") as file:
+                return json.loads(file.readlines()[-1])[field]
 
-    def call(self, *arguments: str, folder: str | None = "store") -> None:
-        place = ["-C", self.path] if folder else []
-        with open(self.out, "wb") as out:
-            process = subprocess.Popen([self.dsv, *arguments, *place, "--quiet"], stdout=out)
-            _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        self.highest = max(self.highest, usage.ru_maxrss * 1024)
-        if process.returncode:
-            raise RuntimeError(f"dsv {' '.join(arguments)} ended with {process.returncode}")
+        return read if field else None
 
-    def answer(self, field: str) -> int:
-        """A field of the last line that the last command wrote."""
-        with open(self.out, "rb") as file:
-            file.seek(max(0, os.path.getsize(self.out) - 4096))
-            return json.loads(file.read().splitlines()[-1])[field]
+    def commit(name: str, *how: str) -> Callable | None:
+        return call("commit", place.file(name), *how, "-m", name, "--json", field="rows")
 
-    def peak(self) -> int:
-        return self.highest
-
-    def base(self, name: str) -> None:
-        self.call("branch", name, "v1")
-        self.call("checkout", name)
-
-    def start(self) -> None:
-        subprocess.run([self.dsv, "--version"], stdout=subprocess.DEVNULL, check=True)
-
-    def ingest(self) -> int:
-        return self.commit("base")
-
-    def commit(self, name: str, *options: str) -> int:
-        self.call("commit", f"{self.data}/{name}.jsonl", *(options or ("--key", "id")), "-m", name, "--json")
-        return self.answer("rows")
-
-    def export(self) -> None:
-        self.call("export", "v1", "-o", "/dev/null")
-
-    scan = export
-
-    def column(self) -> None:
-        self.call("export", "v1", "--columns", "text", "-o", "/dev/null")
-
-    def count(self) -> int:
-        self.call("count", "v1", "--where", self.where, "--json")
-        return self.answer("rows")
-
-    def lookup(self) -> None:
-        self.call("export", "v1", "--where", f"id = '{self.facts['id']}'")
-
-    def branch(self) -> None:
-        self.call("branch", "other", "v1")
-
-    def tag(self) -> None:
-        self.call("tag", "first", "v1")
-
-    def checkout(self) -> None:
-        self.call("checkout", "other")
-
-    def upsert(self, name: str) -> int:
-        return self.commit(name, "--upsert")
-
-    def filter(self) -> int:
-        self.call("transform", "--recipe", f"{self.path}.yaml", "-m", "filter", "--json")
-        return self.answer("rows")
-
-    def diff(self, name: str) -> int:
-        self.call("diff", "v1", name, "--cells", "--json")
-        return self.answer("changed")
+    os.mkdir(place.store)
+    call("init")
+    with open(recipe, "w", encoding="utf-8") as file:
+        file.write(f"stages:\n  - where: bytes <= {place.cut}\n")
+    return {
+        "base": lambda name: (call("branch", name, "v1"), call("checkout", name)),
+        "start": lambda: call("--version"),
+        "commit": lambda name: commit(name, "--key", "id"),
+        "scan": lambda: call("export", "v1", "-o", "/dev/null"),
+        "export": lambda: call("export", "v1", "-o", "/dev/null"),
+        "column": lambda: call("export", "v1", "--columns", "text", "-o", "/dev/null"),
+        "count": lambda: call("count", "v1", "--where", place.where, "--json", field="rows"),
+        "lookup": lambda: call("export", "v1", "--where", f"id = '{place.id}'"),
+        "tag": lambda: call("tag", "first", "v1"),
+        "branch": lambda: call("branch", "other", "v1"),
+        "checkout": lambda: call("checkout", "other"),
+        "upsert": lambda name: commit(name, "--upsert"),
+        "filter": lambda name: call("transform", "--recipe", recipe, "-m", name, "--json", field="rows"),
+        "diff": lambda name: call("diff", "v1", name, "--cells", "--json", field="changed"),
+    }
 
 
-class Arrow(System):
-    """What the peers that hold Arrow tables share. Subclasses say how a table is written, read and queried."""
+def parsed(place: Place, name: str) -> Any:
+    import pyarrow.json
 
-    def __init__(self, *arguments: str) -> None:
-        super().__init__(*arguments)
-        import polars, pyarrow, pyarrow.dataset, pyarrow.json
+    return pyarrow.json.read_json(place.file(name), read_options=pyarrow.json.ReadOptions(block_size=64 << 20))
 
-        self.pa, self.polars = pyarrow, polars
-        self.start_up()
 
-    def start_up(self) -> None: ...
+def arrow(place: Place, write: Callable, dataset: Callable, sql: bool = False) -> Works:
+    """What systems that hold Arrow tables share: `write` a table as a version, read the newest as a `dataset`."""
+    import polars
+    from pyarrow.dataset import field
 
-    def parsed(self, name: str) -> Any:
-        options = self.pa.json.ReadOptions(block_size=64 << 20)
-        return self.pa.json.read_json(f"{self.data}/{name}.jsonl", read_options=options)
+    where = place.where if sql else (field("lang") == place.lang) & (field("bytes") > place.cut)
+    by_key = f"id = '{place.id}'" if sql else field("id") == place.id
+    return {
+        "commit": lambda name: write(name, parsed(place, name)),
+        "scan": lambda: dataset().to_table(),
+        "export": lambda: polars.from_arrow(dataset().to_table()).write_ndjson("/dev/null"),
+        "column": lambda: dataset().to_table(columns=["text"]),
+        "count": lambda: dataset().count_rows(filter=where),
+        "lookup": lambda: dataset().to_table(filter=by_key),
+    }
 
-    def selected(self, dataset: Any) -> int:
-        field = self.pa.dataset.field
-        return dataset.count_rows(filter=(field("lang") == self.facts["lang"]) & (field("bytes") > self.facts["cut"]))
 
-    def read(self, columns: list[str] | None = None) -> Any: ...
+def parquet(place: Place, **options: bool) -> Works:
+    import pyarrow as pa, pyarrow.compute as pc, pyarrow.dataset as ds, pyarrow.parquet as pq
 
-    def write(self, name: str, table: Any) -> None: ...
+    def base() -> Any:
+        return ds.dataset(f"{place.store}/base")
 
-    def ingest(self) -> int:
-        return self.commit("base")
-
-    def commit(self, name: str) -> int:
-        table = self.parsed(name)
-        self.write(name, table)
+    def write(name: str, table: Any) -> int:
+        pq.write_table(table, f"{place.store}/{name}", compression="zstd", compression_level=3, **options)
         return table.num_rows
 
-    def scan(self) -> int:
-        return self.read().num_rows
+    def upsert(name: str) -> int:
+        old, new = base().to_table(), parsed(place, name)
+        kept = old.filter(pc.invert(pc.is_in(old["id"], new["id"].combine_chunks())))
+        return write(name, pa.concat_tables([kept, new]))
 
-    def column(self) -> int:
-        return self.read(["text"]).num_rows
-
-    def export(self) -> None:
-        self.polars.from_arrow(self.read()).write_ndjson("/dev/null")
-
-
-class Parquet(Arrow):
-    options: dict[str, Any] = {}
-
-    def start_up(self) -> None:
-        import pyarrow.parquet
-
-        self.parquet = pyarrow.parquet
-        os.mkdir(self.path)
-
-    def parse(self) -> int:
-        return self.parsed("base").num_rows
-
-    def write(self, name: str, table: Any) -> None:
-        self.parquet.write_table(table, f"{self.path}/{name}", compression="zstd", compression_level=3, **self.options)
-
-    def read(self, columns: list[str] | None = None) -> Any:
-        return self.parquet.read_table(f"{self.path}/base", columns=columns)
-
-    def count(self) -> int:
-        return self.selected(self.pa.dataset.dataset(f"{self.path}/base"))
-
-    def lookup(self) -> int:
-        return self.parquet.read_table(f"{self.path}/base", filters=[("id", "=", self.facts["id"])]).num_rows
-
-    def upsert(self, name: str) -> int:
-        old, new = self.read(), self.parsed(name)
-        kept = old.filter(self.pa.compute.invert(self.pa.compute.is_in(old["id"], new["id"].combine_chunks())))
-        self.write(name, self.pa.concat_tables([kept, new]))
-        return kept.num_rows + new.num_rows
-
-    def filter(self) -> int:
-        table = self.read()
-        table = table.filter(self.pa.compute.less_equal(table["bytes"], self.facts["cut"]))
-        self.write("filter", table)
-        return table.num_rows
+    os.mkdir(place.store)
+    return arrow(place, write, base) | {
+        "parse": lambda: parsed(place, "base"),
+        "upsert": upsert,
+        "filter": lambda name: write(name, base().to_table(filter=ds.field("bytes") <= place.cut)),
+    }
 
 
-class ParquetCDC(Parquet):
-    options = {"use_content_defined_chunking": True}
+def parquet_cdc(place: Place) -> Works:
+    import pyarrow.parquet as pq
 
-    def start_up(self) -> None:
-        super().start_up()
-        self.files: dict[str, tuple[int, dict[bytes, int]]] = {}
+    @functools.cache
+    def parts(path: str) -> tuple[int, dict[bytes, int]]:
+        """The size of what is not pages, and that of each page by its hash."""
+        metadata, rest, found = pq.read_metadata(path), os.path.getsize(path), {}
+        with open(path, "rb") as file:
+            for group in map(metadata.row_group, range(metadata.num_row_groups)):
+                for column in map(group.column, range(group.num_columns)):
+                    file.seek(column.dictionary_page_offset or column.data_page_offset)
+                    rest -= column.total_compressed_size
+                    found |= {hashlib.blake2b(page).digest(): len(page) for page in pages(file.read(column.total_compressed_size))}
+        return rest, found
 
-    def size(self) -> int:
-        """As if a store kept equal pages once: the sizes of distinct pages, and of what is not pages."""
-        for name in set(os.listdir(self.path)) - set(self.files):
-            pages, rest = {}, os.path.getsize(f"{self.path}/{name}")
-            with open(f"{self.path}/{name}", "rb") as file:
-                groups = self.parquet.read_metadata(f"{self.path}/{name}")
-                for group in map(groups.row_group, range(groups.num_row_groups)):
-                    for column in map(group.column, range(group.num_columns)):
-                        start = column.dictionary_page_offset or column.data_page_offset
-                        file.seek(min(start, column.data_page_offset))
-                        rest -= column.total_compressed_size
-                        for page in pages_of(file.read(column.total_compressed_size)):
-                            pages[hashlib.blake2b(page, digest_size=16).digest()] = len(page)
-            self.files[name] = (rest, pages)
-        distinct = {digest: size for _, pages in self.files.values() for digest, size in pages.items()}
-        return sum(distinct.values()) + sum(rest for rest, _ in self.files.values())
+    def size() -> int:
+        """As if a store kept equal pages once."""
+        files = [parts(f"{place.store}/{name}") for name in os.listdir(place.store)]
+        return sum(rest for rest, _ in files) + sum({key: size for _, found in files for key, size in found.items()}.values())
+
+    return parquet(place, use_content_defined_chunking=True) | {"size": size}
 
 
-def pages_of(chunk: bytes) -> list[bytes]:
+def pages(chunk: bytes) -> list[bytes]:
     """The pages of a Parquet column chunk. Each begins with a Thrift struct whose field 3 is the size of what follows it."""
 
-    def varint(at: int) -> tuple[int, int]:
-        value, shift = 0, 0
-        while chunk[at] & 128:
-            value, shift, at = value | (chunk[at] & 127) << shift, shift + 7, at + 1
-        return value | chunk[at] << shift, at + 1
+    def integer(at: int) -> tuple[int, int]:
+        end = next(i for i in range(at, len(chunk)) if chunk[i] < 128) + 1
+        return sum((chunk[i] & 127) << 7 * (i - at) for i in range(at, end)), end
 
-    def fields(at: int) -> tuple[dict[int, int], int]:
+    def struct(at: int) -> tuple[dict[int, int], int]:
         found, number = {}, 0
         while chunk[at]:
-            kind, step, at = chunk[at] & 15, chunk[at] >> 4, at + 1
-            if not step:
-                raise ValueError("a Thrift field number in full, which no page header has")
-            number += step
-            if kind == 12:
-                _, at = fields(at)
-            elif kind == 8:
-                length, at = varint(at)
-                at += length
-            elif kind in (4, 5, 6):
-                found[number], at = varint(at)
-            elif kind not in (1, 2):
-                raise ValueError(f"a Thrift field of kind {kind}, which no page header has")
+            kind, number, at = chunk[at] & 15, number + (chunk[at] >> 4), at + 1
+            if kind in (4, 5, 6, 8):  # integers; bytes begin with one
+                found[number], at = integer(at)
+                at += found[number] if kind == 8 else 0
+            elif kind == 12:
+                _, at = struct(at)
+            elif kind not in (1, 2):  # true and false
+                raise ValueError(f"no page header has a Thrift field of kind {kind}")
         return found, at + 1
 
-    pages, at = [], 0
+    found, at = [], 0
     while at < len(chunk):
-        header, body = fields(at)
-        end = body + (header[3] >> 1)  # zigzag, and never negative
-        pages.append(chunk[at:end])
-        at = end
-    return pages
+        header, body = struct(at)
+        found.append(chunk[at : body + (header[3] >> 1)])  # zigzag, and never negative
+        at += len(found[-1])
+    return found
 
 
-class Lance(Arrow):
-    def start_up(self) -> None:
-        import lance
+def lance(place: Place) -> Works:
+    import lance as library
 
-        self.lance = lance
+    def at(**which: int) -> Any:
+        return library.dataset(place.store, **which)
 
-    def base(self, name: str) -> None:
-        self.lance.dataset(self.path, version=1).restore()
+    def write(_: str, table: Any) -> int:
+        return library.write_dataset(table, place.store, mode="overwrite").count_rows()
 
-    def write(self, name: str, table: Any) -> None:
-        self.lance.write_dataset(table, self.path, mode="overwrite")
+    def upsert(name: str) -> Callable:
+        at().merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(parsed(place, name))
+        return at().count_rows
 
-    def read(self, columns: list[str] | None = None) -> Any:
-        return self.lance.dataset(self.path).to_table(columns=columns)
-
-    def count(self) -> int:
-        return self.lance.dataset(self.path).count_rows(filter=self.where)
-
-    def lookup(self) -> int:
-        return self.lance.dataset(self.path).to_table(filter=f"id = '{self.facts['id']}'").num_rows
-
-    def branch(self) -> None:
-        self.lance.dataset(self.path).create_branch("other", 1)
-
-    def tag(self) -> None:
-        self.lance.dataset(self.path).tags.create("first", 1)
-
-    def checkout(self) -> None:
-        self.lance.dataset(self.path).checkout_version("first")
-
-    def upsert(self, name: str) -> int:
-        merge = self.lance.dataset(self.path).merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
-        merge.execute(self.parsed(name))
-        return self.lance.dataset(self.path).count_rows
-
-    def filter(self) -> int:
-        self.lance.dataset(self.path).delete(f"bytes > {self.facts['cut']}")
-        return self.lance.dataset(self.path).count_rows
+    return arrow(place, write, at, sql=True) | {
+        "base": lambda _: at(version=1).restore(),
+        "tag": lambda: at().tags.create("first", 1),
+        "branch": lambda: at().create_branch("other", 1),
+        "checkout": lambda: at().checkout_version("first"),
+        "upsert": upsert,
+        "filter": lambda _: at().delete(f"bytes > {place.cut}") and at().count_rows,
+    }
 
 
-class Delta(Arrow):
-    def start_up(self) -> None:
-        import deltalake
+def delta(place: Place) -> Works:
+    import deltalake
 
-        self.delta = deltalake
+    def at() -> Any:
+        return deltalake.DeltaTable(place.store)
 
-    def base(self, name: str) -> None:
-        table = self.delta.DeltaTable(self.path)
-        if table.version():
-            table.restore(0)
+    def rows() -> int:
+        return at().to_pyarrow_dataset().count_rows()
 
-    def write(self, name: str, table: Any) -> None:
-        self.delta.write_deltalake(self.path, table, mode="overwrite", schema_mode="overwrite")
+    def write(_: str, table: Any) -> int:
+        deltalake.write_deltalake(place.store, table, mode="overwrite", schema_mode="overwrite")
+        return table.num_rows
 
-    def read(self, columns: list[str] | None = None) -> Any:
-        return self.delta.DeltaTable(self.path).to_pyarrow_table(columns=columns)
-
-    def count(self) -> int:
-        return self.selected(self.delta.DeltaTable(self.path).to_pyarrow_dataset())
-
-    def lookup(self) -> int:
-        return self.delta.DeltaTable(self.path).to_pyarrow_table(filters=[("id", "=", self.facts["id"])]).num_rows
-
-    def upsert(self, name: str) -> int:
-        merge = self.delta.DeltaTable(self.path).merge(self.parsed(name), "t.id = s.id", source_alias="s", target_alias="t")
+    def upsert(name: str) -> Callable:
+        merge = at().merge(parsed(place, name), "t.id = s.id", source_alias="s", target_alias="t")
         merge.when_matched_update_all().when_not_matched_insert_all().execute()
-        return self.facts["rows"]
+        return rows
 
-    def filter(self) -> int:
-        self.delta.DeltaTable(self.path).delete(f"bytes > {self.facts['cut']}")
-        return self.facts["kept"]
-
-
-class Oxen(System):
-    """Versions whole files."""
-
-    def __init__(self, *arguments: str) -> None:
-        super().__init__(*arguments)
-        import oxen, oxen.user
-
-        oxen.user.config_user("Bench", "bench@example.com")
-        self.tree, self.path = self.path, f"{self.path}/.oxen"
-        os.mkdir(self.tree)
-        self.repo = oxen.Repo(self.tree)
-        self.repo.init()
-        self.base("base")
-
-    def base(self, name: str) -> None:
-        shutil.copy(f"{self.data}/{name}.jsonl", f"{self.tree}/rows.jsonl") if name != "filter" else None
-
-    def ingest(self) -> None:
-        self.commit("base")
-
-    def commit(self, name: str) -> None:
-        self.repo.add("rows.jsonl")
-        self.repo.commit(name)
-
-    def branch(self) -> None:
-        self.repo.checkout("other", create=True)
-
-    def checkout(self) -> None:
-        self.repo.checkout("main")
+    return arrow(place, write, lambda: at().to_pyarrow_dataset()) | {
+        "base": lambda _: at().restore(0) if at().version() else None,
+        "upsert": upsert,
+        "filter": lambda _: at().delete(f"bytes > {place.cut}") and rows,
+    }
 
 
-class Doltlite(System):
-    """Rows in a table of SQLite's SQL. It keeps them in the order of the key."""
+def oxen(place: Place) -> Works:
+    import oxen as library, oxen.user
 
-    def __init__(self, *arguments: str) -> None:
-        super().__init__(*arguments)
-        import doltlite, sqlite3
+    tree, place.store = place.store, f"{place.store}/.oxen"  # what it stores, and beside that the working copy
+    os.mkdir(tree)
+    oxen.user.config_user("Bench", "bench@example.com")
+    repository = library.Repo(tree)
+    repository.init()
+    shutil.copy(place.file("base"), f"{tree}/rows.jsonl")
+    return {
+        "base": lambda name: shutil.copy(place.file(name), f"{tree}/rows.jsonl"),
+        "commit": lambda name: (repository.add("rows.jsonl"), repository.commit(name)),
+        "branch": lambda: repository.checkout("other", create=True),
+        "checkout": lambda: repository.checkout("main"),
+    }
 
-        os.mkdir(self.path)
-        self.base_made, self.db = False, sqlite3.connect(f"{self.path}/rows.db", isolation_level=None)
 
-    def sql(self, text: str, *values: object) -> list[tuple]:
-        return self.db.execute(text, values).fetchall()
+def doltlite(place: Place) -> Works:
+    import doltlite, sqlite3
 
-    def base(self, name: str) -> None:
-        self.sql("select dolt_branch(?, 'first')", name)
-        self.sql("select dolt_checkout(?)", name)
+    os.mkdir(place.store)
+    database = sqlite3.connect(f"{place.store}/rows.db", isolation_level=None)
 
-    def put(self, name: str, whole: bool) -> int:
-        with open(f"{self.data}/{name}.jsonl", encoding="utf-8") as file:
-            rows = map(json.loads, file)
-            first = next(rows)
-            self.sql("begin")
+    def sql(text: str, *values: object) -> int:
+        return sum(1 for _ in database.execute(text, values))
+
+    def rows() -> int:
+        return sql("select id from data")
+
+    def save(name: str) -> Callable:
+        sql("select dolt_commit('--allow-empty', '-A', '-m', ?)", name)
+        return rows
+
+    def put(name: str, whole: bool) -> Callable:
+        with open(place.file(name), encoding="utf-8") as file:
+            first, row = json.loads(file.readline()), json.loads
+            sql("begin")
             if whole:
-                self.sql("drop table if exists data")
-                kinds = ("primary key" if name == "id" else "" for name in first)
-                types = ({int: "integer", float: "real"}.get(type(value), "text") for value in first.values())
-                self.sql(f"create table data({', '.join(f'{n} {t} {k}' for n, t, k in zip(first, types, kinds))})")
+                kinds = [{int: "integer", float: "real"}.get(type(value), "text") for value in first.values()]
+                columns = [f"{field} {kind}{' primary key' * (field == 'id')}" for field, kind in zip(first, kinds)]
+                sql("drop table if exists data")
+                sql(f"create table data({', '.join(columns)})")
+            file.seek(0)
             insert = f"insert or replace into data values({', '.join('?' * len(first))})"
-            self.sql(insert, *first.values())
-            self.db.executemany(insert, (tuple(row.values()) for row in rows))
-        self.sql("commit")
-        self.sql("select dolt_commit('--allow-empty', '-A', '-m', ?)", name)
-        return lambda: self.sql("select count(*) from data")[0][0]
+            database.executemany(insert, (tuple(row(line).values()) for line in file))
+        sql("commit")
+        return save(name)
 
-    def ingest(self) -> int:
-        return self.put("base", True)
-
-    def commit(self, name: str) -> int:
-        return self.put(name, True)
-
-    def upsert(self, name: str) -> int:
-        return self.put(name, False)
-
-    def scan(self) -> int:
-        return sum(1 for _ in self.db.execute("select * from data"))
-
-    def column(self) -> int:
-        return sum(1 for _ in self.db.execute("select text from data"))
-
-    def count(self) -> int:
-        return self.sql(f"select count(*) from data where {self.where}")[0][0]
-
-    def lookup(self) -> int:
-        return len(self.sql("select * from data where id = ?", self.facts["id"]))
-
-    def branch(self) -> None:
-        self.sql("select dolt_branch('other')")
-
-    def tag(self) -> None:
-        self.sql("select dolt_tag('first')")
-
-    def checkout(self) -> None:
-        self.sql("select dolt_checkout('other')")
-
-    def filter(self) -> int:
-        self.sql("delete from data where bytes > ?", self.facts["cut"])
-        self.sql("select dolt_commit('-A', '-m', 'filter')")
-        return lambda: self.sql("select count(*) from data")[0][0]
-
-    def diff(self, name: str) -> int:
-        return sum(1 for _ in self.db.execute("select * from dolt_diff_data('first', ?)", (name,)))
+    return {
+        "base": lambda name: (sql("select dolt_branch(?, 'first')", name), sql("select dolt_checkout(?)", name)),
+        "commit": lambda name: put(name, True),
+        "scan": lambda: sql("select * from data"),
+        "column": lambda: sql("select text from data"),
+        "count": lambda: database.execute(f"select count(*) from data where {place.where}").fetchone()[0],
+        "lookup": lambda: sql("select * from data where id = ?", place.id),
+        "tag": lambda: sql("select dolt_tag('first')"),
+        "branch": lambda: sql("select dolt_branch('other')"),
+        "checkout": lambda: sql("select dolt_checkout('other')"),
+        "upsert": lambda name: put(name, False),
+        "filter": lambda name: (sql("delete from data where bytes > ?", place.cut), save(name))[1],
+        "diff": lambda name: sql("select * from dolt_diff_data('first', ?)", name),
+    }
 
 
-SYSTEMS = {"dsv": DSV, "lance": Lance, "parquet": Parquet, "parquet+cdc": ParquetCDC, "delta": Delta, "oxen": Oxen,
-           "doltlite": Doltlite}
+SYSTEMS = dict(zip(("dsv", "lance", "parquet", "parquet+cdc", "delta", "oxen", "doltlite"),
+                   (dsv, lance, parquet, parquet_cdc, delta, oxen, doltlite)))
 
 
-def works(facts: dict[str, Any]) -> list[tuple[str, str, tuple, str | None, int | None]]:
-    """Each work: its title, the method and its arguments, the version it makes, the rows to expect."""
-    rows, part = facts["rows"], facts["part"]
-    reading = [("process start", "start", (), None, None), ("parse JSONL only", "parse", (), None, rows),
-               ("ingest JSONL", "ingest", (), "base", rows), ("scan all columns *", "scan", (), None, rows),
-               ("export as JSONL", "export", (), None, None), ("one column *", "column", (), None, rows),
-               ("count where", "count", (), None, facts["matching"]), ("one row by key", "lookup", (), None, 1),
-               ("tag", "tag", (), None, None), ("branch", "branch", (), None, None), ("checkout", "checkout", (), None, None)]
-    again = [(f"commit again: {kind}", "commit", (kind,), kind, facts["counts"][kind]) for kind in MUTATIONS]
-    return reading + again + [
-        ("upsert 1 %", "upsert", ("upsert",), "upsert", rows), ("upsert 1 row", "upsert", ("one",), "one", rows),
-        ("filter out 10 %", "filter", (), "filter", facts["kept"]),
-        ("diff 1 row", "diff", ("one",), None, 1), ("diff 1 %", "diff", ("upsert",), None, part)]
+def works(counts: dict[str, int]) -> list[tuple]:
+    """Each work: its title, the name of what does it, the rows to expect, the version that it makes or is about."""
+    rows = counts["base"]
+    return [("process start", "start", None), ("parse JSONL only", "parse", rows), ("ingest JSONL", "commit", rows, "base"),
+            ("scan all columns *", "scan", rows), ("export as JSONL", "export", None), ("one column *", "column", rows),
+            ("count where", "count", counts["where"]), ("one row by key", "lookup", 1),
+            ("tag", "tag", None), ("branch", "branch", None), ("checkout", "checkout", None),
+            *((f"commit again: {kind}", "commit", counts[kind], kind) for kind in MUTATIONS),
+            ("upsert 1 %", "upsert", rows, "upsert"), ("upsert 1 row", "upsert", rows, "one"),
+            ("filter out 10 %", "filter", counts["filter"], "filter"),
+            ("diff 1 row", "diff", 1, "one"), ("diff 1 %", "diff", counts["upsert"], "upsert")]
 
 
-def main(name: str, data: str, home: str, results: str, dsv: str) -> None:
+def usage(name: str) -> tuple[float, int]:
+    """CPU seconds so far and the peak of memory, of this process or of those that it ran."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN if name == "dsv" else resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
+
+
+def main(name: str, data: str, home: str, results: str, command: str) -> None:
     os.environ["HOME"] = home
+    place = Place(data, home, command)
 
     def report(**line: object) -> None:
         with open(results, "a", encoding="utf-8") as out:
             out.write(json.dumps({"system": name, **line}) + "\n")
 
     try:
-        system: System = SYSTEMS[name](data, home, dsv)
+        bodies = SYSTEMS[name](place)
     except ImportError as error:
         return report(missing=str(error))
-    for work, method, arguments, makes, expected in works(system.facts):
-        body: Callable | None = getattr(system, method, None)
-        if not body:
-            continue
+    size = bodies.get("size", place.size)
+    for work, body, expected, *version in (entry for entry in works(place.counts) if entry[1] in bodies):
         try:
-            if makes not in (None, "base"):
-                system.base(makes)
+            makes = version and body != "diff"
+            if makes and version != ["base"] and "base" in bodies:
+                bodies["base"](*version)
             gc.collect()
-            before, began = system.size() if makes else 0, time.perf_counter()
-            got = body(*arguments)
-            report(work=work, seconds=time.perf_counter() - began)
-            got = got() if callable(got) else got
+            before, cpu, began = size() if makes else 0, usage(name)[0], time.perf_counter()
+            got = bodies[body](*version)
+            report(work=work, value=time.perf_counter() - began, cpu=usage(name)[0] - cpu)
             if makes:
-                report(work=f"{work}: new MB", megabytes=(system.size() - before) / 1e6)
-            if makes == "base":
-                report(work=f"{work}: peak MB", megabytes=system.peak() / 1e6)
-            if got is not None and expected is not None and got != expected:
+                report(work=f"{work}: new MB", value=(size() - before) / 1e6)
+            if version == ["base"]:
+                report(work=f"{work}: peak MB", value=usage(name)[1] / 1e6)
+            got = got() if callable(got) else getattr(got, "num_rows", got)
+            if isinstance(got, int) and expected is not None and got != expected:
                 report(work=work, failed=f"{got} rows, not {expected}")
         except Exception as error:
             report(work=work, failed=f"{type(error).__name__}: {error}"[:200])
