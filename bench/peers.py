@@ -1,30 +1,31 @@
 #!/usr/bin/env python3
 """dsv and its peers on the same rows, in turn, in the same run.
 
-    bench/peers.py --corpus rows.jsonl                     # what `make bench-peers ARGS=...` calls
-    bench/peers.py --corpus rows.jsonl --build /usr/share/doc --megabytes 400     # makes the corpus first
+    bench/peers.py --corpus rows.jsonl
 
-A corpus is JSONL whose rows have at least `id` (no two the same), `lang`, `bytes` (an integer) and `text`.
+A corpus is JSONL of 100 rows or more with at least `id` (no two the same), `lang`, `bytes` (an integer) and `text`. Try it
+with fixtures/sample/documents.jsonl; bench/README.md has a few lines that make a large one from files of text.
 """
 
-import argparse, json, os, shutil, subprocess, sys, tempfile, venv
+import argparse, json, os, shutil, signal, subprocess, sys, tempfile, venv
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
-from typing import Iterator
 
-import corpus
 from systems import SYSTEMS
 
 HERE = Path(__file__).resolve().parent
 WANTED = (HERE / "requirements.txt").read_text()
 LEGEND = """\
 Wall seconds, or MB (10^6 bytes) where a work says so: median (min-max) over the rounds. ratio: dsv / best peer by medians;
-under 1 dsv is better. A round runs the systems in turn, each from nothing in a process of its own; caches are not dropped.
+under 1 dsv is better; of CPU time: the same of user and system seconds, which other load on the machine disturbs less.
+A round runs the systems in turn, each from nothing in a process of its own; caches are not dropped.
 dsv is timed as a process for each work (its start, in the first line, is in every figure), peers as the call inside a
-running Python, without interpreter and imports. dsv syncs what it commits to disk; of the peers not all do.
+running Python, without interpreter and imports. dsv, oxen and doltlite wait for the disk; the others do not.
 * the work differs: dsv writes JSONL text (to /dev/null), Arrow peers fill Arrow memory, doltlite makes Python tuples.
 new MB: growth of the store's files; parquet: the whole new file; parquet+cdc: pages of it that no earlier file has, as if a
-store kept each page once. peak MB: of the process, with Python and its imports for peers. -: cannot do it, or not by this API."""
+store kept each page once. peak MB: of the process, for peers with Python and its imports. -: cannot do it, or not so."""
 
 
 def environment(folder: Path) -> tuple[Path, list[str]]:
@@ -50,18 +51,24 @@ def measured(options: argparse.Namespace, python: Path, work: Path) -> Iterator[
     for turn in range(options.rounds):
         for name in (options.systems * 2)[turn % len(options.systems) :][: len(options.systems)]:
             print(f"round {turn + 1} of {options.rounds}: {name} (load {os.getloadavg()[0]:.1f})", file=sys.stderr)
-            home.mkdir()
+            home.mkdir(exist_ok=True)
             results.write_text("")
             command = [python, HERE / "systems.py", name, data, home, results, options.dsv]
+            with open(work / "log", "wb") as log:
+                process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
             try:
-                done = subprocess.run(command, capture_output=True, timeout=options.timeout)
-                failed = f"ended with {done.returncode}: {done.stderr.decode()[-300:]}" if done.returncode else ""
+                code = process.wait(options.timeout)
+                failed = code and f"ended with {code}: {(work / 'log').read_text(errors='replace')[-300:]}"
             except subprocess.TimeoutExpired:
                 failed = f"took more than {options.timeout} s; what it had done by then counts"
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
             yield from map(json.loads, results.read_text().splitlines())
             if failed:
                 yield {"system": name, "work": "process", "failed": failed}
-            shutil.rmtree(home)
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def summary(lines: list[dict]) -> list[dict]:
@@ -84,13 +91,17 @@ def table(records: list[dict], systems: list[str]) -> str:
     def figure(value: float) -> str:
         return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}" if value >= 1 else f"{value:.3f}"
 
-    rows = [["work", *systems, "ratio"]]
+    def cell(record: dict | None) -> str:
+        return "{} ({}-{})".format(*(figure(record[key]) for key in ("median", "min", "max"))) if record else "-"
+
+    def ratio(of: dict[str, dict], key: str) -> str:
+        best = min((r for r in of.values() if r["system"] != "dsv" and key in r), key=lambda r: r[key], default=None)
+        return f"{of['dsv'][key] / best[key]:.2f} {best['system']}" if "dsv" in of and best and best[key] else "-"
+
+    rows = [["work", *systems, "ratio", "of CPU time"]]
     for work in dict.fromkeys(record["work"] for record in records):
         of = {record["system"]: record for record in records if record["work"] == work}
-        cells = [f"{figure(r['median'])} ({figure(r['min'])}-{figure(r['max'])})" if (r := of.get(name)) else "-" for name in systems]
-        best = min((r for r in of.values() if r["system"] != "dsv"), key=lambda r: r["median"], default=None)
-        known = best and "dsv" in of and best["median"]
-        rows.append([work, *cells, f"{of['dsv']['median'] / best['median']:.2f} {best['system']}" if known else "-"])
+        rows.append([work, *(cell(of.get(name)) for name in systems), ratio(of, "median"), ratio(of, "cpu")])
     widths = [max(map(len, column)) for column in zip(*rows)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
 
@@ -98,22 +109,20 @@ def table(records: list[dict], systems: list[str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", required=True, help="the JSONL file")
-    parser.add_argument("--build", nargs="+", metavar="FOLDER", help="make it first, from text and HTML files")
-    parser.add_argument("--megabytes", type=int, default=400, help="how large at most (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
-    parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS), metavar="NAME", help=", ".join(SYSTEMS))
+    parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS), metavar="NAME",
+                        help=f"of {', '.join(SYSTEMS)}; default: all")
     parser.add_argument("--dsv", default=str(HERE.parent / ".build/release/dsv"), help="the command")
     parser.add_argument("--timeout", type=int, default=1800, help="seconds for a system in a round (default: %(default)s)")
-    parser.add_argument("--folder", type=Path, default=HERE.parent / ".build-bench", help="for the environment and temporary files")
+    parser.add_argument("--folder", type=Path, default=HERE.parent / ".build-bench", help="for what is made")
     parser.add_argument("--json", action="store_true", help="JSON lines instead of the table")
     options = parser.parse_args()
-    if options.build:
-        corpus.build(options.build, options.corpus, options.megabytes * 1_000_000)
     for path in (options.corpus, options.dsv):
         if not os.path.isfile(path):
             sys.exit(f"no such file: {path}\n{__doc__}")
     options.dsv = os.path.abspath(options.dsv)
     options.folder.mkdir(exist_ok=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     python, troubles = environment(options.folder)
     lines: list[dict] = []
     with tempfile.TemporaryDirectory(dir=options.folder) as work:
@@ -130,8 +139,8 @@ def main() -> None:
     if options.json:
         print("\n".join(map(json.dumps, [about, *summary(lines)])))
         return
-    print(f"{version}; {', '.join(about['peers'])}\n{about['corpus_bytes']} bytes of JSONL, {about['cores']} cores, load at the",
-          f"end {about['load'][0]:.1f}, {options.rounds} rounds\n\n{table(summary(lines), options.systems)}\n\n{LEGEND}")
+    print(f"{version}; {', '.join(about['peers'])}\n{about['corpus_bytes']} bytes of JSONL, {about['cores']} cores, load",
+          f"{about['load'][0]:.1f} at the end, {options.rounds} rounds\n\n{table(summary(lines), options.systems)}\n\n{LEGEND}")
     print("\n".join(troubles))
 
 

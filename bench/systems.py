@@ -5,7 +5,8 @@ met, or how to count them. `base` goes back to the first version, untimed, befor
 """
 
 import functools, gc, hashlib, json, os, resource, shutil, subprocess, sys, time
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from corpus import MUTATIONS
 
@@ -126,7 +127,8 @@ def parquet_cdc(place: Place) -> Works:
                 for column in map(group.column, range(group.num_columns)):
                     file.seek(column.dictionary_page_offset or column.data_page_offset)
                     rest -= column.total_compressed_size
-                    found |= {hashlib.blake2b(page).digest(): len(page) for page in pages(file.read(column.total_compressed_size))}
+                    chunk = file.read(column.total_compressed_size)
+                    found |= {hashlib.blake2b(page).digest(): len(page) for page in pages(chunk)}
         return rest, found
 
     def size() -> int:
@@ -231,7 +233,8 @@ def oxen(place: Place) -> Works:
 
 
 def doltlite(place: Place) -> Works:
-    import doltlite, sqlite3
+    import doltlite  # noqa: F401 (from here on sqlite3 is doltlite's)
+    import sqlite3
 
     os.mkdir(place.store)
     database = sqlite3.connect(f"{place.store}/rows.db", isolation_level=None)
