@@ -59,7 +59,7 @@ let package = Package(
         .product(name: "Yams", package: "Yams"),
       ]),
 
-    target("DSVTesting", ["DSVFormat", "DSVStore"]),
+    target("DSVTesting", ["DSVFormat", "DSVStore", "DSVSystem"]),
     target(
       "DSV",
       [
@@ -81,14 +81,10 @@ let package = Package(
       ], swiftSettings: house),
 
     // Whole repositories, and the built command in processes of its own.
-    tests(
-      "CrashTests",
-      [
-        "DSV", "DSVFormat", "DSVStore", "DSVSystem", "DSVTables", "DSVTransforms", "DSVVersions", "dsv",
-      ]),
     tests("DSVFormatTests", ["DSVFormat"]),
     tests(
-      "DSVFormatSpecTests", ["DSV", "DSVColumns", "DSVFormat", "DSVStore", "DSVSystem", "DSVTables", "DSVVersions"]),
+      "DSVFormatSpecTests",
+      ["DSV", "DSVColumns", "DSVFormat", "DSVStore", "DSVSystem", "DSVTables", "DSVVersions"]),
     tests("DSVSystemTests", ["DSVFormat", "DSVSystem"]),
     tests("DSVStoreTests", ["DSVFormat", "DSVStore", "DSVSystem", "DSVTesting"]),
     tests("DSVColumnsTests", ["DSVColumns", "DSVFormat", "DSVStore"]),
@@ -100,10 +96,13 @@ let package = Package(
     tests(
       "DSVTests",
       [
-        "DSV", "DSVColumns", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables",
-        "DSVTesting", "DSVTransforms", "DSVVersions",
+        "DSV", "DSVColumns", "DSVFormat", "DSVRecords", "DSVSystem", "DSVTables", "DSVTesting", "DSVVersions",
       ]),
+    // Those two run the command itself.
     tests("CommandTests", ["DSV", "DSVFormat", "DSVSystem", "DSVTesting", "dsv"]),
+    tests(
+      "CrashTests",
+      ["DSV", "DSVFormat", "DSVStore", "DSVSystem", "DSVTables", "DSVTransforms", "DSVVersions", "dsv"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17
