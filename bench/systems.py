@@ -69,10 +69,12 @@ def dsv(place: Place) -> Works:
     }
 
 
-def parsed(place: Place, name: str) -> Any:
+def parsed(place: Place, name: str, schema: Any = None) -> Any:
+    """The rows as a table; few rows, which may be null throughout, need the schema of what they go into."""
     import pyarrow.json
 
-    return pyarrow.json.read_json(place.file(name), read_options=pyarrow.json.ReadOptions(block_size=64 << 20))
+    read, parse = pyarrow.json.ReadOptions(block_size=64 << 20), pyarrow.json.ParseOptions(explicit_schema=schema)
+    return pyarrow.json.read_json(place.file(name), read, parse)
 
 
 def arrow(place: Place, write: Callable, dataset: Callable, sql: bool = False) -> Works:
@@ -103,7 +105,7 @@ def parquet(place: Place, **options: bool) -> Works:
         return table.num_rows
 
     def upsert(name: str) -> int:
-        old, new = base().to_table(), parsed(place, name)
+        old, new = base().to_table(), parsed(place, name, base().schema)
         kept = old.filter(pc.invert(pc.is_in(old["id"], new["id"].combine_chunks())))
         return write(name, pa.concat_tables([kept, new]))
 
@@ -177,7 +179,8 @@ def lance(place: Place) -> Works:
         return library.write_dataset(table, place.store, mode="overwrite").count_rows()
 
     def upsert(name: str) -> Callable:
-        at().merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(parsed(place, name))
+        new = parsed(place, name, at().schema)
+        at().merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(new)
         return at().count_rows
 
     return arrow(place, write, at, sql=True) | {
@@ -204,7 +207,8 @@ def delta(place: Place) -> Works:
         return table.num_rows
 
     def upsert(name: str) -> Callable:
-        merge = at().merge(parsed(place, name), "t.id = s.id", source_alias="s", target_alias="t")
+        new = parsed(place, name, at().to_pyarrow_dataset().schema)
+        merge = at().merge(new, "t.id = s.id", source_alias="s", target_alias="t")
         merge.when_matched_update_all().when_not_matched_insert_all().execute()
         return rows
 
