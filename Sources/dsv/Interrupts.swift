@@ -19,6 +19,8 @@ enum Interrupts {
     signal(SIGALRM) { _ in _exit(130) }
     // A reader that went away is an error of a write, not the end of the process.
     signal(SIGPIPE, SIG_IGN)
+    // So is a file that may not grow (ulimit -f).
+    signal(SIGXFSZ, SIG_IGN)
   }
 
   static func check() throws(DSVError) {
