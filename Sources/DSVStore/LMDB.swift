@@ -205,7 +205,9 @@ extension Environment {
       if error.isLMDB(MDB_MAP_FULL) { throw error }
       hasFailed.store(true, ordering: .releasing)
       // LMDB says the same of a write that fell short, as the last one on a disk does, and of a bad disk.
-      guard error.code == .io, try FileSystem.freeByteCount(folder) < Self.freeByteCountMin else { throw error }
+      guard error.code == .io, try FileSystem.freeByteCount(folder) < Self.freeByteCountMin else {
+        throw error
+      }
       throw DSVError(.full, "\(folder): the disk is full", cause: error)
     }
     return result

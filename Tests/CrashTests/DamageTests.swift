@@ -81,7 +81,7 @@ import Testing
       try repository.makeBranch("side", at: try repository.resolve("main~1").commit)
       // A session of more than a megabyte has a pack of its own.
       try repository.commitTest(
-        try scratch.file("5.jsonl", Rows.noise(2, byteCount: 1_500_000, seed: 5)), .replace, table: "large")
+        try scratch.file("5.jsonl", Rows.noise(2, byteCount: 1_100_000, seed: 5)), .replace, table: "large")
     }
     return try Tree.read(scratch.repository)
   }
@@ -140,7 +140,14 @@ import Testing
         }
       }
       var isSame = false
-      do throws(DSVError) { isSame = try Picture(opened) == expected } catch { failure = error }
+      do throws(DSVError) {
+        let found = try Picture(opened, isExported: false)
+        isSame =
+          found.names == expected.names && found.versionCount == expected.versionCount
+          && Set(found.versions.keys) == Set(expected.versions.keys)
+      } catch {
+        failure = error
+      }
       if !problems.isEmpty { return (.reported, problems.first ?? "") }
       if let failure {
         return (failure.code == .notFound ? .silent : .reported, "no problem, but: \(failure)")

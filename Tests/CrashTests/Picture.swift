@@ -14,7 +14,8 @@ struct Picture: Equatable {
   var names: [String: String] = [:]
   var versionCount = 0
 
-  init(_ repository: Repository) throws(DSVError) {
+  /// - Parameter isExported: whether the versions' rows are read; else each is the empty text.
+  init(_ repository: Repository, isExported: Bool = true) throws(DSVError) {
     versionCount = try repository.info().versionCount
     var starts: [(String, CommitID)] = []
     for branch in try repository.branches() { starts.append(("branch \(branch.name)", branch.commit)) }
@@ -24,7 +25,7 @@ struct Picture: Equatable {
     for (name, start) in starts {
       names[name] = try repository.versionName(start)
       for entry in try repository.log(from: start) where versions[entry.version] == nil {
-        versions[entry.version] = try Self.export(repository, entry.id)
+        versions[entry.version] = isExported ? try Self.export(repository, entry.id) : ""
       }
     }
   }
