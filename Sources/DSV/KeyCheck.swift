@@ -15,10 +15,12 @@ struct KeyCheck {
   private let key: [String]
   private let reader: ObjectReader
   private let fields: [TableField]
+  /// The key's columns twice, so that any two rows can be compared; each stays near the rows that it was at.
+  private let (left, right): ([FieldCursor], [FieldCursor])
 
   init(_ table: Table, key: [String], reader: ObjectReader) throws(DSVError) {
     (self.table, self.key, self.reader) = (table, key, reader)
-    fields = try key.map { (name) throws(DSVError) in
+    let fields = try key.map { (name) throws(DSVError) in
       guard let field = table.field(name) else {
         throw DSVError(
           .badInput, "the key column '\(name)' is not among the columns of table '\(table.name)'")
@@ -28,6 +30,8 @@ struct KeyCheck {
       }
       return field
     }
+    func cursors() -> [FieldCursor] { fields.map { FieldCursor($0, reader: reader, readAhead: 1) } }
+    (self.fields, left, right) = (fields, cursors(), cursors())
   }
 
   /// Checks the rows from `firstNew` on against each other and against the live rows before them.
@@ -103,10 +107,7 @@ struct KeyCheck {
   }
 
   private func isEqual(_ a: Int, _ b: Int) throws(DSVError) -> Bool {
-    for field in fields {
-      let (x, y) = (
-        FieldCursor(field, reader: reader, readAhead: 1), FieldCursor(field, reader: reader, readAhead: 1)
-      )
+    for (x, y) in zip(left, right) {
       _ = try (x.load(at: a), y.load(at: b))
       if try !cellsAreEqual(x, a, y, b) { return false }
     }

@@ -38,6 +38,8 @@ extension Repository {
     _ a: CommitID?, _ b: CommitID?, table only: String? = nil,
     visit: @escaping (TableDiff, RowChange) throws(DSVError) -> Void = { _, _ in }
   ) throws(DSVError) -> DiffResult {
+    let lease = try store.lease()
+    defer { withExtendedLifetime(lease) {} }
     var (old, new) = (Snapshot.empty, Snapshot.empty)
     if let a { old = try snapshot(a) }
     if let b { new = try snapshot(b) }

@@ -14,9 +14,11 @@ extension Repository {
   public func fingerprint(_ commit: CommitID, progress: @escaping ProgressHandler = { _ in }) throws(DSVError)
     -> SnapshotID
   {
-    var tables: [Table] = []
-    for table in try snapshot(commit).tables { tables.append(try canonical(table, progress)) }
-    return Snapshot(tables: tables).id
+    try reading { (_) throws(DSVError) in
+      var tables: [Table] = []
+      for table in try snapshot(commit).tables { tables.append(try canonical(table, progress)) }
+      return Snapshot(tables: tables).id
+    }
   }
 
   private func canonical(_ table: Table, _ progress: @escaping ProgressHandler) throws(DSVError) -> Table {

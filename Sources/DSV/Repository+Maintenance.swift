@@ -31,6 +31,8 @@ extension Repository {
   ///
   /// Goes on behind damage, and names all that it finds.
   public func check(progress: @escaping ProgressHandler = { _ in }) throws(DSVError) -> CheckResult {
+    let lease = try store.lease()
+    defer { withExtendedLifetime(lease) {} }
     let check = ObjectCheck(reader)
     var stop: DSVError?
     let report = try store.checkPacks(
@@ -69,14 +71,21 @@ extension Repository {
 
   /// Deletes what no branch, tag, or move of a branch in the last `keepDays` leads to.
   ///
-  /// - Throws: `busy` if somebody keeps reading or writing for a minute.
+  /// - Throws: `busy` if somebody keeps reading or writing for a minute; `corrupt` if something is missing that a branch
+  ///   or tag leads to, as what stands behind it could then not be told from garbage.
   public func collectGarbage(
     keepDays: Int = 30, progress: @escaping ProgressHandler = { _ in }
   ) throws(DSVError) -> GarbageResult {
     let since = Clock.secondsSince1970() - keepDays * 86_400
     let report = try store.collectGarbage(garbageShareMin: keepDays == 0 ? 0 : 0.25) { () throws(DSVError) in
       var roots = Set<CommitID>()
-      for (_, target) in try store.refs() { if case .commit(let id) = target { roots.insert(id) } }
+      for (name, target) in try store.refs() {
+        guard case .commit(let id) = target else { continue }
+        guard try store.contains(AnyID(id)) else {
+          throw DSVError(.corrupt, "ref \(name): its commit \(id) is not there; nothing was deleted")
+        }
+        roots.insert(id)
+      }
       for entry in try store.reflog() where entry.time >= since {
         for target in [entry.old, entry.new] { if case .commit(let id)? = target { roots.insert(id) } }
       }

@@ -66,6 +66,7 @@ extension Repository {
     guard let tilde = name.lastIndex(of: "~") else { return nil }
     let digits = name[name.index(after: tilde)...]
     if digits.isEmpty { return (name[..<tilde], 1) }
+    guard digits.utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
     return Int(digits).map { (name[..<tilde], $0) }
   }
 

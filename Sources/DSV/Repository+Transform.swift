@@ -25,10 +25,10 @@ extension Repository {
     _ message: CommitMessage, progress: @escaping ProgressHandler = { _ in }
   ) throws(DSVError) -> TransformResult {
     let bytesBefore = try store.byteCount
+    let session = try store.session()
     let target = try transformTarget(revision, branch)
     var table = try table(name ?? recipe.table, of: revision.commit)
     let rowsIn = table.liveCount
-    let session = try store.session()
     let runner = StageRunner(
       sink: ColumnSink(session, pool: pool), reader: ObjectReader(session, cache: reader.cache, pool: pool))
     var dropped: [String: Int] = [:]

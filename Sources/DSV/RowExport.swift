@@ -84,13 +84,13 @@ package final class RowExport {
 
   /// Calls `body` with each row that comes out, loaded.
   func forEachRow(_ body: (Int) throws(DSVError) -> Void) throws(DSVError) {
+    guard options.limit > 0 else { return }
     var (count, loadedEnd) = (0, 0)
     try filter.forEachRow { (row) throws(DSVError) in
-      guard count < options.limit else { return false }
       if row >= loadedEnd { loadedEnd = try cursor.load(at: row) }
       try body(row)
       count += 1
-      return true
+      return count < options.limit
     }
   }
 

@@ -32,6 +32,16 @@ package final class Chunk: @unchecked Sendable {
   /// Not part of reading: whoever recomputes IDs asks.
   package var problem: String? { array.problem }
 
+  /// Makes sure that the chunk is what its column's root or tree says of it: whoever reads it goes by that.
+  func check(layout: Layout, rowCount: Int, nullCount: Int) throws(DSVError) {
+    guard array.layout == layout, count == rowCount, array.nullCount == nullCount else {
+      throw DSVError(
+        .corrupt,
+        "chunk \(id()): \(count) values, \(array.nullCount) of them null, where its column has \(rowCount) "
+          + "and \(nullCount), or values of another layout")
+    }
+  }
+
   /// The chunk's name: SHA-256 over its kind and its plain form.
   package func id() -> ColumnID { SHA256.id(kind: .chunk, plainBytes) }
 }

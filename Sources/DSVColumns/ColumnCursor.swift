@@ -18,6 +18,7 @@ package struct ColumnSlice {
 package final class ColumnCursor {
   private let reader: ObjectReader
   private let root: ColumnRoot
+  private let layout: Layout
   private let readAhead: Int
   private var walker: TreeWalker
   private var current: ColumnSlice?
@@ -25,21 +26,20 @@ package final class ColumnCursor {
   private var reached = 0
   private var ahead: [(leaf: TreeWalker.Leaf, chunk: Pending<Chunk>)] = []
 
-  package init(_ root: ColumnRoot, reader: ObjectReader, readAhead: Int = 4) {
-    self.root = root
+  /// - Parameter layout: what the column's type demands; chunks of another are corruption.
+  package init(_ root: ColumnRoot, layout: Layout, reader: ObjectReader, readAhead: Int = 4) {
+    (self.root, self.layout) = (root, layout)
     self.reader = reader
     self.readAhead = readAhead
     walker = TreeWalker(root, reader: reader)
   }
 
-  /// The chunk that holds `row`.
+  /// The chunk that holds `row`, which is what the tree says of it.
   package func slice(at row: Int) throws(DSVError) -> ColumnSlice {
     if let current, row < current.endRow, row >= current.startRow { return current }
     precondition(row >= 0 && row < root.rowCount, "row \(row) of \(root.rowCount)")
     if let inline = try reader.inlineChunk(root) {
-      guard inline.count == root.rowCount else {
-        throw DSVError(.corrupt, "an inline chunk of \(inline.count) rows")
-      }
+      try inline.check(layout: layout, rowCount: root.rowCount, nullCount: root.nullCount)
       let slice = ColumnSlice(chunk: inline, startRow: 0, startNull: 0)
       current = slice
       return slice
@@ -54,10 +54,8 @@ package final class ColumnCursor {
     try fill(from: row, upTo: isSequential ? readAhead : 1)
     guard let first = ahead.first else { throw DSVError(.corrupt, "a column ends before row \(row)") }
     let chunk = try first.chunk.value()
-    guard chunk.count == first.leaf.entry.rowCount else {
-      throw DSVError(
-        .corrupt, "chunk \(first.leaf.entry.id): \(chunk.count) rows, \(first.leaf.entry.rowCount) wanted")
-    }
+    let entry = first.leaf.entry
+    try chunk.check(layout: layout, rowCount: entry.rowCount, nullCount: entry.nullCount)
     ahead.removeFirst()
     let slice = ColumnSlice(
       chunk: chunk, startRow: first.leaf.startRow, startNull: first.leaf.startNull)

@@ -27,6 +27,11 @@ package struct ColumnRoot: Equatable, Sendable {
     self.plainByteCount = plainByteCount
   }
 
+  /// What a parent would say of the chunk or node `id` that is the root.
+  package func entry(_ id: ColumnID) -> TreeEntry {
+    TreeEntry(id: id, rowCount: rowCount, nullCount: nullCount, plainByteCount: plainByteCount, bounds: nil)
+  }
+
   package var id: ColumnID? {
     if case .object(let id, _) = place { id } else { nil }
   }

@@ -35,7 +35,7 @@ package final class ColumnWriter {
     throws(DSVError)
   {
     self.init(type: type, sink: sink)
-    let tail = try ColumnTail(root, reader: reader)
+    let tail = try ColumnTail(root, layout: type.layout, reader: reader)
     tree = TreeBuilder(sink: sink, order: order, resuming: tail.unfinished)
     rowCount = root.rowCount - (tail.chunk?.count ?? 0)
     nullCount = root.nullCount - (tail.chunk?.array.nullCount ?? 0)
@@ -148,18 +148,22 @@ private struct ColumnTail {
   var unfinished: [[TreeEntry]] = []
   var chunk: Chunk?
 
-  init(_ root: ColumnRoot, reader: ObjectReader) throws(DSVError) {
-    guard case .object(var id, var level) = root.place else {
+  init(_ root: ColumnRoot, layout: Layout, reader: ObjectReader) throws(DSVError) {
+    guard case .object(let id, var level) = root.place else {
       chunk = try reader.inlineChunk(root)
+      try chunk?.check(layout: layout, rowCount: root.rowCount, nullCount: root.nullCount)
       return
     }
+    var entry = root.entry(id)
     unfinished = [[TreeEntry]](repeating: [], count: level)
     while level > 0 {
-      let node = try reader.node(id, level: level)
-      guard let last = node.children.last else { throw DSVError(.corrupt, "node \(id): no children") }
+      let node = try reader.node(entry, level: level)
+      guard let last = node.children.last else { throw DSVError(.corrupt, "node \(entry.id): no children") }
       unfinished[level - 1] = Array(node.children.dropLast())
-      (id, level) = (last.id, level - 1)
+      (entry, level) = (last, level - 1)
     }
-    chunk = try reader.chunk(id)
+    let chunk = try reader.chunk(entry.id)
+    try chunk.check(layout: layout, rowCount: entry.rowCount, nullCount: entry.nullCount)
+    self.chunk = chunk
   }
 }

@@ -62,6 +62,20 @@ package final class ObjectReader: Sendable {
     return node
   }
 
+  /// The node that an entry, or a root, names; its children add up to what the entry says of them.
+  package func node(_ entry: TreeEntry, level: Int) throws(DSVError) -> TreeNode {
+    let node = try node(entry.id, level: level)
+    var (rowCount, nullCount) = (0, 0)
+    for child in node.children {
+      rowCount += child.rowCount
+      nullCount += child.nullCount
+    }
+    guard rowCount == entry.rowCount, nullCount == entry.nullCount else {
+      throw DSVError(.corrupt, "node \(entry.id): its counts are not what its parent says")
+    }
+    return node
+  }
+
   package static func decodedNode(_ id: ColumnID, _ stored: StoredObject) throws(DSVError) -> TreeNode {
     let subject = "node \(id)"
     guard stored.kind == .node, stored.plainByteCount <= 1 << 20 else {
@@ -85,8 +99,15 @@ package final class ObjectReader: Sendable {
     return try Chunk(taking: buffer, of: "an inline chunk")
   }
 
+  /// No longer value is read at once: a line of input is at most 256 MiB.
+  package static let blobByteCountMax = 1 << 30
+
   /// The whole value that a blob reference stands for.
   package func blob(_ reference: BlobReference) throws(DSVError) -> [UInt8] {
+    guard reference.valueByteCount <= Self.blobByteCountMax else {
+      throw DSVError(
+        .corrupt, "blob \(reference.root): \(reference.valueByteCount) bytes are more than a value can have")
+    }
     // The level is not in the reference: a blob of one chunk has level 0.
     let stored = try store.read(AnyID(reference.root))
     var bytes: [UInt8] = []

@@ -17,10 +17,7 @@ package struct TreeWalker {
   package init(_ root: ColumnRoot, reader: ObjectReader) {
     self.reader = reader
     guard case .object(let id, let level) = root.place else { return }
-    let entry = TreeEntry(
-      id: id, rowCount: root.rowCount, nullCount: root.nullCount, plainByteCount: root.plainByteCount,
-      bounds: nil)
-    stack = [(entry, level, 0, 0)]
+    stack = [(root.entry(id), level, 0, 0)]
   }
 
   /// The next chunk that `isWanted` does not refuse, nor any node above it.
@@ -34,12 +31,9 @@ package struct TreeWalker {
     while let (entry, level, startRow, startNull) = stack.popLast() {
       if startRow + entry.rowCount <= row || !isWanted(entry, startRow) { continue }
       if level == 0 { return Leaf(entry: entry, startRow: startRow, startNull: startNull) }
-      let node = try reader.node(entry.id, level: level)
+      let node = try reader.node(entry, level: level)
       var childEnd = startRow + entry.rowCount
       var childNullEnd = startNull + entry.nullCount
-      guard node.children.reduce(0, { $0 + $1.rowCount }) == entry.rowCount else {
-        throw DSVError(.corrupt, "node \(entry.id): its row count is not what its parent says")
-      }
       for child in node.children.reversed() {
         childEnd -= child.rowCount
         childNullEnd -= child.nullCount

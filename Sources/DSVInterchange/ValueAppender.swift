@@ -42,11 +42,11 @@ struct ValueAppender {
       return false
     }
     let row = field.rowCount
+    var expected = 0
     while true {
       let key = cursor.next()
       if key.kind == .objectEnd { break }
-      let name = String(decoding: key.text, as: UTF8.self)
-      let child = try field.child(named: name, type: .null)
+      let child = try field.child(named: key.text, expected: &expected)
       try child.appendMissing(upTo: row)
       if child.type == .null, cursor.peek.kind != .null {
         try child.settle(DataType(provisionalFor: cursor, openType: takesScalarsAsText ? .utf8 : .json))

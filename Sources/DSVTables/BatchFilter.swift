@@ -20,7 +20,8 @@ package final class BatchFilter {
   ) throws(DSVError) {
     var start = rows.lowerBound
     while start < rows.upperBound {
-      let end = min(rows.upperBound, start + ExpressionEvaluator.batchRowLimit)
+      var end = min(rows.upperBound, start + ExpressionEvaluator.batchRowLimit)
+      for (input, cell) in zip(inputs, cells) { end = try input.batchEnd(cell, start..<end) }
       for (input, cell) in zip(inputs, cells) { try input.load(cell, start..<end) }
       evaluator.select(inputs.map(\.column), rowCount: end - start, into: &selection)
       for row in start..<end { try body(row, selection.contains(row - start)) }

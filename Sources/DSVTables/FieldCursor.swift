@@ -15,9 +15,9 @@ package final class FieldCursor {
   package init(_ field: TableField, reader: ObjectReader, readAhead: Int = 4) {
     self.field = field
     self.reader = reader
-    values = ColumnCursor(field.values, reader: reader, readAhead: readAhead)
+    values = ColumnCursor(field.values, layout: field.type.layout, reader: reader, readAhead: readAhead)
     if case .mixed(let root) = field.absence {
-      absence = ColumnCursor(root, reader: reader, readAhead: 1)
+      absence = ColumnCursor(root, layout: .bool, reader: reader, readAhead: 1)
     } else {
       absence = nil
     }

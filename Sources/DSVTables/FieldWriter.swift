@@ -65,6 +65,23 @@ package final class FieldWriter {
     return child
   }
 
+  /// The struct's field of this name; a new one has no type yet.
+  ///
+  /// - Parameter expected: the index where the field is looked for first; becomes the one behind it. So fields that come
+  ///   in the same order in each value are found without a search.
+  package func child(
+    named name: UnsafeRawBufferPointer, expected: inout Int
+  ) throws(DSVError) -> FieldWriter {
+    if expected < children.count, children[expected].name.utf8.elementsEqual(name) {
+      expected += 1
+      return children[expected - 1]
+    }
+    let text = String(decoding: name, as: UTF8.self)
+    let child = try child(named: text, type: .null)
+    expected = (childIndex(text) ?? 0) + 1
+    return child
+  }
+
   /// Names are their bytes: two spellings that look alike are two names, which a dictionary of texts takes for one.
   package func childIndex(_ name: String) -> Int? {
     guard let index = childIndexes[name] else { return nil }

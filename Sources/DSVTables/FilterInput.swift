@@ -19,6 +19,21 @@ final class FilterInput {
     self.need = need
   }
 
+  /// How many bytes of blobs a batch reads, if it has more than one row.
+  private static let blobByteCountMax = 8 << 20
+
+  /// Where a batch that begins with `rows` ends so that its blobs, which are read whole, take little memory.
+  func batchEnd(_ cell: FieldCursor, _ rows: Range<Int>) throws(DSVError) -> Int {
+    let slice = cell.loaded
+    guard need != .presence, slice.array.blobs != nil else { return rows.upperBound }
+    var byteCount = 0
+    for row in rows where slice.array.isBlob(row - slice.startRow) {
+      byteCount += try BlobReference(slice.array.bytes(row - slice.startRow)).valueByteCount
+      if byteCount > Self.blobByteCountMax { return max(row, rows.lowerBound + 1) }
+    }
+    return rows.upperBound
+  }
+
   /// Points `column` at `rows`, which `cell` has loaded; valid until it loads others.
   func load(_ cell: FieldCursor, _ rows: Range<Int>) throws(DSVError) {
     let slice = cell.loaded

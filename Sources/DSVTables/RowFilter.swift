@@ -20,14 +20,15 @@ package final class RowFilter {
   private let includesDropped: Bool
   /// The rows that statistics leave, in order.
   package private(set) var ranges: [Range<Int>]
-  package private(set) var prunings: [Pruning] = []
+  private let reader: ObjectReader
+  /// What the statistics left of each column that has some.
+  private var kept: [(column: String, root: ColumnRoot, chunkCount: Int, rowCount: Int)] = []
 
   /// - Parameter includesDropped: whether rows that are not live count too.
   package init(
     _ table: Table, where condition: CheckedExpression?, includesDropped: Bool = false, reader: ObjectReader
   ) throws(DSVError) {
-    self.table = table
-    self.includesDropped = includesDropped
+    (self.table, self.includesDropped, self.reader) = (table, includesDropped, reader)
     ranges = table.rowCount > 0 ? [0..<table.rowCount] : []
     guard let condition else {
       cursor = TableCursor(table, fields: [], reader: reader)
@@ -42,13 +43,21 @@ package final class RowFilter {
     }
     cursor = TableCursor(table, fields: fields, reader: reader)
     self.condition = BatchFilter(condition)
-    try prune(PruningPredicate(condition), fields, reader)
+    try prune(PruningPredicate(condition), fields)
+  }
+
+  /// How much the statistics saved, for each column of the condition. Reads all nodes of their trees.
+  package func prunings() throws(DSVError) -> [Pruning] {
+    try kept.map { (column, root, chunkCount, rowCount) throws(DSVError) in
+      let all = try root.chunkCount(reader)
+      return Pruning(
+        column: column, chunkCount: all, skippedChunkCount: all - chunkCount,
+        skippedRowCount: table.rowCount - rowCount)
+    }
   }
 
   /// Drops the rows of chunks that cannot match, one column after another.
-  private func prune(
-    _ predicate: PruningPredicate, _ fields: [TableField], _ reader: ObjectReader
-  ) throws(DSVError) {
+  private func prune(_ predicate: PruningPredicate, _ fields: [TableField]) throws(DSVError) {
     let columns = predicate.expression.columns
     for (index, field) in fields.enumerated() {
       var walker = TreeWalker(field.values, reader: reader)
@@ -70,12 +79,8 @@ package final class RowFilter {
         }
       }
       guard case .object = field.values.place else { continue }
-      let all = try field.values.chunkCount(reader)
-      prunings.append(
-        Pruning(
-          column: columns[index].path.joined(separator: "."), chunkCount: all,
-          skippedChunkCount: all - chunkCount,
-          skippedRowCount: table.rowCount - keptRowCount))
+      let name = columns[index].path.joined(separator: ".")
+      self.kept.append((name, field.values, chunkCount, keptRowCount))
       ranges = Self.intersection(ranges, kept)
     }
   }

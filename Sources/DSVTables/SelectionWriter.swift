@@ -21,7 +21,7 @@ package final class SelectionWriter {
   private var liveCount = 0
 
   package init(_ table: Table, sink: ColumnSink, reader: ObjectReader) {
-    old = table.selection.map { ColumnCursor($0, reader: reader) }
+    old = table.selection.map { ColumnCursor($0, layout: Table.selectionLayout, reader: reader) }
     writer = ColumnWriter(type: .uint16, sink: sink)
   }
 

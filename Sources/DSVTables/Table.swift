@@ -45,6 +45,7 @@ package struct Table: Equatable, Sendable {
   }
 
   package static let defaultName = "data"
+  static let selectionLayout = Layout.fixed(2)
 
   package var schema: [Field] { fields.map(\.field) }
 
@@ -96,6 +97,7 @@ extension Table {
     name = try reader.readString()
     rowCount = try reader.readVarint()
     liveCount = try reader.readVarint()
+    guard rowCount <= TreeEntry.rowCountMax else { throw reader.corrupt("\(rowCount) rows") }
     guard liveCount <= rowCount else { throw reader.corrupt("more live rows than rows") }
     for _ in 0..<(try reader.readCount(unitByteCount: 1)) { key.append(try reader.readString()) }
     fields = []

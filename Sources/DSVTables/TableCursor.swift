@@ -12,7 +12,9 @@ package final class TableCursor {
   package init(_ table: Table, fields: [TableField], reader: ObjectReader, readAhead: Int = 4) {
     self.table = table
     self.fields = fields.map { FieldCursor($0, reader: reader, readAhead: readAhead) }
-    selection = table.selection.map { ColumnCursor($0, reader: reader, readAhead: readAhead) }
+    selection = table.selection.map {
+      ColumnCursor($0, layout: Table.selectionLayout, reader: reader, readAhead: readAhead)
+    }
   }
 
   /// Loads `row`; returns where the run of loaded rows ends.
@@ -22,9 +24,6 @@ package final class TableCursor {
     for field in fields { end = min(end, try field.load(at: row)) }
     if let selection {
       let slice = try selection.slice(at: row)
-      guard case .fixed(2) = slice.array.layout else {
-        throw DSVError(.corrupt, "a selection of the wrong layout")
-      }
       loadedSelection = slice
       end = min(end, slice.endRow)
     }

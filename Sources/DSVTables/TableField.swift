@@ -42,14 +42,6 @@ package struct TableField: Equatable, Sendable {
     if case .mixed(let root) = absence { result.append(root) }
     return result + children.flatMap(\.columns)
   }
-
-  package var missingCount: Int {
-    switch absence {
-    case .null: 0
-    case .missing: values.nullCount
-    case .mixed: 0
-    }
-  }
 }
 
 extension TableField {

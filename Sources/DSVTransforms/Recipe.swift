@@ -84,7 +84,7 @@ package struct Recipe: Sendable {
     guard let scalar = node.scalar else { throw refuse("lists are not parameters") }
     if scalar.style == .plain || scalar.style == .any {
       if let flag = node.bool { return .flag(flag) }
-      if let number = Double(scalar.string) { return .number(number) }
+      if let number = Double(scalar.string), number.isFinite { return .number(number) }
     }
     return .text(scalar.string)
   }

@@ -38,7 +38,9 @@ package struct CellHash: Hashable {
     case .none: add(1)
     case .bool: add(array.bool(index) ? 1 : 0)
     case .fixed(let width): add(UnsafeRawBufferPointer(start: array.values + index * width, count: width))
-    case .bytes: add(array.bytes(index))
+    case .bytes:
+      if array.isBlob(index) { add(9) }
+      add(array.bytes(index))
     case .list, .fixedSizeList:
       let (start, end) = array.range(index)
       add(UInt64(end - start))

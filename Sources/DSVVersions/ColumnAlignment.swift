@@ -53,11 +53,7 @@ struct ColumnAlignment {
   }
 
   private static func place(_ id: ColumnID, _ root: ColumnRoot) -> Place {
-    Place(
-      entry: TreeEntry(
-        id: id, rowCount: root.rowCount, nullCount: root.nullCount, plainByteCount: root.plainByteCount,
-        bounds: nil),
-      startRow: 0)
+    Place(entry: root.entry(id), startRow: 0)
   }
 
   /// Takes out of both lists what both have, first with first.
@@ -81,7 +77,7 @@ struct ColumnAlignment {
     var result: [Place] = []
     for place in places {
       var row = place.startRow
-      for child in try reader.node(place.entry.id, level: level).children {
+      for child in try reader.node(place.entry, level: level).children {
         result.append(Place(entry: child, startRow: row))
         row += child.rowCount
       }

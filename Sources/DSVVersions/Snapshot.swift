@@ -1,3 +1,4 @@
+import DSVColumns
 package import DSVFormat
 package import DSVTables
 
@@ -37,12 +38,15 @@ package struct Snapshot: Equatable, Sendable {
     var reader = ByteReader(bytes, of: subject)
     try reader.readRevision()
     tables = []
+    var rowCount = 0
     for _ in 0..<(try reader.readCount(unitByteCount: 6)) {
       let table = try Table(from: &reader)
       if let last = tables.last, !last.name.utf8.lexicographicallyPrecedes(table.name.utf8) {
         throw reader.corrupt("tables are not in order")
       }
       tables.append(table)
+      rowCount += table.rowCount
+      guard rowCount <= TreeEntry.rowCountMax else { throw reader.corrupt("\(rowCount) rows") }
     }
     try reader.finish()
   }

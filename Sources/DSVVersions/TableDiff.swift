@@ -144,7 +144,7 @@ extension TableDiff {
   private func compare(_ runs: [AlignedRun], spine: Int?) throws(DSVError) {
     var dirty: [[AlignedRun]] = []
     for index in columns.indices {
-      let isKnown = spine.map { index == $0 && !hasAbsence(index) } ?? identity.contains(index)
+      let isKnown = spine.map { index == $0 && isAbsenceAlike(index) } ?? identity.contains(index)
       dirty.append(isKnown ? [] : try dirtyRuns(index, runs))
     }
     let all = dirty.flatMap { $0 }.sorted { $0.startA < $1.startA }
@@ -157,12 +157,15 @@ extension TableDiff {
     }
   }
 
-  private func hasAbsence(_ index: Int) -> Bool { cellsA[index].field.absence != cellsB[index].field.absence }
+  /// Whether a slot without a value means the same on both sides wherever it stands.
+  private func isAbsenceAlike(_ index: Int) -> Bool {
+    if case .mixed = cellsA[index].field.absence { return false }
+    return cellsA[index].field.absence == cellsB[index].field.absence
+  }
 
   private func dirtyRuns(_ index: Int, _ runs: [AlignedRun]) throws(DSVError) -> [AlignedRun] {
     // Where types differ, or empty slots may mean something else, equal chunks are not equal cells.
-    if !isAlike[index] || hasAbsence(index) { return runs }
-    if case .mixed = cellsA[index].field.absence { return runs }
+    if !isAlike[index] || !isAbsenceAlike(index) { return runs }
     return try ColumnAlignment(cellsA[index].field.values, cellsB[index].field.values, reader: reader)
       .unverified(under: runs)
   }

@@ -47,17 +47,17 @@ struct Export: ParsableCommand {
     options.format = format
     options.includesSignals = signals
     options.includesDropped = dropped
-    let export = try RowExport(
-      try repository.table(table, of: found.commit), options, reader: repository.reader)
-    if explain { Explanation.tell(export.filter) }
-    guard let output, output != "-" else {
-      try export.run(progress: global.progress, Terminal.writeRows)
-      return ProgressBar.clear()
-    }
-    let count = try OutputFile.write(output) { (write) throws(DSVError) in
-      try export.run(progress: global.progress, write)
+    let progress = global.progress
+    let count = try repository.reading { (reader) throws(DSVError) in
+      let export = try RowExport(try repository.table(table, of: found.commit), options, reader: reader)
+      if explain { try Explanation.tell(export.filter) }
+      guard let output, output != "-" else { return try export.run(progress: progress, Terminal.writeRows) }
+      return try OutputFile.write(output) { (write) throws(DSVError) in
+        try export.run(progress: progress, write)
+      }
     }
     ProgressBar.clear()
+    guard let output, output != "-" else { return }
     if global.json {
       Terminal.print(JSON.object([("path", .text(output)), ("rows", .int(count))]).text)
     } else {
@@ -68,13 +68,14 @@ struct Export: ParsableCommand {
 
 /// Says what the statistics saved.
 enum Explanation {
-  static func tell(_ filter: RowFilter) {
-    for pruning in filter.prunings {
+  static func tell(_ filter: RowFilter) throws(DSVError) {
+    let prunings = try filter.prunings()
+    for pruning in prunings {
       Terminal.note(
         "column \(pruning.column): statistics rule out \(Terminal.count(pruning.skippedChunkCount)) of "
           + "\(Terminal.count(pruning.chunkCount)) chunks, \(Terminal.count(pruning.skippedRowCount)) rows")
     }
-    if filter.prunings.isEmpty { Terminal.note("no column's statistics are used") }
+    if prunings.isEmpty { Terminal.note("no column's statistics are used") }
   }
 }
 
@@ -103,8 +104,11 @@ struct HeadRows: ParsableCommand {
     options.condition = condition
     options.includesSignals = signals
     let found = try global.resolve(repository, revision)
-    try RowExport(try repository.table(table, of: found.commit), options, reader: repository.reader)
-      .run(progress: global.progress, Terminal.writeRows)
+    let progress = global.progress
+    try repository.reading { (reader) throws(DSVError) in
+      _ = try RowExport(try repository.table(table, of: found.commit), options, reader: reader)
+        .run(progress: progress, Terminal.writeRows)
+    }
     ProgressBar.clear()
   }
 }
@@ -129,10 +133,12 @@ struct Count: ParsableCommand {
     if table == nil, condition == nil {
       count = try repository.commit(found.commit).rowCount
     } else {
-      let table = try repository.table(table, of: found.commit)
-      let filter = try RowFilter(table, where: try table.condition(condition), reader: repository.reader)
-      if explain { Explanation.tell(filter) }
-      count = try filter.count()
+      count = try repository.reading { (reader) throws(DSVError) in
+        let table = try repository.table(table, of: found.commit)
+        let filter = try RowFilter(table, where: try table.condition(condition), reader: reader)
+        if explain { try Explanation.tell(filter) }
+        return try filter.count()
+      }
     }
     Terminal.print(global.json ? JSON.object([("rows", .int(count))]).text : String(count))
   }

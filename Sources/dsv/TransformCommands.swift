@@ -103,15 +103,17 @@ struct Dropped: ParsableCommand {
   func run() throws {
     let repository = try global.open()
     let found = try global.resolve(repository, revision)
-    let rows = DroppedRows(try repository.table(table, of: found.commit), reader: repository.reader)
     var count = 0
-    try rows.forEachRow { (row) throws(DSVError) in
-      guard rule == nil || row.reason.rule == rule else { return true }
-      guard count < limit else { return false }
-      try Interrupts.check()
-      Terminal.print(global.json ? DroppedText.json(row).text : DroppedText.line(row))
-      count += 1
-      return true
+    try repository.reading { (reader) throws(DSVError) in
+      let rows = DroppedRows(try repository.table(table, of: found.commit), reader: reader)
+      try rows.forEachRow { (row) throws(DSVError) in
+        guard rule == nil || row.reason.rule == rule else { return true }
+        guard count < limit else { return false }
+        try Interrupts.check()
+        Terminal.print(global.json ? DroppedText.json(row).text : DroppedText.line(row))
+        count += 1
+        return true
+      }
     }
     if count == 0, !global.json { Terminal.note("no row was dropped") }
   }
@@ -138,8 +140,10 @@ struct Why: ParsableCommand {
     let repository = try global.open()
     let found = try global.resolve(repository, revision)
     let table = try repository.table(table, of: found.commit)
-    let rows = DroppedRows(table, reader: repository.reader)
-    switch try fate(table.key.isEmpty, rows) {
+    let outcome = try repository.reading { (reader) throws(DSVError) in
+      try fate(table.key.isEmpty, DroppedRows(table, reader: reader))
+    }
+    switch outcome {
     case nil:
       throw DSVError(
         .notFound, "\(try repository.versionName(found.commit)) has no row with this key, live or dropped")
@@ -151,7 +155,7 @@ struct Why: ParsableCommand {
     }
   }
 
-  private func fate(_ isByPosition: Bool, _ rows: DroppedRows) throws -> RowFate? {
+  private func fate(_ isByPosition: Bool, _ rows: DroppedRows) throws(DSVError) -> RowFate? {
     guard isByPosition else { return try rows.fate(key: key) }
     guard key.count == 1, let position = Int(key[0]) else {
       throw DSVError(.badInput, "the table has no key; name the row by its position, counted from 0")

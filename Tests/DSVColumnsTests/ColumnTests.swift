@@ -61,7 +61,7 @@ struct SeededGenerator: RandomNumberGenerator {
   }
 
   func read(_ root: ColumnRoot) throws -> [[UInt8]?] {
-    let cursor = ColumnCursor(root, reader: reader)
+    let cursor = ColumnCursor(root, layout: .bytes, reader: reader)
     return try (0..<root.rowCount).map { row in
       let slice = try cursor.slice(at: row)
       let index = row - slice.startRow
@@ -164,8 +164,38 @@ struct SeededGenerator: RandomNumberGenerator {
     var random = SeededGenerator(state: 3)
     let value = (0..<3_000_000).map { _ in UInt8(truncatingIfNeeded: random.next() >> 7) }
     let root = try write([value, nil, [1]], threads: 2)
-    let slice = try ColumnCursor(root, reader: reader).slice(at: 0)
+    let slice = try ColumnCursor(root, layout: .bytes, reader: reader).slice(at: 0)
     #expect(slice.array.isBlob(0) && !slice.array.isBlob(2))
     #expect(try reader.blob(BlobReference(slice.array.bytes(0))) == value)
+  }
+
+  @Test("a column whose chunks are of another layout than its type is corrupt, whoever reads it")
+  func wrongLayout() throws {
+    for values in [[[1], nil, [2]], Self.texts(2000)] {
+      let root = try write(values, threads: 0)
+      for layout in [Layout.fixed(8), .bool, .list(.bytes)] {
+        #expect(throws: DSVError.self) {
+          try ColumnCursor(root, layout: layout, reader: reader).slice(at: 0)
+        }
+      }
+      #expect(throws: DSVError.self) {
+        try ColumnWriter(type: .int64, sink: sink(threads: 0), after: root, reader: reader)
+      }
+    }
+  }
+
+  @Test("a root that miscounts rows or nulls is corrupt, and no index of a missing row follows from it")
+  func wrongCounts() throws {
+    for values in [[[1], nil, [2]], Self.texts(2000)] {
+      let root = try write(values, threads: 0)
+      for (rows, nulls) in [(0, 1), (0, -1), (1, 0), (-1, 0)] {
+        let wrong = ColumnRoot(
+          place: root.place, rowCount: root.rowCount + rows, nullCount: root.nullCount + nulls,
+          plainByteCount: root.plainByteCount)
+        #expect(throws: DSVError.self) {
+          try ColumnCursor(wrong, layout: .bytes, reader: reader).slice(at: 0)
+        }
+      }
+    }
   }
 }
