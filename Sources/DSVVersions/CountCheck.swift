@@ -36,11 +36,10 @@ package struct CountCheck {
   }
 
   private func problem(_ table: Table, _ selection: ColumnRoot) throws(DSVError) -> String? {
-    let cursor = ColumnCursor(selection, reader: versions.objects)
+    let cursor = ColumnCursor(selection, layout: .fixed(2), reader: versions.objects)
     var (row, liveCount, codeMax) = (0, 0, 0)
     while row < table.rowCount {
       let slice = try cursor.slice(at: row)
-      guard case .fixed(2) = slice.array.layout else { return "a selection of the wrong layout" }
       for index in 0..<slice.array.count {
         let code = slice.array.fixed(index, as: UInt16.self)
         if code == 0 { liveCount += 1 }
