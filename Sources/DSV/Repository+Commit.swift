@@ -83,6 +83,8 @@ extension Repository {
       if let quarantine = loaded.quarantine { new = new.replacing(quarantine) }
       return new
     }
+    // What pipes are kept in until then goes with them.
+    for file in files { result.newByteCount -= try file.spooledByteCount }
     result.quarantinedCount = loaded.quarantine?.rowCount ?? 0
     return result
   }

@@ -14,7 +14,7 @@ public struct CommitResult: Sendable {
   public let tables: [String: Int]
   public var rowCount: Int { tables.values.reduce(0, +) }
   /// How much the files of the repository have grown.
-  public let newByteCount: Int
+  public internal(set) var newByteCount: Int
   /// `false` if nothing had changed: the result then names the version that was there.
   public let isNew: Bool
   /// The branch that moved; `nil` where HEAD names a commit.

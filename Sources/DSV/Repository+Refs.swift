@@ -5,6 +5,8 @@ import DSVStore
 public struct NamedCommit: Hashable, Sendable {
   public let name: String
   public let commit: CommitID
+
+  public init(name: String, commit: CommitID) { (self.name, self.commit) = (name, commit) }
 }
 
 extension Repository {

@@ -13,7 +13,8 @@ struct Init: ParsableCommand {
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
-    let path = folder ?? global.directory
+    var path = folder ?? global.directory
+    if let folder, !folder.hasPrefix("/"), global.directory != "." { path = global.directory + "/" + folder }
     let repository = try Repository.initialize(at: path, options: global.options)
     if global.json {
       Terminal.print(JSON.object([("path", .text(repository.path + "/.dsv"))]).text)

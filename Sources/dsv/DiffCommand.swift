@@ -90,6 +90,13 @@ struct Diff: ParsableCommand {
     return .object(counts(result.total) + [("tables", .object(tables))])
   }
 
+  /// A type in a few words: a struct of many fields by their number.
+  private static func shortened(_ type: DataType) -> String {
+    let text = type.description
+    guard text.count > 80, case .struct(let fields) = type else { return text }
+    return "struct of \(fields.count) fields: \(fields.map(\.name).joined(separator: ", "))"
+  }
+
   private static func tell(_ result: DiffResult) {
     if result.tables.isEmpty, result.tablesAdded.isEmpty, result.tablesRemoved.isEmpty {
       return Terminal.print("no difference")
@@ -103,7 +110,7 @@ struct Diff: ParsableCommand {
           + "\(Terminal.count(counts.changed)) changed in \(Terminal.count(counts.cells)) cells, "
           + "\(Terminal.count(counts.moved)) moved")
       for change in counts.schema {
-        let types = [change.from, change.to].compactMap { $0?.description }.joined(separator: " -> ")
+        let types = [change.from, change.to].compactMap { $0.map(shortened) }.joined(separator: " -> ")
         Terminal.print("  \(change.operation.rawValue) column \(Terminal.shown(change.column)): \(types)")
       }
     }

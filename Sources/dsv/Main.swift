@@ -41,19 +41,33 @@ enum Main {
   static func main() {
     Interrupts.install()
     do {
-      var command = try Dsv.parseAsRoot()
+      var command = try Dsv.parseAsRoot(arguments)
       try command.run()
+      end(0)
     } catch let error as DSVError {
       Terminal.report(error)
-      exit(exitCode(error))
+      end(exitCode(error))
     } catch let code as ExitCode {
-      exit(code.rawValue)
+      end(code.rawValue)
     } catch {
       let code = Dsv.exitCode(for: error)
       let message = Dsv.fullMessage(for: error)
       Terminal.write(message + (message.hasSuffix("\n") ? "" : "\n"), to: code == .success ? 1 : 2)
-      exit(code == .success ? 0 : 2)
+      end(code == .success ? 0 : 2)
     }
+  }
+
+  /// Ends the process without tearing down what worker threads may still be using, such as libcrypto.
+  private static func end(_ code: Int32) -> Never {
+    fflush(nil)
+    _exit(code)
+  }
+
+  /// The arguments, with a `-C FOLDER` before the subcommand moved behind it, where it is declared.
+  private static var arguments: [String] {
+    let given = Array(CommandLine.arguments.dropFirst())
+    guard given.count > 2, given[0] == "-C" else { return given }
+    return [given[2], "-C", given[1]] + given[3...]
   }
 
   static func exitCode(_ error: DSVError) -> Int32 {

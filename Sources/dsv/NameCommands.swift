@@ -15,8 +15,13 @@ struct Branch: ParsableCommand {
     case .list:
       try NameText.list(
         try repository.branches(), current: try repository.head().branch, repository, isJSON: global.json)
-    case .make(let name, let commit): try repository.makeBranch(name, at: commit)
-    case .delete(let name): try repository.deleteBranch(name)
+    case .make(let name, let commit):
+      try repository.makeBranch(name, at: commit)
+      try NameText.tell(
+        "made branch", NamedCommit(name: name, commit: commit), repository, isJSON: global.json)
+    case .delete(let name):
+      try repository.deleteBranch(name)
+      NameText.tellDeleted("branch", name, isJSON: global.json)
     }
   }
 }
@@ -32,8 +37,12 @@ struct Tag: ParsableCommand {
     let repository = try global.open()
     switch try name.request(repository, global) {
     case .list: try NameText.list(try repository.tags(), current: nil, repository, isJSON: global.json)
-    case .make(let name, let commit): try repository.makeTag(name, at: commit)
-    case .delete(let name): try repository.deleteTag(name)
+    case .make(let name, let commit):
+      try repository.makeTag(name, at: commit)
+      try NameText.tell("made tag", NamedCommit(name: name, commit: commit), repository, isJSON: global.json)
+    case .delete(let name):
+      try repository.deleteTag(name)
+      NameText.tellDeleted("tag", name, isJSON: global.json)
     }
   }
 }
@@ -64,6 +73,19 @@ struct NameArguments: ParsableArguments {
 }
 
 enum NameText {
+  static func tell(_ what: String, _ named: NamedCommit, _ repository: Repository, isJSON: Bool) throws {
+    let version = try repository.versionName(named.commit)
+    let members: [(String, JSON)] = [
+      ("name", .text(named.name)), ("version", .text(version)), ("commit", .text(named.commit.description)),
+    ]
+    Terminal.print(isJSON ? JSON.object(members).text : "\(what) \(Terminal.bold(named.name)) at \(version)")
+  }
+
+  static func tellDeleted(_ what: String, _ name: String, isJSON: Bool) {
+    let text = JSON.object([("deleted", .text(name))]).text
+    Terminal.print(isJSON ? text : "deleted \(what) \(Terminal.bold(name))")
+  }
+
   static func list(
     _ names: [NamedCommit], current: String?, _ repository: Repository, isJSON: Bool
   ) throws {
