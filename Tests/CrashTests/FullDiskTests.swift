@@ -61,7 +61,7 @@ final class SmallDisk {
     return end.output
   }
 
-  static let levels = (0..<18).map { $0 * 4096 } + [200_000, 2_200_000]
+  static let levels = (0..<16).map { $0 * 4096 } + [200_000, 2_200_000]
 
   @Test(
     "on a full disk a command fails and changes nothing, and goes on once there is room",
