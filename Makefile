@@ -15,7 +15,7 @@ SOURCES := Sources Tests Package.swift
 BUILD := swift build -j $(JOBS)
 DSV := .build/release/dsv
 
-.PHONY: help setup build run test lint format bench bench-smoke man completions install clean
+.PHONY: help setup build run test lint format bench bench-smoke bench-peers man completions install clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
@@ -53,6 +53,9 @@ bench: setup ## measure at full size; ARGS="--only NAME --corpus FILE" narrows i
 bench-smoke: setup ## run each benchmark once, small
 	$(BUILD) -c release --product DSVBench
 	.build/release/DSVBench --smoke $(ARGS)
+
+bench-peers: build ## compare with other systems; ARGS="--corpus FILE.jsonl" names the rows
+	python3 bench/peers.py $(ARGS)
 
 man: setup ## write the manual pages to .build/man
 	mkdir -p .build/man

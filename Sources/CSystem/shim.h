@@ -1,7 +1,6 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include <fcntl.h>
 #include <sched.h>
 #include <stdint.h>
 #include <sys/vfs.h>
@@ -13,9 +12,11 @@ static inline int64_t dsv_filesystem_magic(const char *path) {
 }
 
 // Swift's Glibc module leaves out fallocate. Gives a file's first bytes room on the disk; its length stays. Returns 0,
-// or -1 with errno set.
+// or -1 with errno set. Declared here since <fcntl.h> would bring a second `struct stat` into Swift's sight.
+int fallocate(int, int, __off_t, __off_t);
 static inline int dsv_reserve(int descriptor, int64_t byte_count) {
-  return fallocate(descriptor, FALLOC_FL_KEEP_SIZE, 0, byte_count);
+  const int keep_size = 1;
+  return fallocate(descriptor, keep_size, 0, byte_count);
 }
 
 // CPU_COUNT is a macro, which Swift cannot call. Returns how many cores the process may use, or 0.

@@ -9,7 +9,7 @@ import DSVVersions
 /// at most 128 MB for any number of rows.
 struct KeyCheck {
   /// How many hashes are held at once.
-  static let partCountMax = 8 << 20
+  static let partCountMax = 2 << 20
 
   private let table: Table
   private let key: [String]
@@ -35,16 +35,20 @@ struct KeyCheck {
   /// - Parameters:
   ///   - replacing: whether an older row of the same key is dropped; else it is an error.
   ///   - result: the table whose selection changes.
+  /// - Returns: which of the new rows, counted from the first, equal the live row of their key, which stays. If there
+  ///   are any, nothing is replaced yet: the table is to be made without them.
   func run(
     from firstNew: Int, replacing: Bool, _ result: inout Table, sink: ColumnSink
-  ) throws(DSVError) {
+  ) throws(DSVError) -> Set<Int> {
     let partCount = max(1, (table.rowCount - firstNew + Self.partCountMax - 1) / Self.partCountMax)
     var replaced: [Int] = []
+    var unchanged: Set<Int> = []
+    let (old, new) = (contentCursors(), contentCursors())
     for part in 0..<partCount {
-      var new: [UInt64: Int] = [:]
-      new.reserveCapacity(min(table.rowCount - firstNew, Self.partCountMax))
+      var rows: [UInt64: Int] = [:]
+      rows.reserveCapacity(min(table.rowCount - firstNew, Self.partCountMax))
       try forEachKey(firstNew..<table.rowCount, part, partCount) { (row, hash) throws(DSVError) in
-        if let other = new.updateValue(row, forKey: hash), try isEqual(row, other) {
+        if let other = rows.updateValue(row, forKey: hash), try isEqual(row, other) {
           throw DSVError(
             .badInput,
             "rows \(other - firstNew + 1) and \(row - firstNew + 1) have the same key (\(key.joined(separator: ", ")))"
@@ -52,17 +56,39 @@ struct KeyCheck {
         }
       }
       try forEachKey(0..<firstNew, part, partCount) { (row, hash) throws(DSVError) in
-        guard let other = new[hash], try isEqual(row, other) else { return }
+        guard let other = rows[hash], try isEqual(row, other) else { return }
         guard replacing else {
           throw DSVError(
             .badInput,
             "row \(other - firstNew + 1) has a key that the table already has (\(key.joined(separator: ", "))); "
               + "use --upsert to replace rows")
         }
-        replaced.append(row)
+        if try rowsAreEqual(old, row, new, other) {
+          unchanged.insert(other - firstNew)
+        } else {
+          replaced.append(row)
+        }
       }
     }
-    if !replaced.isEmpty { try drop(replaced.sorted(), &result, sink) }
+    if unchanged.isEmpty, !replaced.isEmpty { try drop(replaced.sorted(), &result, sink) }
+    return unchanged
+  }
+
+  /// Of all columns but signals, which follow from the others.
+  private func contentCursors() -> [FieldCursor] {
+    table.fields.filter { !$0.isSignal }.map { FieldCursor($0, reader: reader, readAhead: 1) }
+  }
+
+  private func rowsAreEqual(
+    _ a: [FieldCursor], _ rowA: Int, _ b: [FieldCursor], _ rowB: Int
+  ) throws(DSVError) -> Bool {
+    for (x, y) in zip(a, b) {
+      _ = try (x.load(at: rowA), y.load(at: rowB))
+      guard try cellsAreEqual(x, rowA, y, rowB), try rowsAreEqual(x.children, rowA, y.children, rowB) else {
+        return false
+      }
+    }
+    return true
   }
 
   private func forEachKey(
@@ -90,7 +116,13 @@ struct KeyCheck {
   private func drop(_ rows: [Int], _ result: inout Table, _ sink: ColumnSink) throws(DSVError) {
     let reason = DropReason(stage: "upsert", rule: "replaced")
     let code = try result.code(for: reason)
-    let change = SelectionChange(rows.map { ($0, code) })
-    try change.apply(to: &result, sink: sink, reader: reader)
+    let selection = SelectionWriter(result, sink: sink, reader: reader)
+    var next = rows[...]
+    for row in 0..<result.rowCount {
+      let isReplaced = next.first == row
+      if isReplaced { next.removeFirst() }
+      try selection.append(isReplaced ? code : nil)
+    }
+    try selection.finish(&result)
   }
 }

@@ -30,7 +30,10 @@ public struct DiffResult: Sendable {
 extension Repository {
   /// Compares two versions, `nil` standing for the empty one.
   ///
-  /// - Parameter visit: called with each row that differs, and with what reads it.
+  /// - Parameters:
+  ///   - only: the one table that is compared.
+  ///   - visit: called with each row that differs, and with what reads it.
+  /// - Throws: `notFound` if neither version has the table.
   package func diff(
     _ a: CommitID?, _ b: CommitID?, table only: String? = nil,
     visit: @escaping (TableDiff, RowChange) throws(DSVError) -> Void = { _, _ in }
@@ -39,8 +42,12 @@ extension Repository {
     if let a { old = try snapshot(a) }
     if let b { new = try snapshot(b) }
     var tables: [String: DiffCounts] = [:]
-    let names = Set(old.tables.map(\.name)).union(new.tables.map(\.name)).sorted()
-    for name in names where only == nil || only == name {
+    var names = Set(old.tables.map(\.name)).union(new.tables.map(\.name)).sorted()
+    if let only {
+      guard names.contains(only) else { throw DSVError(.notFound, "neither version has a table '\(only)'") }
+      names = [only]
+    }
+    for name in names {
       let (tableA, tableB) = (old.table(name), new.table(name))
       if tableA == tableB { continue }
       let (left, right) = (
@@ -49,7 +56,8 @@ extension Repository {
       )
       // Which table's rows are visited is known only once the comparison exists.
       var current: TableDiff?
-      let comparison = TableDiff(left, right, reader: reader) { (change) throws(DSVError) in
+      let comparison = TableDiff(left, right, reader: reader, text: ComparableText.of) {
+        (change) throws(DSVError) in
         if let current { try visit(current, change) }
       }
       current = comparison

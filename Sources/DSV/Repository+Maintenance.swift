@@ -42,10 +42,17 @@ extension Repository {
     if let stop { throw stop }
     var problems = report.problems.map(\.description)
     var walk = Reachability(versions) { id, error in problems.append("object \(id): \(error.message)") }
+    var counts = CountCheck(versions)
     for number in stride(from: 1, through: try store.versionCount, by: 1) {
       // A version that nothing leads to any more may have been collected.
       guard let id = try store.commit(number: number), try store.contains(AnyID(id)) else { continue }
       try walk.add(id)
+      // What cannot be read is named by the walk.
+      do throws(DSVError) {
+        if let problem = try counts.problem(id) { problems.append(problem) }
+      } catch {
+        guard error.code == .notFound || error.code == .corrupt else { throw error }
+      }
     }
     for (name, target) in try store.refs() {
       guard case .commit(let id) = target else { continue }

@@ -38,6 +38,7 @@ extension Repository {
   ///
   /// - Throws: `notFound`, `badInput` if an ID's digits fit several.
   public func resolve(_ text: String) throws(DSVError) -> Revision {
+    if text.isEmpty { throw DSVError(.notFound, "a version has a name; see 'dsv log'") }
     var name = Substring(text)
     var steps = 0
     while let (shorter, count) = Self.ancestor(name) {

@@ -86,7 +86,7 @@ enum RefName {
       throw DSVError(.badInput, "'\(name)' cannot be a name: \(why)")
     }
     if name.isEmpty || name.utf8.count > 200 { try refuse("it has 1 to 200 bytes") }
-    if name == Head.refName { try refuse("it means where you are") }
+    if name == Head.refName || name == "@" { try refuse("it means where you are") }
     if Version.number(name) != nil { try refuse("it looks like a version number") }
     let isClean = name.unicodeScalars.allSatisfy { scalar in
       scalar.value > 0x20 && scalar.value != 0x7f && !"~^:?*[\\".unicodeScalars.contains(scalar)

@@ -24,28 +24,73 @@ struct TableLoader {
       throw DSVError(
         .badInput, "table '\(options.table)' has no key to upsert by; name its columns with --key")
     }
-    let ingest = try TableIngest(start(), format: files.first?.format ?? .jsonl, sink: sink, reader: reader)
+    if options.mode != .replace, let old, old.key != key {
+      // Rows that were there must keep a key that is declared now.
+      var same = old
+      _ = try KeyCheck(old, key: key, reader: reader).run(from: 0, replacing: false, &same, sink: sink)
+    }
     let quarantine = options.badRows == .quarantine ? Quarantine(sink: sink) : nil
-    try read(files, into: ingest, quarantine, progress)
-    if try ingest.needsSecondReading() {
-      try ingest.beginSecondReading()
-      try read(files, into: ingest, nil, progress, isSecond: true)
+    var choice = RowChoice()
+    var table = try build(files, &choice, quarantine, progress)
+    table.key = key
+    if !key.isEmpty {
+      let unchanged = try check(&table)
+      if !unchanged.isEmpty {
+        choice.leftOut = unchanged
+        table = try build(files, &choice, nil, progress)
+        table.key = key
+        _ = try check(&table)
+      }
     }
     for file in files { try file.checkUnchanged() }
-    var table = try ingest.finish(name: options.table)
-    table.key = key
-    try adopt(&table)
-    if !key.isEmpty {
-      let firstNew = options.mode == .replace ? 0 : old?.rowCount ?? 0
-      let check = try KeyCheck(table, key: key, reader: reader)
-      try check.run(from: firstNew, replacing: options.mode == .upsert, &table, sink: sink)
-    }
     let bad = try quarantine?.finish(name: options.table + ".quarantine")
     return Loaded(table: table, quarantine: bad?.rowCount == 0 ? nil : bad)
   }
 
-  private func start() -> TableIngest.Start {
-    if options.mode != .replace, let old { return .after(old, widens: options.widens) }
+  /// Checks the key, and replaces rows; returns which of the new rows change nothing.
+  private func check(_ table: inout Table) throws(DSVError) -> Set<Int> {
+    let firstNew = options.mode == .replace ? 0 : old?.rowCount ?? 0
+    return try KeyCheck(table, key: table.key, reader: reader)
+      .run(from: firstNew, replacing: options.mode == .upsert, &table, sink: sink)
+  }
+
+  /// Which records become rows: every reading of the files takes the same.
+  private struct RowChoice {
+    /// Records that did not fit, counted from the first that can be read.
+    var rejected: Set<Int> = []
+    /// Rows, counted from the first of those that fit, that the table is to be made without.
+    var leftOut: Set<Int> = []
+    /// Whether `rejected` is known.
+    var isMade = false
+  }
+
+  private func build(
+    _ files: [InputFile], _ choice: inout RowChoice, _ quarantine: Quarantine?,
+    _ progress: @escaping ProgressHandler
+  ) throws(DSVError) -> Table {
+    let ingest = try TableIngest(
+      try start(), format: files.first?.format ?? .jsonl, sink: sink, reader: reader)
+    try read(files, into: ingest, &choice, quarantine, progress)
+    if try ingest.needsSecondReading() {
+      try ingest.beginSecondReading()
+      try read(files, into: ingest, &choice, nil, progress)
+    }
+    var table = try ingest.finish(name: options.table)
+    try adopt(&table)
+    return table
+  }
+
+  private func start() throws(DSVError) -> TableIngest.Start {
+    if options.mode != .replace, let old {
+      for field in options.schema ?? [] where old.field(field.name)?.field.type != field.type {
+        let type = old.field(field.name).map { "has it as \($0.field.type)" } ?? "does not have it"
+        throw DSVError(
+          .badInput,
+          "the schema names column \(field.name) as \(field.type), but table '\(old.name)', which is added to, \(type)"
+        )
+      }
+      return .after(old, widens: options.widens)
+    }
     return options.schema.map { .schema($0) } ?? .inferred
   }
 
@@ -61,13 +106,12 @@ struct TableLoader {
   }
 
   private func read(
-    _ files: [InputFile], into ingest: TableIngest, _ quarantine: Quarantine?, _ progress: ProgressHandler,
-    isSecond: Bool = false
+    _ files: [InputFile], into ingest: TableIngest, _ choice: inout RowChoice, _ quarantine: Quarantine?,
+    _ progress: ProgressHandler
   ) throws(DSVError) {
-    let skipsBad = options.badRows == .quarantine
     let total = files.reduce(0 as Int?) { sum, file in sum.flatMap { sum in file.byteCount.map { sum + $0 } }
     }
-    var before = 0
+    var (before, recordCount, rowCount) = (0, 0, 0)
     for file in files {
       let records = try file.records()
       var count = 0
@@ -75,23 +119,39 @@ struct TableLoader {
         switch try records.next() {
         case .end: break reading
         case .badRow(let row):
-          guard skipsBad else { throw row.error }
+          guard options.badRows == .quarantine else { throw row.error }
           try quarantine?.append(row)
         case .record(let record):
-          if skipsBad, let misfit = try ingest.check(record.events) {
-            try quarantine?.append(badRow(record, file, misfit))
-          } else if let misfit = try ingest.append(record.events) {
-            throw badRow(record, file, misfit).error
+          if try isTaken(record, recordCount, file, ingest, &choice, quarantine) {
+            if !choice.leftOut.contains(rowCount), let misfit = try ingest.append(record.events) {
+              throw badRow(record, file, misfit).error
+            }
+            rowCount += 1
           }
+          recordCount += 1
         }
         count += 1
         if count & 0xff == 0 {
-          let phase = isSecond ? "reading \(file.path) again" : "reading \(file.path)"
+          let phase = choice.isMade ? "reading \(file.path) again" : "reading \(file.path)"
           try progress(Progress(phase: phase, done: before + file.offset, total: total, unit: .bytes))
         }
       }
       before += file.byteCount ?? file.offset
     }
+    choice.isMade = true
+  }
+
+  /// Whether a record fits; one that does not goes to the quarantine, or is left to be refused.
+  private func isTaken(
+    _ record: Record, _ number: Int, _ file: InputFile, _ ingest: TableIngest, _ choice: inout RowChoice,
+    _ quarantine: Quarantine?
+  ) throws(DSVError) -> Bool {
+    guard options.badRows == .quarantine else { return true }
+    if choice.isMade { return !choice.rejected.contains(number) }
+    guard let misfit = try ingest.check(record.events) else { return true }
+    choice.rejected.insert(number)
+    try quarantine?.append(badRow(record, file, misfit))
+    return false
   }
 
   private func badRow(_ record: Record, _ file: InputFile, _ misfit: TableIngest.Misfit) -> BadRow {

@@ -71,7 +71,9 @@ private struct PlainParser {
     let perRow = code == 9 ? Int(clamping: try take(8).load(as: UInt64.self)) : 1
     guard perRow >= 1 else { throw corrupt("lists of no elements") }
     let validity = flags & 1 == 0 ? nil : try takeBits(count)
-    if let validity, Self.bitCount(validity, count) == count { throw corrupt("a validity bitmap without a null") }
+    if let validity, Self.bitCount(validity, count) == count {
+      throw corrupt("a validity bitmap without a null")
+    }
     let blobs = flags & 2 == 0 ? nil : try takeBits(count)
     func view(
       _ layout: Layout, _ values: UnsafeRawPointer, offsets: UnsafePointer<UInt32>? = nil,
@@ -127,7 +129,9 @@ private struct PlainParser {
   /// One bit for each of `count` values.
   mutating func takeBits(_ count: Int) throws(DSVError) -> UnsafePointer<UInt8> {
     let bits = try take((count + 7) / 8).assumingMemoryBound(to: UInt8.self)
-    guard count & 7 == 0 || bits[count >> 3] >> UInt8(count & 7) == 0 else { throw corrupt("trailing bits are not zero") }
+    guard count & 7 == 0 || bits[count >> 3] >> UInt8(count & 7) == 0 else {
+      throw corrupt("trailing bits are not zero")
+    }
     return bits
   }
 

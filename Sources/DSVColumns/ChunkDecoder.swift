@@ -86,8 +86,12 @@ private struct Expander {
     guard let encoding = Encoding(rawValue: encodingCode), encoding.fits(layout: code) else {
       throw reader.unsupported("encoding \(encodingCode) of layout \(code)")
     }
-    guard flags & ~3 == 0, flags & 2 == 0 || code == 7 else { throw reader.unsupported("a flag that is not known") }
-    guard width <= (encoding.isPacked ? BitPacking.widthMax : 0) else { throw reader.corrupt("numbers of \(width) bits") }
+    guard flags & ~3 == 0, flags & 2 == 0 || code == 7 else {
+      throw reader.unsupported("a flag that is not known")
+    }
+    guard width <= (encoding.isPacked ? BitPacking.widthMax : 0) else {
+      throw reader.corrupt("numbers of \(width) bits")
+    }
     try room(for: 8)
     plain.append(code)
     plain.append(flags)
@@ -136,7 +140,9 @@ private struct Expander {
       let target = plain.grow(by: byteCount).bindMemory(to: T.self, capacity: count)
       for index in 0..<count { target[index] = isNull(validity, index) ? 0 : value }
     case .packed:
-      guard let low = T(exactly: try reader.read(UInt64.self)) else { throw reader.corrupt("a base that is too large") }
+      guard let low = T(exactly: try reader.read(UInt64.self)) else {
+        throw reader.corrupt("a base that is too large")
+      }
       let packed = try readPacked(count, width: width)
       try room(for: byteCount)
       let target = plain.grow(by: byteCount).bindMemory(to: T.self, capacity: count)

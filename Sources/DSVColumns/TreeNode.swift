@@ -28,7 +28,8 @@ package struct TreeEntry: Equatable, Sendable {
 
   /// Whether a part of a column that is not empty can be of this size.
   static func areCounts(_ rowCount: Int, _ nullCount: Int, _ plainByteCount: Int) -> Bool {
-    (1...rowCountMax).contains(rowCount) && nullCount <= rowCount && (1...plainByteCountMax).contains(plainByteCount)
+    (1...rowCountMax).contains(rowCount) && nullCount <= rowCount
+      && (1...plainByteCountMax).contains(plainByteCount)
   }
 
   /// The entry for a node of `children`.

@@ -78,14 +78,13 @@ extension ObjectID: CustomStringConvertible {
 
 /// Computes SHA-256, hardware-accelerated where libcrypto can.
 package enum SHA256 {
-  /// The digest of `kind` followed by `content`.
-  package static func id<Kind>(kind: ObjectKind, _ content: UnsafeRawBufferPointer) -> ObjectID<Kind> {
+  /// The digest of `kind`, if there is one, followed by `content`.
+  package static func id<Kind>(kind: ObjectKind?, _ content: UnsafeRawBufferPointer) -> ObjectID<Kind> {
     let context = EVP_MD_CTX_new()
     defer { EVP_MD_CTX_free(context) }
-    var prefix = kind.rawValue
     var digest: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
     var succeeded = EVP_DigestInit_ex(context, EVP_sha256(), nil)
-    succeeded &= EVP_DigestUpdate(context, &prefix, 1)
+    if var prefix = kind?.rawValue { succeeded &= EVP_DigestUpdate(context, &prefix, 1) }
     succeeded &= EVP_DigestUpdate(context, content.baseAddress, content.count)
     withUnsafeMutableBytes(of: &digest) { digest in
       succeeded &= EVP_DigestFinal_ex(

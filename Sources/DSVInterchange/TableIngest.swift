@@ -27,8 +27,6 @@ package final class TableIngest {
     var isNullable = true
     /// Rows before which the field was there; where a table is appended to.
     var stored: TableField?
-    /// Where values are appended to see whether they fit.
-    var trial: ArrayBuilder?
     init(_ writer: FieldWriter) {
       name = writer.name
       nameBytes = Array(name.utf8)
@@ -57,6 +55,8 @@ package final class TableIngest {
   /// Rows, those that the table began with among them.
   package private(set) var rowCount = 0
   private let firstRow: Int
+  /// Where values are appended to see whether they fit.
+  private var trials: [DataType: ArrayBuilder] = [:]
   /// The columns that a second reading builds, by their final types; empty in the first.
   private var isSecondReading = false
 
@@ -139,7 +139,7 @@ package final class TableIngest {
     cursor = value
     let found = cursor.peek
     cursor.skip()
-    if typesAreFixed, column.stored != nil || isDeclared {
+    if typesAreFixed, column.stored != nil || isDeclared, try refined(column, by: summary) == nil {
       return Misfit(
         column: column.name, message: Mismatch.message(wanted: writer.fullType, found: found),
         offset: found.offset)
@@ -171,16 +171,18 @@ package final class TableIngest {
       let found = cursor.peek
       if found.kind != .null { hasValue.insert(index) }
       let column = columns[index]
-      guard column.stored != nil || isDeclared, let writer = column.writer else {
+      guard let type = column.writer?.fullType ?? column.stored?.field.type,
+        column.stored != nil || isDeclared
+      else {
         cursor.skip()
         continue
       }
-      let type = writer.fullType
-      let trial = column.trial ?? ArrayBuilder(DataType.list(type).layout).children[0]
-      column.trial = trial
-      trial.removeAll()
-      let fits = try appender.append(&cursor, type: type, to: trial)
-      if !fits {
+      let value = cursor
+      if try fits(&cursor, type) { continue }
+      cursor = value
+      let summary = KindSummary(for: format)
+      summary.observe(row)
+      guard let type = try refined(column, by: summary), try fits(&cursor, type) else {
         return Misfit(
           column: column.name, message: Mismatch.message(wanted: type, found: found), offset: found.offset)
       }
@@ -189,6 +191,21 @@ package final class TableIngest {
       return Misfit(column: column.name, message: "a value is required", offset: 0)
     }
     return nil
+  }
+
+  private func fits(_ cursor: inout EventCursor, _ type: DataType) throws(DSVError) -> Bool {
+    let trial = trials[type] ?? ArrayBuilder(DataType.list(type).layout).children[0]
+    trials[type] = trial
+    trial.removeAll()
+    return try appender.append(&cursor, type: type, to: trial)
+  }
+
+  /// The type that a stored column takes so that it holds what was observed as well, if that only settles what no
+  /// value has decided yet; `nil` if it would widen it.
+  private func refined(_ column: Column, by summary: KindSummary) throws(DSVError) -> DataType? {
+    guard let stored = column.stored?.field else { return nil }
+    let type = summary.fields(widening: [stored]).first?.type
+    return type.flatMap { stored.type.isRefined(by: $0) ? $0 : nil }
   }
 
   /// Where a key's column is; a new one where new ones are taken, else `nil`.
@@ -231,10 +248,13 @@ package final class TableIngest {
   /// Asked once, after the last row.
   package func needsSecondReading() throws(DSVError) -> Bool {
     let types = finalTypes
-    for column in columns where column.writer.map({ $0.fullType != types[column.name] }) ?? false {
-      guard !typesAreFixed || column.stored == nil else {
-        throw DSVError(
-          .badInput, "column \(column.name): the new rows do not fit \(column.writer?.fullType ?? .null)")
+    for column in columns {
+      let type = types[column.name] ?? .json
+      if column.writer?.fullType == type { continue }
+      let isRefined = column.stored.map { $0.field.type.isRefined(by: type) } ?? !isDeclared
+      guard isRefined || !typesAreFixed else {
+        let old = column.stored?.field.type ?? type
+        throw DSVError(.badInput, "column \(column.name): the new rows do not fit \(old); see --widen")
       }
       column.writer = nil
     }
@@ -314,6 +334,19 @@ package final class TableIngest {
 }
 
 extension DataType {
+  /// Whether `type` is this type but for places of which no value has told the type: nulls, elements of empty lists,
+  /// and fields that a struct did not have.
+  fileprivate func isRefined(by type: DataType) -> Bool {
+    switch (self, type) {
+    case (.null, _): return true
+    case (.list(let old), .list(let new)): return old.isRefined(by: new)
+    case (.struct(let old), .struct(let new)):
+      let types = Dictionary(new.map { ($0.name, $0.type) }) { first, _ in first }
+      return old.allSatisfy { field in types[field.name].map { field.type.isRefined(by: $0) } ?? false }
+    default: return self == type
+    }
+  }
+
   /// The type that the value that comes next has by itself.
   init(provisionalFor cursor: EventCursor, openType: DataType) {
     var cursor = cursor

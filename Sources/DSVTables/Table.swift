@@ -1,7 +1,7 @@
 package import DSVColumns
 package import DSVFormat
 
-/// Why rows of a table are not live: one entry for each rule of each stage that dropped any.
+/// Why rows of a table are not live: one entry for each rule of each stage that dropped some.
 package struct DropReason: Hashable, Sendable {
   /// The stage, and what it ran with: `quality`, `upsert`.
   package var stage: String
@@ -47,6 +47,15 @@ package struct Table: Equatable, Sendable {
   package static let defaultName = "data"
 
   package var schema: [Field] { fields.map(\.field) }
+
+  /// Puts a field in the place of the one of its name, or after all others.
+  package mutating func put(_ field: TableField) {
+    if let index = fields.firstIndex(where: { $0.name == field.name }) {
+      fields[index] = field
+    } else {
+      fields.append(field)
+    }
+  }
 
   /// Every column of the table, the selection's among them.
   package var columns: [ColumnRoot] { fields.flatMap(\.columns) + (selection.map { [$0] } ?? []) }

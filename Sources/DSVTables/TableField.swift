@@ -106,7 +106,9 @@ extension TableField {
       absence = .mixed(root)
     case let other: throw reader.unsupported("an absence of kind \(other)")
     }
-    guard absence == .null || values.nullCount > 0 else { throw reader.corrupt("an absence where nothing is absent") }
+    guard absence == .null || values.nullCount > 0 else {
+      throw reader.corrupt("an absence where nothing is absent")
+    }
     guard values.rowCount == rowCount else {
       throw reader.corrupt("field \(name) has \(values.rowCount) rows, its table \(rowCount)")
     }
@@ -126,7 +128,9 @@ extension TableField {
     var last: String?
     for _ in 0..<(try reader.readCount(unitByteCount: 2)) {
       let key = try reader.readString()
-      if let last, !last.utf8.lexicographicallyPrecedes(key.utf8) { throw reader.corrupt("metadata out of order") }
+      if let last, !last.utf8.lexicographicallyPrecedes(key.utf8) {
+        throw reader.corrupt("metadata out of order")
+      }
       metadata[key] = try reader.readString()
       last = key
     }

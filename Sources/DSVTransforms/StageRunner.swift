@@ -47,7 +47,11 @@ package struct StageRunner {
     let jobs = IdlePool { StageJob(stage, table, fields, workerReader) }
     var toSubmit = try Self.ranges(fields, rowCount: table.rowCount, reader: reader)[...]
     var waiting: [(rows: Range<Int>, output: Pending<StageOutput>)] = []
-    var verdicts: [(row: Int, reason: Int)] = []
+    var result = table
+    // All of the stage's reasons get codes, whether or not they drop a row: so the rows can be written as they come.
+    let codes = try stage.reasons.map { (reason) throws(DSVError) in try result.code(for: reason) }
+    let selection = SelectionWriter(table, sink: sink, reader: reader)
+    var counts = [Int](repeating: 0, count: codes.count)
     while true {
       while waiting.count < max(1, sink.pool.threadCount * 3), let rows = toSubmit.popFirst() {
         let output = sink.pool.submit { () throws(DSVError) in
@@ -59,36 +63,26 @@ package struct StageRunner {
       let (rows, pending) = waiting.removeFirst()
       let output = try pending.value()
       for (index, row) in rows.enumerated() {
-        if output.verdicts[index] >= 0 { verdicts.append((row, output.verdicts[index])) }
+        let verdict = output.verdicts[index]
+        if verdict >= 0 { counts[verdict] += 1 }
+        try selection.append(verdict >= 0 ? codes[verdict] : nil)
         try writer?.append(output, index, row: row)
       }
       try progress(rows.upperBound, table.rowCount)
     }
-    return try finish(stage, table, verdicts, writer)
+    if counts.contains(where: { $0 > 0 }) {
+      try selection.finish(&result)
+    } else {
+      result.reasons = table.reasons
+    }
+    if let field = try writer?.finish() { result.put(field) }
+    return StageResult(table: result, dropped: Self.byRule(stage.reasons, counts))
   }
 
-  private func finish(
-    _ stage: any Stage, _ table: Table, _ verdicts: [(row: Int, reason: Int)], _ writer: SignalWriter?
-  ) throws(DSVError) -> StageResult {
-    var result = table
-    if let field = try writer?.finish() {
-      if let index = result.fields.firstIndex(where: { $0.name == field.name }) {
-        result.fields[index] = field
-      } else {
-        result.fields.append(field)
-      }
-    }
-    let reasons = stage.reasons
-    var dropped: [String: Int] = [:]
-    // Reasons are added in the order of the rules, so that equal choices give equal selections.
-    var codes: [Int: UInt16] = [:]
-    for reason in Set(verdicts.map(\.reason)).sorted() { codes[reason] = try result.code(for: reasons[reason]) }
-    for verdict in verdicts { dropped[reasons[verdict.reason].rule, default: 0] += 1 }
-    if !verdicts.isEmpty {
-      let change = SelectionChange(verdicts.map { ($0.row, codes[$0.reason, default: 0]) })
-      try change.apply(to: &result, sink: sink, reader: reader)
-    }
-    return StageResult(table: result, dropped: dropped)
+  private static func byRule(_ reasons: [DropReason], _ counts: [Int]) -> [String: Int] {
+    var result: [String: Int] = [:]
+    for (reason, count) in zip(reasons, counts) where count > 0 { result[reason.rule, default: 0] += count }
+    return result
   }
 
   /// Runs of rows that lie in the same chunks of the largest column that is read, of about `batchByteCount` bytes.

@@ -19,13 +19,16 @@ struct LeafField {
   let path: String
   /// Without children.
   let field: TableField
+  /// Whether it is a signal, or inside one.
+  let isSignal: Bool
 
-  static func all(_ fields: [TableField], prefix: String = "") -> [LeafField] {
+  static func all(_ fields: [TableField], prefix: String = "", isSignal: Bool = false) -> [LeafField] {
     fields.flatMap { field in
       var own = field
       own.children = []
-      return [LeafField(path: prefix + field.name, field: own)]
-        + all(field.children, prefix: prefix + field.name + ".")
+      let isSignal = isSignal || field.isSignal
+      return [LeafField(path: prefix + field.name, field: own, isSignal: isSignal)]
+        + all(field.children, prefix: prefix + field.name + ".", isSignal: isSignal)
     }
   }
 }

@@ -6,9 +6,9 @@ package import DSVTables
 public struct DiffCounts: Hashable, Sendable {
   public var added = 0
   public var removed = 0
-  /// Rows of the same key with other values. Always 0 for a table without a key.
+  /// Rows of the same key with other values. In a table without a key: rows whose signals alone differ.
   public var changed = 0
-  /// Rows that are equal but stand elsewhere among the others.
+  /// Rows that both versions have, changed or not, but that stand elsewhere among the others.
   public var moved = 0
   /// Cells that differ in changed rows.
   public var cells = 0
@@ -27,16 +27,19 @@ package enum RowChange {
   case changed(rowA: Int, rowB: Int, columns: [Int])
 }
 
+/// Writes a loaded cell so that values that are equal whatever their type have equal text.
+package typealias CellText = (FieldCursor, Int) throws(DSVError) -> [UInt8]
+
 /// Compares the live rows of two versions of a table.
 ///
 /// Rows are aligned on a *spine*, the key column or else the column with the most distinct bytes, by walking its two
 /// trees and skipping what they share. Other columns are verified against that alignment the same way, and only what
-/// is not shared is decoded. What is left over is matched by key, or without a key by content.
+/// is not shared is decoded. What is left over is matched by key, or without a key by content, signals apart.
 ///
 /// The memory it takes follows the number of rows in the chunks that differ: about 100 bytes for each.
 package final class TableDiff {
   package private(set) var counts = DiffCounts()
-  /// The dotted names of the columns that both versions have with the same type.
+  /// The dotted names of the columns that both versions have, but for structs that became something else.
   package let columns: [String]
   package let a: Table
   package let b: Table
@@ -47,7 +50,9 @@ package final class TableDiff {
   private let cellsB: [FieldCursor]
   private let cursorA: TableCursor
   private let cursorB: TableCursor
-  private let hasKey: Bool
+  /// Whether each column has the same type in both.
+  private let isAlike: [Bool]
+  private let text: CellText
   /// Indexes of the columns that make a row the row that it is.
   private var identity: [Int] = []
   private var moved = MovedRows()
@@ -57,16 +62,24 @@ package final class TableDiff {
   /// Of `looseA`, those that the spine had aligned, in order.
   private var alignedLoose: [Int] = []
 
+  /// - Parameters:
+  ///   - text: writes a cell as text, for columns whose type has changed.
+  ///   - visit: gets each row that differs.
   package init(
-    _ a: Table, _ b: Table, reader: ObjectReader, visit: @escaping (RowChange) throws(DSVError) -> Void
+    _ a: Table, _ b: Table, reader: ObjectReader, text: @escaping CellText,
+    visit: @escaping (RowChange) throws(DSVError) -> Void
   ) {
-    (self.a, self.b, self.reader, self.visit) = (a, b, reader, visit)
+    (self.a, self.b, self.reader, self.text, self.visit) = (a, b, reader, text, visit)
     let (leavesA, leavesB) = (LeafField.all(a.fields), LeafField.all(b.fields))
     let inB = Dictionary(leavesB.map { ($0.path, $0.field) }) { first, _ in first }
     let common = leavesA.compactMap { leaf -> (LeafField, TableField)? in
-      guard let other = inB[leaf.path], other.type == leaf.field.type else { return nil }
-      return (leaf, other)
+      guard let other = inB[leaf.path] else { return nil }
+      // A struct's values are its fields'.
+      let isComparable =
+        other.type == leaf.field.type || leaf.field.type != .struct([]) && other.type != .struct([])
+      return isComparable ? (leaf, other) : nil
     }
+    isAlike = common.map { $0.0.field.type == $0.1.type }
     let columns = common.map(\.0.path)
     self.columns = columns
     cellsA = common.map { FieldCursor($0.0.field, reader: reader, readAhead: 1) }
@@ -74,8 +87,8 @@ package final class TableDiff {
     cursorA = TableCursor(a, fields: [], reader: reader, readAhead: 1)
     cursorB = TableCursor(b, fields: [], reader: reader, readAhead: 1)
     let keyIndexes = a.key.compactMap { columns.firstIndex(of: $0) }
-    hasKey = !a.key.isEmpty && a.key == b.key && keyIndexes.count == a.key.count
-    identity = hasKey ? keyIndexes : Array(columns.indices)
+    let hasKey = !a.key.isEmpty && a.key == b.key && keyIndexes.count == a.key.count
+    identity = hasKey ? keyIndexes : columns.indices.filter { !common[$0].0.isSignal }
     counts.schema = SchemaChange.between(a.schema, b.schema)
   }
 
@@ -106,7 +119,7 @@ package final class TableDiff {
   }
 
   private func spineColumn() -> Int? {
-    identity.max { size($0) < size($1) }
+    identity.filter { isAlike[$0] }.max { size($0) < size($1) }
   }
 
   private func size(_ column: Int) -> Int {
@@ -147,8 +160,8 @@ extension TableDiff {
   private func hasAbsence(_ index: Int) -> Bool { cellsA[index].field.absence != cellsB[index].field.absence }
 
   private func dirtyRuns(_ index: Int, _ runs: [AlignedRun]) throws(DSVError) -> [AlignedRun] {
-    // Where empty slots may mean something else, equal chunks are not equal cells.
-    if hasAbsence(index) { return runs }
+    // Where types differ, or empty slots may mean something else, equal chunks are not equal cells.
+    if !isAlike[index] || hasAbsence(index) { return runs }
     if case .mixed = cellsA[index].field.absence { return runs }
     return try ColumnAlignment(cellsA[index].field.values, cellsB[index].field.values, reader: reader)
       .unverified(under: runs)
@@ -191,16 +204,22 @@ extension TableDiff {
     var differing: [Int] = []
     for index in columns.indices where !dirty[index].isEmpty {
       _ = try (cellsA[index].load(at: rowA), cellsB[index].load(at: rowB))
-      if try !cellsAreEqual(cellsA[index], rowA, cellsB[index], rowB) { differing.append(index) }
+      if try !areEqual(index, rowA, rowB) { differing.append(index) }
     }
     if differing.isEmpty { return }
-    if !hasKey || differing.contains(where: identity.contains) {
+    if differing.contains(where: identity.contains) {
       looseA.append(rowA)
       looseB.append(rowB)
       alignedLoose.append(rowA)
       return
     }
     try report(rowA, rowB, differing)
+  }
+
+  private func areEqual(_ index: Int, _ rowA: Int, _ rowB: Int) throws(DSVError) -> Bool {
+    let (cellA, cellB) = (cellsA[index], cellsB[index])
+    if isAlike[index] { return try cellsAreEqual(cellA, rowA, cellB, rowB) }
+    return try text(cellA, rowA) == text(cellB, rowB)
   }
 
   private func report(_ rowA: Int, _ rowB: Int, _ differing: [Int]) throws(DSVError) {
@@ -217,7 +236,11 @@ extension TableDiff {
     var hash = CellHash()
     for index in identity {
       _ = try cells[index].load(at: row)
-      try hash.add(cells[index], row)
+      if isAlike[index] {
+        try hash.add(cells[index], row)
+      } else {
+        try text(cells[index], row).withUnsafeBytes { hash.add($0) }
+      }
     }
     return hash
   }
@@ -256,8 +279,7 @@ extension TableDiff {
         runs.append(AlignedRun(startA: pair.rowA, startB: pair.rowB, count: 1))
       }
     }
-    // Without a key matched rows are equal in all that identifies them, which is everything.
-    if hasKey { try compare(runs, spine: nil) }
+    try compare(runs, spine: nil)
     for run in runs { moved.add(startA: run.startA, startB: run.startB, weight: run.count) }
   }
 

@@ -127,7 +127,7 @@ final class SmallDisk {
         // What it says goes to a file, too: at 0 it cannot even say so.
         #expect(
           end.code == 1
-            && (kilobytes == 0 || end.errors.contains("grow so large") || end.errors.contains("failed")),
+            && (kilobytes == 0 || end.errors.contains("be so long") || end.errors.contains("failed")),
           "\(context): \(end)")
         let repository = try Repository.test(at: scratch.repository)
         #expect(try Picture(repository) == old, context)

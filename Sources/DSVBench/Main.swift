@@ -1,0 +1,61 @@
+import DSVFormat
+import DSVSystem
+import Glibc
+
+/// Measures dsv: `DSVBench --smoke | --full [--corpus FILE] [--only NAME]`.
+@main
+enum Main {
+  static let benchmarks = FormatBenchmarks.all + RepositoryBenchmarks.all
+
+  static let usage = """
+    usage: DSVBench --smoke | --full [--corpus FILE] [--only NAME] [--folder FOLDER]
+
+      --smoke    each benchmark once, as small as can be
+      --full     real sizes, the best of at least three runs
+      --corpus   documents as JSONL with a string 'text', instead of generated ones
+      --only     benchmarks whose name contains NAME
+      --folder   where repositories are made for the time being (TMPDIR or /tmp)
+
+    One line each: name, size, bytes, best time, rate, checksum of the result.
+    Benchmarks:
+    """
+
+  static func main() {
+    do {
+      try run(Array(CommandLine.arguments.dropFirst()))
+    } catch {
+      Report.note("DSVBench: \(error)")
+      exit(1)
+    }
+  }
+
+  private static func run(_ arguments: [String]) throws {
+    var size: Benchmark.Size?
+    var (corpus, only): (String?, String?) = (nil, nil)
+    var folder = Machine.environment("TMPDIR") ?? "/tmp"
+    var rest = arguments[...]
+    while let argument = rest.popFirst() {
+      switch argument {
+      case "--smoke": size = .smoke
+      case "--full": size = .full
+      case "--corpus": corpus = rest.popFirst()
+      case "--only": only = rest.popFirst()
+      case "--folder": folder = rest.popFirst() ?? folder
+      default: return explain(argument == "--help" ? 0 : 2)
+      }
+    }
+    guard let size else { return explain(2) }
+    let chosen = benchmarks.filter { benchmark in only.map { benchmark.name.contains($0) } ?? true }
+    guard !chosen.isEmpty else { return explain(2) }
+    for benchmark in chosen {
+      print(try Measurement(benchmark, size, corpus: corpus, under: folder).line)
+      fflush(nil)
+    }
+  }
+
+  private static func explain(_ status: Int32) {
+    print(usage)
+    for benchmark in benchmarks { print("  \(benchmark.name)") }
+    exit(status)
+  }
+}
