@@ -23,7 +23,7 @@ extension DSVError {
     return switch code {
     case ENOENT, ENOTDIR: DSVError(.notFound, "\(path): there is no such file or folder", cause: cause)
     case ENOSPC, EDQUOT: DSVError(.full, "\(path): the disk is full", cause: cause)
-    case EFBIG: DSVError(.full, "\(path): no file may grow so large here", cause: cause)
+    case EFBIG: DSVError(.full, "\(path): no file may be so long here", cause: cause)
     case EWOULDBLOCK: DSVError(.busy, "\(path): another process holds it", cause: cause)
     case EEXIST, ENOTEMPTY: DSVError(.conflict, "\(path): it is there already", cause: cause)
     default: DSVError(.io, "\(path): \(call) failed", cause: cause)

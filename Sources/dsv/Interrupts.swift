@@ -19,7 +19,7 @@ enum Interrupts {
     signal(SIGALRM) { _ in _exit(130) }
     // A reader that went away is an error of a write, not the end of the process.
     signal(SIGPIPE, SIG_IGN)
-    // So is a file that may not grow (ulimit -f).
+    // So is a limit on the length of files.
     signal(SIGXFSZ, SIG_IGN)
   }
 

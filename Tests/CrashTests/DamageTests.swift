@@ -93,7 +93,7 @@ import Testing
     let total = paths.reduce(0) { $0 + (files[$1]?.count ?? 0) }
     return paths.flatMap { path in
       let byteCount = files[path]?.count ?? 1
-      return (0..<100 + 1400 * byteCount / total).map { (number) -> Damage in
+      return (0..<100 + 1500 * byteCount / total).map { (number) -> Damage in
         let bit: UInt8 = 1 << UInt8.random(in: 0..<8, using: &random)
         let mask = number % 4 == 0 ? UInt8.random(in: 1 ... .max, using: &random) : bit
         return .flip(path, offset: Int.random(in: 0..<byteCount, using: &random), mask: mask)

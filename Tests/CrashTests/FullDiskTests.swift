@@ -28,6 +28,8 @@ final class SmallDisk {
   func fill(leaving byteCount: Int) throws {
     try empty()
     let rest = freeByteCount - byteCount
+    // More would be the disk of the machine, were this one not mounted any more.
+    try #require(rest < 64 << 20)
     if rest > 0 { try File(filler, .create).write([UInt8](repeating: 1, count: rest), at: 0) }
   }
 
@@ -61,7 +63,7 @@ final class SmallDisk {
     return end.output
   }
 
-  static let levels = (0..<18).map { $0 * 4096 } + [200_000, 2_200_000]
+  static let levels = (0..<16).map { $0 * 4096 } + [200_000, 2_200_000]
 
   @Test(
     "on a full disk a command fails and changes nothing, and goes on once there is room",
@@ -78,6 +80,8 @@ final class SmallDisk {
     let command =
       (operation == "transform"
         ? ["transform", "--filter", "quality"] : ["commit", more, "--append", "-m", "more"]) + place
+    // Unmounted with the last use of it, if it were not for this.
+    defer { withExtendedLifetime(disk) {} }
     var (failedCount, doneCount) = (0, 0)
     for free in Self.levels {
       let context: Comment = "with \(free) bytes free"
@@ -127,7 +131,7 @@ final class SmallDisk {
         // What it says goes to a file, too: at 0 it cannot even say so.
         #expect(
           end.code == 1
-            && (kilobytes == 0 || end.errors.contains("grow so large") || end.errors.contains("failed")),
+            && (kilobytes == 0 || end.errors.contains("be so long") || end.errors.contains("failed")),
           "\(context): \(end)")
         let repository = try Repository.test(at: scratch.repository)
         #expect(try Picture(repository) == old, context)
