@@ -71,7 +71,11 @@ final class SmallDisk {
   func fullDisk(operation: String) throws {
     let scratch = try Scratch()
     let template = try Self.makeTemplate()
-    guard let disk = try SmallDisk(scratch, byteCount: 12 << 20) else { return }
+    guard let disk = try SmallDisk(scratch, byteCount: 12 << 20) else {
+      // Others than root have the test of a limit on files instead.
+      if Machine.environment("CI") != nil { Issue.record("a tmpfs cannot be mounted: run the tests as root") }
+      return
+    }
     let repository = "\(disk.path)/repository"
     let place = ["-C", repository, "--quiet"]
     let more = try scratch.file(

@@ -89,7 +89,7 @@ import Testing
   func flips(seed: UInt64) throws {
     let sample = try Self.sample.get()
     var generator = SeededGenerator(seed: seed)
-    let count = Machine.environment("DSV_TEST_FLIPS").flatMap { Int($0) } ?? 260
+    let count = Machine.environment("DSV_TEST_FLIPS").flatMap { Int($0) } ?? 60
     let folder = try TemporaryFolder(inMemory: true)
     let paths = sample.files.keys.sorted().filter { sample.files[$0] != [] }
     let packs = paths.filter { $0.hasPrefix("packs/") }
