@@ -96,10 +96,11 @@ let package = Package(
     tests(
       "DSVTests",
       [
-        "DSV", "DSVColumns", "DSVFormat", "DSVRecords", "DSVSystem", "DSVTables", "DSVTesting", "DSVVersions",
+        "DSV", "DSVColumns", "DSVFormat", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables", "DSVTesting",
+        "DSVVersions",
       ]),
     // Those two run the command itself.
-    tests("CommandTests", ["DSV", "DSVFormat", "DSVSystem", "DSVTesting", "dsv"]),
+    tests("CommandTests", ["DSVSystem", "DSVTesting", "dsv"]),
     tests(
       "CrashTests",
       ["DSV", "DSVFormat", "DSVStore", "DSVSystem", "DSVTables", "DSVTransforms", "DSVVersions", "dsv"]),
