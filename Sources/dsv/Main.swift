@@ -45,7 +45,8 @@ enum Main {
       try command.run()
     } catch let error as DSVError {
       Terminal.report(error)
-      exit(exitCode(error))
+      // Other threads may be at work still, and `exit` would take from under them what they use.
+      _exit(exitCode(error))
     } catch let code as ExitCode {
       exit(code.rawValue)
     } catch {

@@ -7,9 +7,12 @@ import Testing
 /// A small file system of the test's own; gone with it.
 final class SmallDisk {
   let path: String
+  /// Lives longer than the disk: a folder that something is mounted on cannot be removed.
+  private let scratch: Scratch
 
   /// - Returns: `nil` where this may not be made.
   init?(_ scratch: Scratch, byteCount: Int) throws {
+    self.scratch = scratch
     path = "\(scratch.path)/disk"
     try FileSystem.makeFolder(path)
     guard mount("dsv-test", path, "tmpfs", 0, "size=\(byteCount)") == 0 else { return nil }
