@@ -5,8 +5,8 @@ import DSVVersions
 
 /// Makes sure that a table's key names each live row once, and finds the rows that new ones replace.
 ///
-/// Works on 64-bit hashes of the keys, a part of them at a time, and compares the keys themselves where hashes meet:
-/// at most 128 MB for any number of rows.
+/// Works on 128-bit hashes of the keys, a part of them at a time, and compares the keys themselves where hashes meet:
+/// at most some 130 MB for any number of rows. Reads the key's columns of all rows.
 struct KeyCheck {
   /// How many hashes are held at once.
   static let partCountMax = 2 << 20
@@ -49,7 +49,7 @@ struct KeyCheck {
     var unchanged: Set<Int> = []
     let (old, new) = (contentCursors(), contentCursors())
     for part in 0..<partCount {
-      var rows: [UInt64: Int] = [:]
+      var rows: [CellHash: Int] = [:]
       rows.reserveCapacity(min(table.rowCount - firstNew, Self.partCountMax))
       try forEachKey(firstNew..<table.rowCount, part, partCount) { (row, hash) throws(DSVError) in
         if let other = rows.updateValue(row, forKey: hash), try isEqual(row, other) {
@@ -96,13 +96,13 @@ struct KeyCheck {
   }
 
   private func forEachKey(
-    _ rows: Range<Int>, _ part: Int, _ partCount: Int, _ body: (Int, UInt64) throws(DSVError) -> Void
+    _ rows: Range<Int>, _ part: Int, _ partCount: Int, _ body: (Int, CellHash) throws(DSVError) -> Void
   ) throws(DSVError) {
     let cursor = TableCursor(table, fields: fields, reader: reader)
     try cursor.forEachLiveRow(in: rows) { (row) throws(DSVError) in
       var hash = CellHash()
       for field in cursor.fields { try hash.add(field, row) }
-      if hash.low % UInt64(partCount) == UInt64(part) { try body(row, hash.low) }
+      if hash.low % UInt64(partCount) == UInt64(part) { try body(row, hash) }
     }
   }
 
