@@ -139,13 +139,17 @@ package final class TableIngest {
     cursor = value
     let found = cursor.peek
     cursor.skip()
-    if typesAreFixed, column.stored != nil || isDeclared, try refined(column, by: summary) == nil {
+    // A type that only seems to fit by kind, as a date does a text that is none, does not become another one.
+    let refinedType = try refined(column, by: summary)
+    if typesAreFixed, column.stored != nil || isDeclared, refinedType == nil || refinedType == writer.fullType
+    {
       return Misfit(
         column: column.name, message: Mismatch.message(wanted: writer.fullType, found: found),
         offset: found.offset)
     }
     guard !isSecondReading else {
-      throw DSVError(.badInput, "column \(column.name): the rows were not the same when they were read again")
+      throw DSVError(
+        .badInput, "column \(column.name): \(Mismatch.message(wanted: writer.fullType, found: found))")
     }
     column.writer = nil
     return nil

@@ -81,6 +81,14 @@ package struct QualityStage: Stage {
     if let field = fields.first(where: { $0.name == target }), !field.isSignal {
       throw DSVError(.badInput, "column '\(target)' holds data; give the signals another name with 'as'")
     }
+    guard let type = fields.first(where: { $0.name == column })?.type, type != .utf8, type != .null else {
+      return
+    }
+    let advice =
+      type == .json
+      ? "some of its rows are not text; see the note that its commit gave"
+      : "name a column of text with --column"
+    throw DSVError(.badInput, "column '\(column)' is \(type), and quality is measured of text: \(advice)")
   }
 
   package func makeWorker() -> any StageWorker { QualityWorker(profile) }

@@ -3,6 +3,7 @@ public import DSV
 import DSVFormat
 package import DSVRecords
 import DSVSystem
+import DSVTables
 
 struct Init: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -89,16 +90,27 @@ struct CommitFiles: ParsableCommand {
     let result = try repository.commit(
       files, CommitMessage(message, author: author), options, progress: global.progress)
     ProgressBar.clear()
-    tell(result, repository)
+    try tell(result, repository)
   }
 
-  private func tell(_ result: CommitResult, _ repository: Repository) {
+  /// Columns of several kinds are easily taken for text, and it is one row that makes them so.
+  private func noteMixed(_ result: CommitResult, _ repository: Repository) throws {
+    let fields = try repository.table(table, of: result.commit).fields
+    let mixed = fields.filter { $0.type == .json }.map { TerminalText.escaped($0.name) }
+    guard result.isNew, !mixed.isEmpty else { return }
+    Terminal.note(
+      "kept as JSON, since no one type holds all values (a condition sees their JSON text): "
+        + mixed.prefix(8).joined(separator: ", ") + (mixed.count > 8 ? ", …" : ""))
+  }
+
+  private func tell(_ result: CommitResult, _ repository: Repository) throws {
     if global.json {
       var members = repository.members(of: result)
       if badRows == .quarantine { members.append(("quarantined", .int(result.quarantinedCount))) }
       return Terminal.print(JSON.object(members).text)
     }
     CommitText.tell(result)
+    try noteMixed(result, repository)
     if result.quarantinedCount > 0 {
       Terminal.note(
         "\(Terminal.count(result.quarantinedCount)) rows were put aside; see 'dsv head --table \(table).quarantine'"
