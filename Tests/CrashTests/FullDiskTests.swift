@@ -83,7 +83,7 @@ final class SmallDisk {
     let place = ["-C", repository, "--quiet"]
     let more = try scratch.file(
       "more.jsonl",
-      Rows.noise(200, byteCount: operation == "spill" ? 1_500_000 : 100_000, seed: 9))
+      Rows.noise(200, byteCount: operation == "spill" ? 1_500_000 : 300_000, seed: 9))
     let command =
       (operation == "transform"
         ? ["transform", "--filter", "quality"] : ["commit", more, "--append", "-m", "more"]) + place
