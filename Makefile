@@ -13,6 +13,8 @@ DESTDIR ?=
 PACKAGES := liblmdb-dev libzstd-dev libssl-dev libxxhash-dev libsimdjson-dev pkg-config
 SOURCES := Sources Tests Package.swift
 BUILD := swift build -j $(JOBS)
+# With Swift's libraries in the binary: it starts in half the time, and runs where there is no toolchain.
+RELEASE := $(BUILD) -c release --static-swift-stdlib
 DSV := .build/release/dsv
 
 .PHONY: help setup build run test lint format bench bench-smoke bench-peers man completions install clean
@@ -32,7 +34,7 @@ setup: ## install the Debian packages that are missing
 	"$${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}"
 
 build: setup ## build the command, optimized
-	$(BUILD) -c release --product dsv
+	$(RELEASE) --product dsv
 
 run: build ## show dsv at work on fixtures/sample
 	@fixtures/sample/tour.sh $(DSV)
@@ -47,11 +49,11 @@ format: ## put the format right
 	swift format format -i -r $(SOURCES)
 
 bench: setup ## measure at full size; ARGS="--only NAME --corpus FILE" narrows it
-	$(BUILD) -c release --product DSVBench
+	$(RELEASE) --product DSVBench
 	.build/release/DSVBench --full $(ARGS)
 
 bench-smoke: setup ## run each benchmark once, small
-	$(BUILD) -c release --product DSVBench
+	$(RELEASE) --product DSVBench
 	.build/release/DSVBench --smoke $(ARGS)
 
 bench-peers: build ## compare with other systems; ARGS="--corpus FILE.jsonl" names the rows

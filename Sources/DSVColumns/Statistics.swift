@@ -65,20 +65,34 @@ package enum BoundsOrder: Sendable {
   /// The bounds of an array's values that are not null; `nil` if there are none.
   func bounds(of array: ArrayView) -> Bounds? {
     switch (self, array.layout) {
-    case (.signed, .fixed(1)): Self.bounds(array, Int8.self)
-    case (.signed, .fixed(2)): Self.bounds(array, Int16.self)
-    case (.signed, .fixed(4)): Self.bounds(array, Int32.self)
-    case (.signed, .fixed(8)): Self.bounds(array, Int64.self)
-    case (.unsigned, .fixed(1)): Self.bounds(array, UInt8.self)
-    case (.unsigned, .fixed(2)): Self.bounds(array, UInt16.self)
-    case (.unsigned, .fixed(4)): Self.bounds(array, UInt32.self)
-    case (.unsigned, .fixed(8)): Self.bounds(array, UInt64.self)
+    case (.signed, .fixed(1)): Self.integerBounds(array, Int8.self)
+    case (.signed, .fixed(2)): Self.integerBounds(array, Int16.self)
+    case (.signed, .fixed(4)): Self.integerBounds(array, Int32.self)
+    case (.signed, .fixed(8)): Self.integerBounds(array, Int64.self)
+    case (.unsigned, .fixed(1)): Self.integerBounds(array, UInt8.self)
+    case (.unsigned, .fixed(2)): Self.integerBounds(array, UInt16.self)
+    case (.unsigned, .fixed(4)): Self.integerBounds(array, UInt32.self)
+    case (.unsigned, .fixed(8)): Self.integerBounds(array, UInt64.self)
     case (.float, .fixed(4)): Self.bounds(array, Float.self)
     case (.float, .fixed(8)): Self.bounds(array, Double.self)
     case (.unsigned, .bool): Self.boolBounds(array)
     case (.bytes, .bytes): Self.byteBounds(array)
     default: nil
     }
+  }
+
+  private static func integerBounds<T: FixedWidthInteger & BitwiseCopyable>(
+    _ array: ArrayView, _: T.Type
+  ) -> Bounds? {
+    guard array.validity == nil, array.count > 0 else { return bounds(array, T.self) }
+    // Without branches, so that many are compared at once.
+    var (low, high) = (T.max, T.min)
+    for index in 0..<array.count {
+      let value = array.fixed(index, as: T.self)
+      low = min(low, value)
+      high = max(high, value)
+    }
+    return Bounds(min: withUnsafeBytes(of: low, Array.init), max: withUnsafeBytes(of: high, Array.init))
   }
 
   private static func bounds<T: Comparable & BitwiseCopyable>(_ array: ArrayView, _: T.Type) -> Bounds? {

@@ -2,6 +2,7 @@ package import DSVFormat
 package import DSVRecords
 package import DSVStore
 import DSVSystem
+import Synchronization
 
 /// A file of rows that can be read more than once: a pipe is kept in a temporary file as it is read.
 package final class InputFile {
@@ -14,8 +15,8 @@ package final class InputFile {
   private let status: FileStatus
   private var spool: TemporaryFile?
   private let makeSpool: () throws(DSVError) -> TemporaryFile
-  /// How far the current reading has come.
-  package private(set) var offset = 0
+  /// How far the current reading has come: another thread reads a file that is no pipe.
+  private let position = Position()
 
   /// - Parameters:
   ///   - format: `nil` to go by the path's ending, `.csv` or anything else for JSONL.
@@ -33,32 +34,34 @@ package final class InputFile {
     byteCount = status.isRegular && path != "-" ? status.byteCount : nil
   }
 
-  /// Begins to read, from the first row.
+  /// How far the current reading has come, in bytes.
+  package var offset: Int { position.offset.load(ordering: .relaxed) }
+
+  /// Begins to read, from the first row. Nobody reads the rows of an earlier call any more.
   package func records() throws(DSVError) -> RecordReader {
-    offset = 0
-    if byteCount != nil {
-      return RecordReader(source: path, format: format) { [self] (buffer) throws(DSVError) in
-        let count = try file.read(into: buffer, at: offset)
-        offset += count
-        return count
-      }
-    }
-    if let spool {
-      return RecordReader(source: path, format: format) { [self] (buffer) throws(DSVError) in
-        let count = try spool.file.read(into: buffer, at: offset)
-        offset += count
-        return count
-      }
-    }
+    position.offset.store(0, ordering: .relaxed)
+    if byteCount != nil { return records(of: file) }
+    if let spool { return records(of: spool.file) }
     let spool = try makeSpool()
     self.spool = spool
-    return RecordReader(source: path, format: format) { [self] (buffer) throws(DSVError) in
+    let pull: ByteSource = { [self] (buffer) throws(DSVError) in
       let bytes = try file.readNext(upTo: min(buffer.count, 1 << 20))
       buffer.copyBytes(from: bytes)
       try spool.file.write(bytes, at: offset)
-      offset += bytes.count
+      position.offset.add(bytes.count, ordering: .relaxed)
       return bytes.count
     }
+    return RecordReader(source: path, format: format, pull: pull)
+  }
+
+  private func records(of file: File) -> RecordReader {
+    RecordReader(
+      source: path, format: format,
+      pullAhead: { [position] (buffer) throws(DSVError) in
+        let count = try file.read(into: buffer, at: position.offset.load(ordering: .relaxed))
+        position.offset.add(count, ordering: .relaxed)
+        return count
+      })
   }
 
   /// How much of a pipe lies in the temporary file.
@@ -77,4 +80,9 @@ package final class InputFile {
       throw DSVError(.badInput, "\(path): it was changed while it was read")
     }
   }
+}
+
+/// How far a file was read, for whoever watches.
+private final class Position: Sendable {
+  let offset = Atomic(0)
 }

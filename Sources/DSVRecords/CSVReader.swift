@@ -15,9 +15,9 @@ final class CSVReader {
   private var cells: CSVCells?
   private var line = 1
 
-  init(source: String, pull: @escaping ByteSource) {
+  init(source: String, _ window: consuming ByteWindow) {
     self.source = source
-    window = ByteWindow(pull)
+    self.window = window
   }
 
   func next() throws(DSVError) -> RecordReader.Item {

@@ -14,9 +14,9 @@ final class JSONLReader {
   /// The start of the last row that was too long.
   private var sample = ByteBuffer()
 
-  init(source: String, pull: @escaping ByteSource) {
+  init(source: String, _ window: consuming ByteWindow) {
     self.source = source
-    window = ByteWindow(pull)
+    self.window = window
   }
 
   func next() throws(DSVError) -> RecordReader.Item {

@@ -38,11 +38,23 @@ package final class RecordReader {
   ///   - source: the name that messages use.
   ///   - pull: gives the bytes in order, in pieces of any size.
   package init(source: String, format: RecordFormat, pull: @escaping ByteSource) {
-    lines =
-      switch format {
-      case .jsonl: .jsonl(JSONLReader(source: source, pull: pull))
-      case .csv: .csv(CSVReader(source: source, pull: pull))
-      }
+    lines = Self.lines(source, format, ByteWindow(pull))
+  }
+
+  /// As the other; another thread calls `pull`, before its bytes are needed.
+  package init(
+    source: String, format: RecordFormat,
+    pullAhead: @escaping @Sendable (UnsafeMutableRawBufferPointer) throws(DSVError) -> Int
+  ) {
+    lines = Self.lines(source, format, ByteWindow(ReadAhead(pullAhead)))
+  }
+
+  private static func lines(_ source: String, _ format: RecordFormat, _ window: consuming ByteWindow) -> Lines
+  {
+    switch format {
+    case .jsonl: .jsonl(JSONLReader(source: source, window))
+    case .csv: .csv(CSVReader(source: source, window))
+    }
   }
 
   /// The next row, bad row, or the end. The events of the row before it are no longer valid.
