@@ -44,20 +44,19 @@ package final class InputFile {
     if let spool { return records(of: spool.file) }
     let spool = try makeSpool()
     self.spool = spool
-    let pull: ByteSource = { [self] (buffer) throws(DSVError) in
+    return RecordReader(source: path, format: format) { [self] (buffer) throws(DSVError) in
       let bytes = try file.readNext(upTo: min(buffer.count, 1 << 20))
       buffer.copyBytes(from: bytes)
       try spool.file.write(bytes, at: offset)
       position.offset.add(bytes.count, ordering: .relaxed)
       return bytes.count
     }
-    return RecordReader(source: path, format: format, pull: pull)
   }
 
   private func records(of file: File) -> RecordReader {
-    RecordReader(
+    .readingAhead(
       source: path, format: format,
-      pullAhead: { [position] (buffer) throws(DSVError) in
+      pull: { [position] (buffer) throws(DSVError) in
         let count = try file.read(into: buffer, at: position.offset.load(ordering: .relaxed))
         position.offset.add(count, ordering: .relaxed)
         return count

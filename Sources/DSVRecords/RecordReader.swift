@@ -41,12 +41,14 @@ package final class RecordReader {
     lines = Self.lines(source, format, ByteWindow(pull))
   }
 
-  /// As the other; another thread calls `pull`, before its bytes are needed.
-  package init(
+  private init(_ lines: Lines) { self.lines = lines }
+
+  /// A reader for which another thread calls `pull`, before the bytes are needed.
+  package static func readingAhead(
     source: String, format: RecordFormat,
-    pullAhead: @escaping @Sendable (UnsafeMutableRawBufferPointer) throws(DSVError) -> Int
-  ) {
-    lines = Self.lines(source, format, ByteWindow(ReadAhead(pullAhead)))
+    pull: @escaping @Sendable (UnsafeMutableRawBufferPointer) throws(DSVError) -> Int
+  ) -> RecordReader {
+    RecordReader(lines(source, format, ByteWindow(ReadAhead(pull))))
   }
 
   private static func lines(_ source: String, _ format: RecordFormat, _ window: consuming ByteWindow) -> Lines

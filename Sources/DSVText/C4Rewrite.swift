@@ -31,7 +31,7 @@ struct C4Rewrite: ~Copyable {
     _ tokenizer: inout EnglishTokenizer
   ) {
     lines.removeAll(keepingAtMost: 1 << 18)
-    edited.removeAll(keepingAtMost: 1 << 22)
+    edited.removeAll(keepingAtMost: 1 << 19)
     refusal = nil
     sentenceCount = 0
     wordCount = 0

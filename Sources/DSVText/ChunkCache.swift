@@ -46,7 +46,7 @@ struct ChunkCache: ~Copyable {
     guard table.count > limit || tokens.count > 8 * limit || words.count > 2 * limit + 4096 else { return }
     table.removeAll()
     records.removeAll(keepingAtMost: 1 << 18)
-    tokens.removeAll(keepingAtMost: 1 << 21)
+    tokens.removeAll(keepingAtMost: 1 << 19)
     words.removeAll()
   }
 

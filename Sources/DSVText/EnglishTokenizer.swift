@@ -10,7 +10,7 @@ package struct EnglishTokenizer: ~Copyable {
   /// Prepares the exceptions, which takes some milliseconds.
   ///
   /// - Parameter remembering: How many distinct chunks of text it may know before it reads a text.
-  package init(remembering: Int = 1 << 17) { cache = ChunkCache(limit: remembering) }
+  package init(remembering: Int = 1 << 16) { cache = ChunkCache(limit: remembering) }
 
   /// Reads the tokens of `text` into `stream`, in place of what it held.
   ///

@@ -41,7 +41,7 @@ package struct QualityScorer: ~Copyable {
   /// Gopher's measures of words; also collects the words.
   private mutating func measureWords(_ result: inout QualityResult) {
     let traits = tokenizer.cache.words.traits.base
-    words.removeAll(keepingAtMost: 1 << 20)
+    words.removeAll(keepingAtMost: 1 << 18)
     words.reserve(stream.tokenBuffer.count)
     var (nonSymbol, length, alphabetic) = (0, 0, 0)
     var stopWords: UInt8 = 0

@@ -34,7 +34,7 @@ struct RepeatedNGrams: ~Copyable {
     } else {
       for extra in 0..<6 { measure(extras: extra..<extra + 1, words, traits, &lengths) }
     }
-    slots.removeAll(keepingAtMost: 1 << 22)
+    slots.removeAll(keepingAtMost: 1 << 19)
     return lengths
   }
 
@@ -78,11 +78,11 @@ struct RepeatedNGrams: ~Copyable {
     _ dense: borrowing ReusedBuffer<UInt8>
   ) {
     let size = tableSize(words.count) * 4
-    headCounts.removeAll(keepingAtMost: 1 << 22)
+    headCounts.removeAll(keepingAtMost: 1 << 19)
     headCounts.fill(size, with: 0)
-    headPlaces.removeAll(keepingAtMost: 1 << 20)
+    headPlaces.removeAll(keepingAtMost: 1 << 18)
     headPlaces.reserve(words.count)
-    starts.removeAll(keepingAtMost: 1 << 20)
+    starts.removeAll(keepingAtMost: 1 << 18)
     starts.reserve(words.count + 1)
     let raw = UnsafeRawPointer(dense.base)
     var start = 0

@@ -68,9 +68,9 @@ package struct TokenStream: ~Copyable {
   }
 
   mutating func removeAll() {
-    tokenBuffer.removeAll(keepingAtMost: 1 << 22)
-    dense.removeAll(keepingAtMost: 1 << 22)
-    lines.removeAll(keepingAtMost: 1 << 20)
+    tokenBuffer.removeAll(keepingAtMost: 1 << 19)
+    dense.removeAll(keepingAtMost: 1 << 19)
+    lines.removeAll(keepingAtMost: 1 << 18)
     lineCount = 0
     scalarCount = 0
     hashCount = 0

@@ -66,7 +66,7 @@ struct WordTable: ~Copyable {
 
   /// Forgets every word but the permanent ones, whose numbers and flags stay.
   mutating func removeAll() {
-    index.removeAll(slotCount: 1 << 14, keepingAtMost: 1 << 20)
+    index.removeAll(slotCount: 1 << 14, keepingAtMost: 1 << 18)
     for key in permanentKeys { _ = index.insert(key) }
     traits.truncate(to: permanentKeys.count)
   }
