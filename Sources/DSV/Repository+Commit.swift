@@ -73,19 +73,24 @@ extension Repository {
     let sink = ColumnSink(session, pool: pool)
     let objects = ObjectReader(session, cache: reader.cache, pool: pool)
     let tip = try head().commit
-    let old = try tip.map { (id) throws(DSVError) in try snapshot(id) }?.table(options.table)
-    let loader = TableLoader(options: options, old: old, sink: sink, reader: objects)
+    let before = try tip.map { (id) throws(DSVError) in try snapshot(id) }
+    let quarantine = Quarantine.name(of: options.table)
+    let loader = TableLoader(
+      options: options, old: before?.table(options.table), oldQuarantine: before?.table(quarantine),
+      sink: sink,
+      reader: objects)
     let loaded = try loader.load(files, progress)
     var result = try publish(
       session, to: .head, base: options.mode == .replace ? nil : .some(tip), message, bytesBefore: bytesBefore
     ) { (snapshot) throws(DSVError) in
-      var new = snapshot.replacing(loaded.table)
-      if let quarantine = loaded.quarantine { new = new.replacing(quarantine) }
-      return new
+      let new = snapshot.replacing(loaded.table)
+      // Rows of a content that was replaced are no more to be looked after.
+      if let gathered = loaded.quarantine { return new.replacing(gathered) }
+      return new.table(quarantine).map(Quarantine.holds) == true ? new.removing(quarantine) : new
     }
     // What pipes are kept in until then goes with them.
     for file in files { result.newByteCount -= try file.spooledByteCount }
-    result.quarantinedCount = loaded.quarantine?.rowCount ?? 0
+    result.quarantinedCount = loaded.quarantinedCount
     return result
   }
 }

@@ -72,6 +72,9 @@ extension Repository {
       let oldSnapshot = try old.map { (commit) throws(DSVError) in try versions.snapshot(commit.root) }
       let snapshot = try change(oldSnapshot ?? .empty)
       if let tip, let old, snapshot.id == old.root, parents == nil {
+        if case .branch = target, try publication.ref(ref) == nil {
+          try publication.move(RefMove(ref, expected: .anything, new: .commit(tip), action: "branch"))
+        }
         return Outcome(
           id: tip, snapshot: snapshot, number: try publication.number(tip), isNew: false, branch: branch)
       }

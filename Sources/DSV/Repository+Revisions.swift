@@ -82,6 +82,10 @@ extension Repository {
       guard let id = try store.commit(number: number) else {
         throw DSVError(.notFound, "there is no version \(name); the last is v\(try store.versionCount)")
       }
+      guard try store.contains(AnyID(id)) else {
+        throw DSVError(
+          .notFound, "version \(name) is gone: no branch or tag led to it when gc ran")
+      }
       return Revision(commit: id, branch: nil, note: nil)
     }
     for (ref, kind) in [(RefName.branch(name), "branch"), (RefName.tag(name), "tag")] {

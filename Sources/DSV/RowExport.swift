@@ -37,7 +37,10 @@ package final class RowExport {
     if options.columns.isEmpty {
       fields = table.fields.filter { options.includesSignals || !$0.isSignal }
     } else {
-      for name in options.columns {
+      for (index, name) in options.columns.enumerated() {
+        guard !options.columns[..<index].contains(name) else {
+          throw DSVError(.badInput, "column '\(name)' is asked for twice")
+        }
         guard var field = table.field(name) else {
           let known = table.fields.map(\.name).joined(separator: ", ")
           throw DSVError(.notFound, "table '\(table.name)' has no column '\(name)'; it has: \(known)")

@@ -8,13 +8,17 @@ import DSVTables
 struct TableLoader {
   struct Loaded {
     var table: Table
-    /// The rows that could not be taken, if there were any.
+    /// The rows that could not be taken, those of earlier commits too where rows are added; `nil` if there are none.
     var quarantine: Table?
+    /// How many of them are new.
+    var quarantinedCount = 0
   }
 
   let options: CommitOptions
   /// The table as it is now.
   let old: Table?
+  /// What of it could not be taken before.
+  let oldQuarantine: Table?
   let sink: ColumnSink
   let reader: ObjectReader
 
@@ -29,7 +33,9 @@ struct TableLoader {
       var same = old
       _ = try KeyCheck(old, key: key, reader: reader).run(from: 0, replacing: false, &same, sink: sink)
     }
-    let quarantine = options.badRows == .quarantine ? Quarantine(sink: sink) : nil
+    let kept = options.mode == .replace ? nil : oldQuarantine
+    let quarantine =
+      options.badRows == .quarantine ? try Quarantine(after: kept, sink: sink, reader: reader) : nil
     var choice = RowChoice()
     var table = try build(files, &choice, quarantine, progress)
     table.key = key
@@ -43,8 +49,10 @@ struct TableLoader {
       }
     }
     for file in files { try file.checkUnchanged() }
-    let bad = try quarantine?.finish(name: options.table + ".quarantine")
-    return Loaded(table: table, quarantine: bad?.rowCount == 0 ? nil : bad)
+    guard let quarantine else { return Loaded(table: table, quarantine: kept) }
+    let bad = try quarantine.finish(name: Quarantine.name(of: options.table))
+    return Loaded(
+      table: table, quarantine: bad.rowCount == 0 ? nil : bad, quarantinedCount: quarantine.count)
   }
 
   /// Checks the key, and replaces rows; returns which of the new rows change nothing.

@@ -26,12 +26,36 @@ package final class InputFile {
   ) throws(DSVError) {
     self.path = path
     self.makeSpool = makeSpool
-    self.format = format ?? (path.lowercased().hasSuffix(".csv") ? .csv : .jsonl)
+    self.format = format ?? RecordFormat(fileName: path)
     file = path == "-" ? .standardInput : try File(path, .read)
     status = try file.status()
     if status.isFolder { throw DSVError(.badInput, "\(path): it is a folder; name the files in it") }
+    if format == nil, status.isRegular, path != "-" { try Self.checkReadable(file) }
     // Standard input may be a file that somebody has begun to read: it counts as a pipe.
     byteCount = status.isRegular && path != "-" ? status.byteCount : nil
+  }
+
+  /// What files begin with that are no text, and how their rows can be had.
+  private static let otherFormats: [(start: [UInt8], name: String, advice: String)] = [
+    ([0x1f, 0x8b], "gzip", "zcat FILE | dsv commit -"),
+    ([0x28, 0xb5, 0x2f, 0xfd], "zstd", "zstdcat FILE | dsv commit -"),
+    ([0x42, 0x5a, 0x68], "bzip2", "bzcat FILE | dsv commit -"),
+    ([0xfd, 0x37, 0x7a, 0x58, 0x5a], "xz", "xzcat FILE | dsv commit -"),
+    ([0x50, 0x4b, 0x03, 0x04], "zip", "unzip -p FILE | dsv commit -"),
+    (Array("PAR1".utf8), "Parquet", "write its rows as JSONL or CSV first"),
+    (Array("ARROW1".utf8), "Arrow", "write its rows as JSONL or CSV first"),
+  ]
+
+  private static func checkReadable(_ file: File) throws(DSVError) {
+    let start = try file.read(upTo: 8, at: 0)
+    for other in otherFormats where start.starts(with: other.start) {
+      throw DSVError(
+        .badInput, "\(file.path): it is \(other.name), and rows come as JSONL or CSV: \(other.advice)")
+    }
+    if file.path.lowercased().hasSuffix(".tsv") {
+      throw DSVError(
+        .badInput, "\(file.path): values with tabs between are not read; make it CSV, or say --format")
+    }
   }
 
   /// How far the current reading has come, in bytes.

@@ -6,6 +6,9 @@ package enum RecordFormat: String, Sendable, CaseIterable {
   case jsonl
   /// RFC 4180 with a header row.
   case csv
+
+  /// What a file's ending tells: CSV for `.csv`, else JSONL.
+  package init(fileName: String) { self = fileName.lowercased().hasSuffix(".csv") ? .csv : .jsonl }
 }
 
 /// A row that cannot be read, as a value: the caller drops it, keeps it aside, or stops.
@@ -18,6 +21,7 @@ package struct BadRow: Sendable {
     case duplicateKey = "duplicate_key"
     case tooLong = "too_long"
     case notAnObject = "not_an_object"
+    case array
     case columnCount = "column_count"
     case strayQuote = "stray_quote"
     case unclosedQuote = "unclosed_quote"
@@ -71,6 +75,8 @@ extension BadRow.Reason {
     case .duplicateKey: "an object has the same key twice"
     case .tooLong: "the row is longer than 256 MiB"
     case .notAnObject: "a row is a JSON object, and this is another value"
+    case .array:
+      "a row is a JSON object, and this is an array; one object a line comes from: jq -c '.[]' FILE | dsv commit -"
     case .columnCount: "the row has not as many cells as the header"
     case .strayQuote: "there is text after a cell's closing quote"
     case .unclosedQuote: "a quoted cell is not closed: is the file cut off?"

@@ -39,7 +39,10 @@ final class JSONLReader {
     do throws(JSONParser.Failure) {
       let events = try parser.parse(padded: bytes)
       let first = events.events[0]
-      guard first.kind == .objectBegin else { return .badRow(bad(.notAnObject, bytes, offset: first.offset)) }
+      guard first.kind == .objectBegin else {
+        let reason = first.kind == .arrayBegin ? BadRow.Reason.array : .notAnObject
+        return .badRow(bad(reason, bytes, offset: first.offset))
+      }
       return .record(Record(events: events, line: line))
     } catch {
       switch error.reason {
@@ -47,7 +50,9 @@ final class JSONLReader {
       case .memory:
         // Nothing is wrong with the row.
         throw DSVError(.full, "\(TerminalText.escaped(source)):\(line): \(error.reason.message)")
-      default: return .badRow(bad(error.reason, bytes, offset: error.offset))
+      default:
+        let isOpenArray = line == 1 && bytes.first == UInt8(ascii: "[")
+        return .badRow(bad(isOpenArray ? .array : error.reason, bytes, offset: error.offset))
       }
     }
   }

@@ -4,46 +4,27 @@ import Dispatch
 /// Reads a source one piece ahead of its user, on another thread: while a row is parsed, the next ones are on their way.
 ///
 /// Two blocks take turns. What is left of one is copied in front of the next, so that its user sees one run of bytes.
-/// `@unchecked Sendable`: the other thread touches `outcome` and the block `filling` only between `begin` and `filled`,
-/// and nobody else does then.
-final class ReadAhead: @unchecked Sendable {
-  private static let pieceByteCount = 1 << 20
+final class ReadAhead {
+  fileprivate static let pieceByteCount = 1 << 20
   /// Room before a piece, for the part of a row that the piece before it ended with.
-  private static let headByteCount = 1 << 16
+  fileprivate static let headByteCount = 1 << 16
 
-  private let pull: @Sendable (UnsafeMutableRawBufferPointer) throws(DSVError) -> Int
+  private let blocks: Blocks
   private let queue = DispatchQueue(label: "dsv.read-ahead")
-  private let filled = DispatchSemaphore(value: 0)
-  private let blocks: [UnsafeMutableRawPointer]
   private var filling = 0
-  private var outcome: Result<Int, DSVError> = .success(0)
   /// What is left of a row that is longer than the room before a piece.
   private var long = ByteBuffer()
   private var isLong = false
   private var isAtEnd = false
 
   init(_ pull: @escaping @Sendable (UnsafeMutableRawBufferPointer) throws(DSVError) -> Int) {
-    self.pull = pull
-    blocks = (0..<2).map { _ in
-      .allocate(
-        byteCount: Self.headByteCount + Self.pieceByteCount + JSONParser.padding, alignment: 64)
-    }
+    blocks = Blocks(pull)
     begin()
   }
 
-  deinit {
-    if !isAtEnd { filled.wait() }
-    for block in blocks { block.deallocate() }
-  }
-
   private func begin() {
-    // Unowned: `deinit` waits for it.
-    queue.async { [unowned self, filled] in
-      let room = UnsafeMutableRawBufferPointer(
-        start: blocks[filling] + Self.headByteCount, count: Self.pieceByteCount)
-      do throws(DSVError) { outcome = .success(try pull(room)) } catch { outcome = .failure(error) }
-      filled.signal()
-    }
+    // The blocks outlive this reader until the read is done.
+    queue.async { [blocks, filling] in blocks.fill(filling) }
   }
 
   /// What is left of the bytes that were given last, and the next ones; as many as were left, at the end.
@@ -51,13 +32,13 @@ final class ReadAhead: @unchecked Sendable {
   /// Valid until the next call. Followed by the parser's padding.
   func next(after rest: UnsafeRawBufferPointer) throws(DSVError) -> UnsafeRawBufferPointer {
     guard !isAtEnd else { return rest }
-    filled.wait()
+    blocks.filled.wait()
     // Waits for nobody from here on; with an error there is nothing more to come.
     isAtEnd = true
-    let count = try outcome.get()
+    let count = try blocks.outcome.get()
     precondition(count >= 0 && count <= Self.pieceByteCount, "a source says it filled \(count) bytes")
     guard count > 0 else { return rest }
-    let piece = UnsafeMutableRawBufferPointer(start: blocks[filling] + Self.headByteCount, count: count)
+    let piece = UnsafeMutableRawBufferPointer(rebasing: blocks.piece(filling)[..<count])
     let bytes =
       rest.count <= Self.headByteCount ? put(rest, before: piece) : putLong(rest, before: piece)
     isAtEnd = false
@@ -92,5 +73,36 @@ final class ReadAhead: @unchecked Sendable {
     long.reserve(JSONParser.padding).initializeMemory(
       as: UInt8.self, repeating: 0, count: JSONParser.padding)
     return long.bytes
+  }
+}
+
+/// The memory that pieces are read into.
+///
+/// `@unchecked Sendable`: the reading thread has `outcome` and one block from the start of `fill` until it signals
+/// `filled`, and its user has them from then until the next `fill`.
+private final class Blocks: @unchecked Sendable {
+  let filled = DispatchSemaphore(value: 0)
+  private(set) var outcome: Result<Int, DSVError> = .success(0)
+  private let pull: @Sendable (UnsafeMutableRawBufferPointer) throws(DSVError) -> Int
+  private let starts: [UnsafeMutableRawPointer]
+
+  init(_ pull: @escaping @Sendable (UnsafeMutableRawBufferPointer) throws(DSVError) -> Int) {
+    self.pull = pull
+    starts = (0..<2).map { _ in
+      .allocate(
+        byteCount: ReadAhead.headByteCount + ReadAhead.pieceByteCount + JSONParser.padding, alignment: 64)
+    }
+  }
+
+  deinit { for start in starts { start.deallocate() } }
+
+  func piece(_ index: Int) -> UnsafeMutableRawBufferPointer {
+    UnsafeMutableRawBufferPointer(
+      start: starts[index] + ReadAhead.headByteCount, count: ReadAhead.pieceByteCount)
+  }
+
+  func fill(_ index: Int) {
+    do throws(DSVError) { outcome = .success(try pull(piece(index))) } catch { outcome = .failure(error) }
+    filled.signal()
   }
 }

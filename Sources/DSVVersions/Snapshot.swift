@@ -22,6 +22,9 @@ package struct Snapshot: Equatable, Sendable {
     Snapshot(tables: tables.filter { $0.name != table.name } + [table])
   }
 
+  /// The snapshot without the table of that name, if there is one.
+  package func removing(_ name: String) -> Snapshot { Snapshot(tables: tables.filter { $0.name != name }) }
+
   package var liveCount: Int { tables.reduce(0) { $0 + $1.liveCount } }
 
   package var bytes: [UInt8] {

@@ -50,7 +50,7 @@ struct CommitFiles: ParsableCommand {
   @Option(help: "The table.")
   var table = "data"
   @Option(help: "The columns that identify a row, with commas between.")
-  var key: String?
+  var key: ColumnList?
   @Flag(help: "Add the rows after those that are there.")
   var append = false
   @Flag(help: "Replace rows that have the same key, and add the others.")
@@ -70,6 +70,7 @@ struct CommitFiles: ParsableCommand {
 
   func validate() throws {
     if append && upsert { throw ValidationError("--append and --upsert exclude each other") }
+    if message.allSatisfy(\.isWhitespace) { throw ValidationError("say with -m what this version is") }
     if files.isEmpty { throw ValidationError("name a file, or - for standard input") }
     if files.filter({ $0 == "-" }).count > 1 { throw ValidationError("standard input can be read once") }
   }
@@ -79,7 +80,7 @@ struct CommitFiles: ParsableCommand {
     var options = CommitOptions()
     options.table = table
     options.mode = append ? .append : upsert ? .upsert : .replace
-    options.key = key.map { $0.split(separator: ",").map(String.init) } ?? []
+    options.key = key?.names ?? []
     options.format = format
     options.badRows = badRows
     options.widens = widen

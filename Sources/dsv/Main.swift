@@ -19,6 +19,8 @@ struct Dsv: ParsableCommand {
         dsv diff v1 v2 --stat
         dsv export v2 -o clean.jsonl
 
+      Completions for the shell: dsv --generate-completion-script bash (or zsh, fish).
+
       Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 corrupt, 6 busy, locked or wrong key, \
       7 bad input, 130 interrupted.
       """,
@@ -51,6 +53,13 @@ enum Main {
       end(code.rawValue)
     } catch {
       let code = Dsv.exitCode(for: error)
+      if code != .success, arguments.contains("--json") {
+        let members: [(String, JSON)] = [
+          ("code", .text("usage")), ("message", .text(Dsv.message(for: error))),
+        ]
+        Terminal.write(JSON.object([("error", .object(members))]).text + "\n", to: 2)
+        end(2)
+      }
       let message = Dsv.fullMessage(for: error)
       Terminal.write(message + (message.hasSuffix("\n") ? "" : "\n"), to: code == .success ? 1 : 2)
       end(code == .success ? 0 : 2)

@@ -22,6 +22,11 @@ struct Branch: ParsableCommand {
     case .delete(let name):
       try repository.deleteBranch(name)
       NameText.tellDeleted("branch", name, isJSON: global.json)
+      if !global.json {
+        Terminal.note(
+          "versions that no other branch or tag leads to go with a gc after 30 days; 'dsv branch NAME vN' keeps one"
+        )
+      }
     }
   }
 }

@@ -24,12 +24,12 @@ struct Export: ParsableCommand {
   var output: String?
   @Option(help: "The table.")
   var table: String?
-  @Option(help: "The columns, with commas between.")
-  var columns: String?
+  @Option(help: "The columns, with commas between; a name that has one in double quotes.")
+  var columns: ColumnList?
   @Option(name: .customLong("where"), help: "Only the rows for which this is true.")
   var condition: String?
-  @Option(help: "jsonl or csv.")
-  var format = RecordFormat.jsonl
+  @Option(help: "jsonl or csv. By default by the file's ending.")
+  var format: RecordFormat?
   @Flag(help: "Write the columns that transforms computed, too.")
   var signals = false
   @Flag(help: "Write the rows that were dropped, too.")
@@ -42,9 +42,9 @@ struct Export: ParsableCommand {
     let repository = try global.open()
     let found = try global.resolve(repository, revision)
     var options = ExportOptions()
-    options.columns = columns.map { $0.split(separator: ",").map(String.init) } ?? []
+    options.columns = columns?.names ?? []
     options.condition = condition
-    options.format = format
+    options.format = format ?? RecordFormat(fileName: output ?? "")
     options.includesSignals = signals
     options.includesDropped = dropped
     let progress = global.progress
@@ -88,8 +88,8 @@ struct HeadRows: ParsableCommand {
   var limit = 10
   @Option(help: "The table.")
   var table: String?
-  @Option(help: "The columns, with commas between.")
-  var columns: String?
+  @Option(help: "The columns, with commas between; a name that has one in double quotes.")
+  var columns: ColumnList?
   @Option(name: .customLong("where"), help: "Only rows for which this is true.")
   var condition: String?
   @Flag(help: "Show the columns that transforms computed, too.")
@@ -100,7 +100,7 @@ struct HeadRows: ParsableCommand {
     let repository = try global.open()
     var options = ExportOptions()
     options.limit = max(0, limit)
-    options.columns = columns.map { $0.split(separator: ",").map(String.init) } ?? []
+    options.columns = columns?.names ?? []
     options.condition = condition
     options.includesSignals = signals
     let found = try global.resolve(repository, revision)
@@ -154,6 +154,10 @@ enum OutputFile {
       if status.isFolder { throw DSVError(.badInput, "\(path): it is a folder; name a file") }
       let file = try File(path, .update)
       return try body { (bytes) throws(DSVError) in try file.writeNext(bytes) }
+    }
+    let folder = FileSystem.parent(of: path)
+    guard try FileSystem.status(folder)?.isFolder == true else {
+      throw DSVError(.notFound, "\(path): there is no folder \(folder)")
     }
     let temporary = FileSystem.temporaryName(beside: path)
     do throws(DSVError) {

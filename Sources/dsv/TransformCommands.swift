@@ -30,7 +30,7 @@ struct Transform: ParsableCommand {
   var column: String?
   @Option(help: "The table.")
   var table: String?
-  @Option(help: "The branch that the result goes to; it is made if it is not there.")
+  @Option(help: "The branch that the result goes to: a new one, or one whose tip the version is.")
   var branch: String?
   @Option(name: .shortAndLong, help: "What this version is.")
   var message: String?
@@ -105,7 +105,9 @@ struct Dropped: ParsableCommand {
     let found = try global.resolve(repository, revision)
     var count = 0
     try repository.reading { (reader) throws(DSVError) in
-      let rows = DroppedRows(try repository.table(table, of: found.commit), reader: reader)
+      let table = try repository.table(table, of: found.commit)
+      if let rule { try check(rule, table.reasons.map(\.rule)) }
+      let rows = DroppedRows(table, reader: reader)
       try rows.forEachRow { (row) throws(DSVError) in
         guard rule == nil || row.reason.rule == rule else { return true }
         guard count < limit else { return false }
@@ -115,7 +117,15 @@ struct Dropped: ParsableCommand {
         return true
       }
     }
-    if count == 0, !global.json { Terminal.note("no row was dropped") }
+    if count == 0, !global.json {
+      Terminal.note(rule == nil ? "no row was dropped" : "no row was dropped by this rule")
+    }
+  }
+
+  private func check(_ rule: String, _ known: [String]) throws(DSVError) {
+    if known.contains(rule) { return }
+    let rules = known.isEmpty ? "no stage has run on it" : "its rules: " + known.joined(separator: ", ")
+    throw DSVError(.notFound, "no rule '\(rule)' is in this version; \(rules)")
   }
 }
 

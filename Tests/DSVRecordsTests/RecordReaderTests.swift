@@ -20,7 +20,7 @@ import Testing
     let text = "{\"a\":1}\n{\"a\":\n[1]\n\"x\"\n{\"a\":1}{\"a\":2}\n{\"a\":2}\n{\"a\"\n"
     #expect(
       try rows(text, .jsonl) == [
-        .record(line: 1, json: "{\"a\":1}"), .bad(line: 2, .syntax), .bad(line: 3, .notAnObject),
+        .record(line: 1, json: "{\"a\":1}"), .bad(line: 2, .syntax), .bad(line: 3, .array),
         .bad(line: 4, .notAnObject), .bad(line: 5, .trailing), .record(line: 6, json: "{\"a\":2}"),
         .bad(line: 7, .syntax),
       ])

@@ -115,6 +115,18 @@ import Testing
     let more = try dataset.commit([#"{"a":"x"}"#, #"{"a":5,"n":1}"#], .append) { $0.badRows = .quarantine }
     #expect(more.quarantinedCount == 1 && more.tables["data"] == 3)
     #expect(try dataset.rows().last == #"{"a":5,"n":1}"#)
+    #expect(more.tables["data.quarantine"] == 4)
+    // What is added cleanly leaves them; what replaces the table takes them along.
+    #expect(try dataset.commit([#"{"a":6}"#], .append).tables["data.quarantine"] == 4)
+    #expect(try dataset.commit([#"{"a":1}"#]).tables == ["data": 1])
+  }
+
+  @Test("a table that only has a quarantine's name is left alone")
+  func notAQuarantine() throws {
+    let dataset = try Dataset()
+    try dataset.commit([#"{"mine":1}"#]) { $0.table = "data.quarantine" }
+    #expect(try dataset.commit([#"{"a":1}"#]).tables == ["data": 1, "data.quarantine": 1])
+    refused("rename it") { try dataset.commit(["["], .append) { $0.badRows = .quarantine } }
   }
 
   @Test("a schema fixes the columns and their types")
