@@ -1,15 +1,18 @@
 import DSVColumns
 package import DSVFormat
 package import DSVTables
+import Glibc
 
 /// A 128-bit hash of cells, which stands for them: two XXH3 sums under different seeds.
 ///
 /// Among 2^40 rows the chance that any two different ones meet is below 2^-48.
-package struct CellHash: Hashable {
+package struct CellHash: Hashable, Comparable {
   package private(set) var low: UInt64 = 1
   private var high: UInt64 = 2
 
   package init() {}
+
+  package static func < (a: Self, b: Self) -> Bool { (a.low, a.high) < (b.low, b.high) }
 
   mutating func add(_ value: UInt64) {
     low = Hash64.of(low &+ value, seed: 0x5bd1_e995)
@@ -70,11 +73,10 @@ private func valuesAreEqual(_ a: ArrayView, _ i: Int, _ b: ArrayView, _ j: Int) 
   case .none: return true
   case .bool: return a.bool(i) == b.bool(j)
   case .fixed(let width):
-    return UnsafeRawBufferPointer(start: a.values + i * width, count: width)
-      .elementsEqual(UnsafeRawBufferPointer(start: b.values + j * width, count: width))
+    return memcmp(a.values + i * width, b.values + j * width, width) == 0
   case .bytes:
     let (x, y) = (a.bytes(i), b.bytes(j))
-    return a.isBlob(i) == b.isBlob(j) && x.count == y.count && x.elementsEqual(y)
+    return a.isBlob(i) == b.isBlob(j) && areEqual(x, y)
   case .list, .fixedSizeList:
     let ((startA, endA), (startB, endB)) = (a.range(i), b.range(j))
     guard endA - startA == endB - startB else { return false }
@@ -84,5 +86,53 @@ private func valuesAreEqual(_ a: ArrayView, _ i: Int, _ b: ArrayView, _ j: Int) 
   case .struct:
     for (x, y) in zip(a.children, b.children) where !valuesAreEqual(x, i, y, j) { return false }
     return true
+  }
+}
+
+private func areEqual(_ x: UnsafeRawBufferPointer, _ y: UnsafeRawBufferPointer) -> Bool {
+  guard x.count == y.count, let start = x.baseAddress, let other = y.baseAddress else {
+    return x.isEmpty && y.isEmpty
+  }
+  return memcmp(start, other, x.count) == 0
+}
+
+/// Which of at most 64 loaded cells, `rowA + i` and `rowB + i`, differ: bit `i`.
+func differingCells(
+  _ a: FieldCursor, _ rowA: Int, _ b: FieldCursor, _ rowB: Int, count: Int
+) throws(DSVError) -> UInt64 {
+  let (sliceA, sliceB) = (a.loaded, b.loaded)
+  let (x, y) = (sliceA.array, sliceB.array)
+  let (i, j) = (rowA - sliceA.startRow, rowB - sliceB.startRow)
+  var differing: UInt64 = 0
+  if x.validity == nil, y.validity == nil {
+    if areEqual(x, i, y, j, count: count) { return 0 }
+    for offset in 0..<count where !valuesAreEqual(x, i + offset, y, j + offset) {
+      differing |= 1 << UInt64(offset)
+    }
+    return differing
+  }
+  for offset in 0..<count
+  where try !cellsAreEqual(a, rowA + offset, b, rowB + offset) { differing |= 1 << UInt64(offset) }
+  return differing
+}
+
+/// Whether a whole stretch of values is the same bytes. `false` may also mean that it cannot be told so cheaply.
+private func areEqual(_ a: ArrayView, _ i: Int, _ b: ArrayView, _ j: Int, count: Int) -> Bool {
+  switch (a.layout, b.layout) {
+  case (.none, .none): return true
+  case (.fixed(let width), .fixed(let widthB)):
+    return width == widthB && memcmp(a.values + i * width, b.values + j * width, count * width) == 0
+  case (.bytes, .bytes):
+    guard a.blobs == nil, b.blobs == nil, let offsetsA = a.offsets, let offsetsB = b.offsets else {
+      return false
+    }
+    let (startA, startB) = (offsetsA[i], offsetsB[j])
+    var isSame = true
+    for offset in 1...count {
+      isSame = isSame && offsetsA[i + offset] - startA == offsetsB[j + offset] - startB
+    }
+    return isSame
+      && memcmp(a.values + Int(startA), b.values + Int(startB), Int(offsetsA[i + count] - startA)) == 0
+  default: return false
   }
 }
