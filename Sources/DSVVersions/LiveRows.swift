@@ -21,10 +21,11 @@ final class LiveRows {
     if slice.map({ row < $0.startRow || row >= $0.endRow }) ?? true { slice = try cursor.slice(at: row) }
     guard let slice else { return all }
     count = min(count, slice.endRow - row)
-    var (mask, index) = (UInt64(0), row - slice.startRow)
-    for bit in 0..<UInt64(count) {
-      if slice.array.fixed(index, as: UInt16.self) == 0 { mask |= 1 << bit }
-      index += 1
+    let codes = slice.array.values + (row - slice.startRow) * 2
+    var mask: UInt64 = 0
+    for bit in 0..<count {
+      let code = codes.loadUnaligned(fromByteOffset: bit * 2, as: UInt16.self)
+      mask |= (code == 0 ? 1 : 0) << UInt64(bit)
     }
     return mask
   }
