@@ -64,7 +64,7 @@ struct RowSet {
   }
 
   /// Calls `body` with each row that `other` does not have, in order.
-  func forEach<E: Error>(without other: RowSet = RowSet(), _ body: (Int) throws(E) -> Void) throws(E) {
+  func forEachRow<E: Error>(without other: RowSet = RowSet(), _ body: (Int) throws(E) -> Void) throws(E) {
     for (number, page) in pages.sorted(by: { $0.key < $1.key }) {
       let out = other.pages[number]
       for index in page.indices {

@@ -40,7 +40,7 @@ extension TableDiff {
     var result: [HashedRow] = []
     result.reserveCapacity(rows.count / passCount + 1)
     var seen = 0
-    try rows.forEach { (row) throws(DSVError) in
+    try rows.forEachRow { (row) throws(DSVError) in
       if seen & 0xfff == 0 { try poll() }
       seen += 1
       let hash = try hash(cells, row)
@@ -99,7 +99,7 @@ extension TableDiff {
     counts.removed = looseA.count - matchedA.count
     counts.added = looseB.count - matchedB.count
     guard let visit else { return }
-    try looseA.forEach(without: matchedA) { (row) throws(DSVError) in try visit(.removed(rowA: row)) }
-    try looseB.forEach(without: matchedB) { (row) throws(DSVError) in try visit(.added(rowB: row)) }
+    try looseA.forEachRow(without: matchedA) { (row) throws(DSVError) in try visit(.removed(rowA: row)) }
+    try looseB.forEachRow(without: matchedB) { (row) throws(DSVError) in try visit(.added(rowB: row)) }
   }
 }
