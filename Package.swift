@@ -97,7 +97,7 @@ let package = Package(
       "DSVTests",
       [
         "DSV", "DSVColumns", "DSVFormat", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables", "DSVTesting",
-        "DSVVersions",
+        "DSVTransforms", "DSVVersions",
       ]),
     // Those two run the command itself.
     tests("CommandTests", ["DSVSystem", "DSVTesting", "dsv"]),

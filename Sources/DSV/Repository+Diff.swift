@@ -30,13 +30,23 @@ public struct DiffResult: Sendable {
 extension Repository {
   /// Compares two versions, `nil` standing for the empty one.
   ///
+  /// Rows are matched by the table's key, or without one by their content. The time follows what has changed, not the
+  /// size of the table. Memory is bounded: rows are handed over as they are found.
+  ///
+  ///     let result = try repository.diff(old, new) { (row) throws(DSVError) in
+  ///       for cell in try row.cells() { print(try row.key(), cell.column, cell.old, "->", cell.new) }
+  ///     }
+  ///     print("\(result.total.changed) rows changed in \(result.total.cells) cells")
+  ///
   /// - Parameters:
   ///   - only: the one table that is compared.
-  ///   - visit: called with each row that differs, and with what reads it.
-  /// - Throws: `notFound` if neither version has the table.
-  package func diff(
+  ///   - visit: called with each row that was added, removed or changed, in no order to rely on. Without it only the
+  ///     numbers are found, which can be cheaper.
+  ///   - progress: called every few thousand rows; throws to end the comparison.
+  /// - Throws: `notFound` if neither version has the table, and what `progress` and `visit` throw.
+  public func diff(
     _ a: CommitID?, _ b: CommitID?, table only: String? = nil,
-    visit: @escaping (TableDiff, RowChange) throws(DSVError) -> Void = { _, _ in }
+    visit: ((RowDifference) throws(DSVError) -> Void)? = nil, progress: ProgressHandler? = nil
   ) throws(DSVError) -> DiffResult {
     let lease = try store.lease()
     defer { withExtendedLifetime(lease) {} }
@@ -52,23 +62,31 @@ extension Repository {
     for name in names {
       let (tableA, tableB) = (old.table(name), new.table(name))
       if tableA == tableB { continue }
-      let (left, right) = (
+      let counts = try diff(
         tableA ?? Table(name: name, fields: [], rowCount: 0),
-        tableB ?? Table(name: name, fields: [], rowCount: 0)
-      )
-      // Which table's rows are visited is known only once the comparison exists.
-      var current: TableDiff?
-      let comparison = TableDiff(left, right, reader: reader, text: ComparableText.of) {
-        (change) throws(DSVError) in
-        if let current { try visit(current, change) }
-      }
-      current = comparison
-      let counts = try comparison.run()
-      current = nil
+        tableB ?? Table(name: name, fields: [], rowCount: 0), progress, visit)
       if !counts.isEmpty { tables[name] = counts }
     }
     return DiffResult(
       tables: tables, tablesAdded: names.filter { old.table($0) == nil },
       tablesRemoved: names.filter { new.table($0) == nil })
+  }
+
+  private func diff(
+    _ a: Table, _ b: Table, _ progress: ProgressHandler?, _ visit: ((RowDifference) throws(DSVError) -> Void)?
+  ) throws(DSVError) -> DiffCounts {
+    let poll = { () throws(DSVError) in
+      guard let progress else { return }
+      try progress(Progress(phase: "comparing", done: 0, total: nil, unit: .rows))
+    }
+    guard let visit else {
+      return try TableDiff(a, b, reader: reader, text: ComparableText.of, poll: poll).run()
+    }
+    let (rowsA, rowsB) = (rows(of: a), rows(of: b))
+    let columns = TableDiff.columns(a, b)
+    return try TableDiff(a, b, reader: reader, text: ComparableText.of, poll: poll) {
+      (change) throws(DSVError) in
+      try visit(RowDifference(table: b.name, change, columns, rowsA, rowsB))
+    }.run()
   }
 }

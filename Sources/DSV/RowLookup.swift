@@ -10,7 +10,7 @@ package final class RowLookup {
   private let cursor: TableCursor
   private let keyCursor: TableCursor
   private let reader: ObjectReader
-  private var cells: [String: FieldCursor] = [:]
+  private var cells: [[FieldName]: FieldCursor] = [:]
 
   init(_ table: Table, reader: ObjectReader) {
     self.table = table
@@ -32,12 +32,13 @@ package final class RowLookup {
     return "{" + String(decoding: text.bytes, as: UTF8.self) + "}"
   }
 
-  /// One cell, by its column's dotted name.
-  package func cell(_ column: String, _ row: Int) throws(DSVError) -> String {
+  /// One cell, by the names that lead to its column.
+  package func cell(_ column: [FieldName], _ row: Int) throws(DSVError) -> String {
     guard
-      let cursor = cells[column] ?? table.field(column).map({ FieldCursor($0, reader: reader, readAhead: 1) })
+      let cursor = cells[column]
+        ?? table.field(path: column.map(\.text)).map({ FieldCursor($0, reader: reader, readAhead: 1) })
     else {
-      throw DSVError(.notFound, "no column \(column)")
+      throw DSVError(.notFound, "no column \(column.map(\.text).joined(separator: "."))")
     }
     cells[column] = cursor
     _ = try cursor.load(at: row)

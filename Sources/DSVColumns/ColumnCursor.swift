@@ -51,7 +51,7 @@ package final class ColumnCursor {
     reached = row
     ahead.removeAll { $0.leaf.endRow <= row }
     let isSequential = current.map { $0.endRow == row } ?? (row == 0)
-    try fill(from: row, upTo: isSequential ? readAhead : 1)
+    try fill(from: row, upTo: isSequential ? readAhead : 1, isWaitedFor: true)
     guard let first = ahead.first else { throw DSVError(.corrupt, "a column ends before row \(row)") }
     let chunk = try first.chunk.value()
     let entry = first.leaf.entry
@@ -60,14 +60,20 @@ package final class ColumnCursor {
     let slice = ColumnSlice(
       chunk: chunk, startRow: first.leaf.startRow, startNull: first.leaf.startNull)
     current = slice
-    try fill(from: row, upTo: isSequential ? readAhead : 0)
+    try fill(from: row, upTo: isSequential ? readAhead : 0, isWaitedFor: false)
     return slice
   }
 
-  private func fill(from row: Int, upTo count: Int) throws(DSVError) {
+  /// - Parameter isWaitedFor: whether the first chunk is wanted at once: then it is read here, since another thread
+  ///   would only have to be woken for it.
+  private func fill(from row: Int, upTo count: Int, isWaitedFor: Bool) throws(DSVError) {
     while ahead.count < count, let leaf = try walker.next(from: row) {
       let id = leaf.entry.id
-      ahead.append((leaf, reader.pool.submit { [reader] () throws(DSVError) in try reader.chunk(id) }))
+      let chunk =
+        isWaitedFor && ahead.isEmpty
+        ? Pending(try reader.chunk(id))
+        : reader.pool.submit { [reader] () throws(DSVError) in try reader.chunk(id) }
+      ahead.append((leaf, chunk))
     }
   }
 }

@@ -53,6 +53,12 @@ public struct Field: Hashable, Sendable {
     self.isSignal = isSignal
     self.metadata = metadata
   }
+
+  /// Names are compared by their bytes: see `FieldName`.
+  public static func == (a: Self, b: Self) -> Bool {
+    a.name.hasSameBytes(as: b.name) && a.type == b.type && a.isNullable == b.isNullable
+      && a.isSignal == b.isSignal && a.metadata == b.metadata
+  }
 }
 
 extension DataType: CustomStringConvertible {

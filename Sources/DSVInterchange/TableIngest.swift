@@ -253,7 +253,7 @@ package final class TableIngest {
   package func needsSecondReading() throws(DSVError) -> Bool {
     let types = finalTypes
     for column in columns {
-      let type = types[column.name] ?? .json
+      let type = types[FieldName(column.name)] ?? .json
       if column.writer?.fullType == type { continue }
       let isRefined = column.stored.map { $0.field.type.isRefined(by: type) } ?? !isDeclared
       guard isRefined || !typesAreFixed else {
@@ -265,8 +265,8 @@ package final class TableIngest {
     return columns.contains { $0.writer == nil }
   }
 
-  private var finalTypes: [String: DataType] {
-    Dictionary(finalFields.map { ($0.name, $0.type) }) { first, _ in first }
+  private var finalTypes: [FieldName: DataType] {
+    Dictionary(finalFields.map { (FieldName($0.name), $0.type) }) { first, _ in first }
   }
 
   /// Prepares for the same rows once more.
@@ -279,7 +279,7 @@ package final class TableIngest {
         column.writer = nil
         continue
       }
-      let writer = FieldWriter(name: column.name, type: types[column.name] ?? .json, sink: sink)
+      let writer = FieldWriter(name: column.name, type: types[FieldName(column.name)] ?? .json, sink: sink)
       if let stored = column.stored { try rewrite(stored, to: writer) }
       column.writer = writer
     }
@@ -345,8 +345,10 @@ extension DataType {
     case (.null, _): return true
     case (.list(let old), .list(let new)): return old.isRefined(by: new)
     case (.struct(let old), .struct(let new)):
-      let types = Dictionary(new.map { ($0.name, $0.type) }) { first, _ in first }
-      return old.allSatisfy { field in types[field.name].map { field.type.isRefined(by: $0) } ?? false }
+      let types = Dictionary(new.map { (FieldName($0.name), $0.type) }) { first, _ in first }
+      return old.allSatisfy { field in
+        types[FieldName(field.name)].map { field.type.isRefined(by: $0) } ?? false
+      }
     default: return self == type
     }
   }

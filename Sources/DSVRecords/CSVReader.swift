@@ -61,7 +61,7 @@ final class CSVReader {
       guard !name.isEmpty else { throw failure("has no name for column \(position + 1)") }
       names.append(name)
     }
-    guard Set(names).count == names.count else { throw failure("names a column twice") }
+    guard Set(names.map { FieldName($0) }).count == names.count else { throw failure("names a column twice") }
     line += row.lineCount
     cells = CSVCells(names)
   }

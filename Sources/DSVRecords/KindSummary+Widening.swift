@@ -18,11 +18,11 @@ extension KindSummary {
 
   private func fields(widening existing: [Field], at node: Int) -> [Field] {
     var result = existing
-    var positions: [String: Int] = [:]
-    for (position, field) in existing.enumerated() { positions[field.name] = position }
+    var positions: [FieldName: Int] = [:]
+    for (position, field) in existing.enumerated() { positions[FieldName(field.name)] = position }
     for child in children(of: node) {
       let name = String(decoding: name(child), as: UTF8.self)
-      if let position = positions[name] {
+      if let position = positions[FieldName(name)] {
         result[position].type = widened(result[position].type, child)
       } else {
         result.append(Field(name, inferredType(child)))

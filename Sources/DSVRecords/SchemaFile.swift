@@ -33,7 +33,7 @@ package enum SchemaFile {
     // The events lie in the parser.
     let fields = try withExtendedLifetime(parser) { () throws(DSVError) in try reader.readFields() }
     guard !fields.isEmpty else { throw reader.failure("it has no fields") }
-    guard Set(fields.map(\.name)).count == fields.count else {
+    guard Set(fields.map { FieldName($0.name) }).count == fields.count else {
       throw reader.failure("it names a field twice")
     }
     return fields

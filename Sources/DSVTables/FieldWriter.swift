@@ -15,7 +15,7 @@ package final class FieldWriter {
   private var missingCount = 0
   /// Written only once both kinds have occurred.
   private var absence: ColumnWriter?
-  private var childIndexes: [String: Int] = [:]
+  private var childIndexes: [FieldName: Int] = [:]
 
   package init(name: String, type: DataType, sink: ColumnSink) {
     self.name = name
@@ -52,7 +52,7 @@ package final class FieldWriter {
   }
 
   private func addChild(_ child: FieldWriter) {
-    childIndexes[child.name] = children.count
+    childIndexes[FieldName(child.name)] = children.count
     children.append(child)
   }
 
@@ -82,12 +82,7 @@ package final class FieldWriter {
     return child
   }
 
-  /// Names are their bytes: two spellings that look alike are two names, which a dictionary of texts takes for one.
-  package func childIndex(_ name: String) -> Int? {
-    guard let index = childIndexes[name] else { return nil }
-    if children[index].name.utf8.elementsEqual(name.utf8) { return index }
-    return children.firstIndex { $0.name.utf8.elementsEqual(name.utf8) }
-  }
+  package func childIndex(_ name: String) -> Int? { childIndexes[FieldName(name)] }
 
   package func appendNull() throws(DSVError) { try appendEmpty(isMissing: false) }
   package func appendMissing() throws(DSVError) { try appendEmpty(isMissing: true) }

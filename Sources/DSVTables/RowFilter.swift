@@ -135,7 +135,7 @@ extension Table {
     var fields = fields
     var found: TableField?
     for name in path {
-      found = fields.first { $0.name == name }
+      found = fields.first { $0.name.hasSameBytes(as: name) }
       guard let next = found else { return nil }
       fields = next.children
     }

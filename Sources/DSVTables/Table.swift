@@ -51,7 +51,7 @@ package struct Table: Equatable, Sendable {
 
   /// Puts a field in the place of the one of its name, or after all others.
   package mutating func put(_ field: TableField) {
-    if let index = fields.firstIndex(where: { $0.name == field.name }) {
+    if let index = fields.firstIndex(where: { $0.name.hasSameBytes(as: field.name) }) {
       fields[index] = field
     } else {
       fields.append(field)
@@ -65,9 +65,10 @@ package struct Table: Equatable, Sendable {
   package func field(_ path: String) -> TableField? { Self.find(path, in: fields) }
 
   private static func find(_ path: String, in fields: [TableField]) -> TableField? {
-    if let field = fields.first(where: { $0.name == path }) { return field }
-    for field in fields where path.hasPrefix(field.name + ".") {
-      if let found = find(String(path.dropFirst(field.name.count + 1)), in: field.children) { return found }
+    if let field = fields.first(where: { $0.name.hasSameBytes(as: path) }) { return field }
+    for field in fields where path.utf8.starts(with: (field.name + ".").utf8) {
+      let rest = String(decoding: path.utf8.dropFirst(field.name.utf8.count + 1), as: UTF8.self)
+      if let found = find(rest, in: field.children) { return found }
     }
     return nil
   }

@@ -30,6 +30,10 @@ package struct TableField: Equatable, Sendable {
     self.values = values
   }
 
+  package static func == (a: Self, b: Self) -> Bool {
+    a.field == b.field && a.absence == b.absence && a.values == b.values && a.children == b.children
+  }
+
   /// The field as a schema names it.
   package var field: Field {
     let type: DataType = if case .struct = type { .struct(children.map(\.field)) } else { type }
@@ -112,7 +116,7 @@ extension TableField {
   }
 
   static func areDistinct(_ fields: [TableField]) -> Bool {
-    Set(fields.map { Array($0.name.utf8) }).count == fields.count
+    Set(fields.map { FieldName($0.name) }).count == fields.count
   }
 
   private static func readMetadata(from reader: inout ByteReader) throws(DSVError) -> [String: String] {

@@ -78,10 +78,12 @@ package struct QualityStage: Stage {
   }
 
   package func check(_ fields: [Field]) throws(DSVError) {
-    if let field = fields.first(where: { $0.name == target }), !field.isSignal {
+    if let field = fields.first(where: { $0.name.hasSameBytes(as: target) }), !field.isSignal {
       throw DSVError(.badInput, "column '\(target)' holds data; give the signals another name with 'as'")
     }
-    guard let type = fields.first(where: { $0.name == column })?.type, type != .utf8, type != .null else {
+    guard let type = fields.first(where: { $0.name.hasSameBytes(as: column) })?.type, type != .utf8,
+      type != .null
+    else {
       return
     }
     let advice =

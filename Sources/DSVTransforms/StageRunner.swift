@@ -42,7 +42,8 @@ package struct StageRunner {
     }
     var writer = try stage.writes.map { (field) throws(DSVError) in
       try SignalWriter(
-        field, replacing: table.fields.first { $0.name == field.name }, sink: sink, reader: reader)
+        field, replacing: table.fields.first { $0.name.hasSameBytes(as: field.name) }, sink: sink,
+        reader: reader)
     }
     let jobs = IdlePool { StageJob(stage, table, fields, workerReader) }
     var toSubmit = try Self.ranges(fields, rowCount: table.rowCount, reader: reader)[...]

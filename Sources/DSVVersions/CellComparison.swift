@@ -1,15 +1,18 @@
 import DSVColumns
 package import DSVFormat
 package import DSVTables
+import Glibc
 
 /// A 128-bit hash of cells, which stands for them: two XXH3 sums under different seeds.
 ///
 /// Among 2^40 rows the chance that any two different ones meet is below 2^-48.
-package struct CellHash: Hashable {
+package struct CellHash: Hashable, Comparable {
   package private(set) var low: UInt64 = 1
   private var high: UInt64 = 2
 
   package init() {}
+
+  package static func < (a: Self, b: Self) -> Bool { (a.low, a.high) < (b.low, b.high) }
 
   mutating func add(_ value: UInt64) {
     low = Hash64.of(low &+ value, seed: 0x5bd1_e995)
@@ -70,11 +73,10 @@ private func valuesAreEqual(_ a: ArrayView, _ i: Int, _ b: ArrayView, _ j: Int) 
   case .none: return true
   case .bool: return a.bool(i) == b.bool(j)
   case .fixed(let width):
-    return UnsafeRawBufferPointer(start: a.values + i * width, count: width)
-      .elementsEqual(UnsafeRawBufferPointer(start: b.values + j * width, count: width))
+    return memcmp(a.values + i * width, b.values + j * width, width) == 0
   case .bytes:
     let (x, y) = (a.bytes(i), b.bytes(j))
-    return a.isBlob(i) == b.isBlob(j) && x.count == y.count && x.elementsEqual(y)
+    return a.isBlob(i) == b.isBlob(j) && areEqual(x, y)
   case .list, .fixedSizeList:
     let ((startA, endA), (startB, endB)) = (a.range(i), b.range(j))
     guard endA - startA == endB - startB else { return false }
@@ -85,4 +87,11 @@ private func valuesAreEqual(_ a: ArrayView, _ i: Int, _ b: ArrayView, _ j: Int) 
     for (x, y) in zip(a.children, b.children) where !valuesAreEqual(x, i, y, j) { return false }
     return true
   }
+}
+
+private func areEqual(_ x: UnsafeRawBufferPointer, _ y: UnsafeRawBufferPointer) -> Bool {
+  guard x.count == y.count, let start = x.baseAddress, let other = y.baseAddress else {
+    return x.isEmpty && y.isEmpty
+  }
+  return memcmp(start, other, x.count) == 0
 }

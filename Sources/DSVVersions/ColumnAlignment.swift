@@ -1,26 +1,66 @@
 import DSVColumns
 import DSVFormat
 
-/// Rows of one column that are equal to as many rows of another.
+/// Rows of one version that stand together in another.
 struct AlignedRun: Equatable {
   var startA: Int
   var startB: Int
   var count: Int
   var endA: Int { startA + count }
+  var endB: Int { startB + count }
   var delta: Int { startB - startA }
+  var rowsA: Range<Int> { startA..<endA }
+  var rowsB: Range<Int> { startB..<endB }
 }
 
-/// Which rows of two columns are equal because they lie in the same chunks.
+extension [AlignedRun] {
+  /// Appends, or makes the last one longer where the new one goes on from it.
+  mutating func join(_ run: AlignedRun) {
+    if let last, last.endA == run.startA, last.delta == run.delta {
+      self[count - 1].count += run.count
+    } else {
+      append(run)
+    }
+  }
+}
+
+/// A chunk or node of a column, and where in the column it is.
+struct TreePlace {
+  let entry: TreeEntry
+  let startRow: Int
+  /// How many nulls stand before it.
+  let startNull: Int
+  var endRow: Int { startRow + entry.rowCount }
+
+  init(_ id: ColumnID, _ root: ColumnRoot) { (entry, startRow, startNull) = (root.entry(id), 0, 0) }
+
+  private init(_ entry: TreeEntry, _ startRow: Int, _ startNull: Int) {
+    (self.entry, self.startRow, self.startNull) = (entry, startRow, startNull)
+  }
+
+  /// The children of nodes of one level.
+  static func children(
+    of places: [TreePlace], level: Int, _ reader: ObjectReader
+  ) throws(DSVError) -> [TreePlace] {
+    var result: [TreePlace] = []
+    for place in places {
+      var (row, null) = (place.startRow, place.startNull)
+      for child in try reader.node(place.entry, level: level).children {
+        result.append(TreePlace(child, row, null))
+        row += child.rowCount
+        null += child.nullCount
+      }
+    }
+    return result
+  }
+}
+
+/// Which rows of two columns are equal because they lie in the same chunks, wherever these stand.
 ///
 /// Walks both trees level by level and never looks below nodes that both have, so the cost follows the change.
 struct ColumnAlignment {
   /// In the order of A. Neighbours with equal shifts are joined.
   private(set) var runs: [AlignedRun] = []
-
-  private struct Place {
-    let entry: TreeEntry
-    let startRow: Int
-  }
 
   init(_ a: ColumnRoot, _ b: ColumnRoot, reader: ObjectReader) throws(DSVError) {
     if a == b {
@@ -30,100 +70,60 @@ struct ColumnAlignment {
     guard case .object(let idA, let levelA) = a.place, case .object(let idB, let levelB) = b.place else {
       return
     }
-    var (placesA, placesB): ([Place], [Place]) = ([], [])
+    var (placesA, placesB): ([TreePlace], [TreePlace]) = ([], [])
     for level in (0...max(levelA, levelB)).reversed() {
-      if level == levelA { placesA = [Self.place(idA, a)] }
-      if level == levelB { placesB = [Self.place(idB, b)] }
+      if level == levelA { placesA = [TreePlace(idA, a)] }
+      if level == levelB { placesB = [TreePlace(idB, b)] }
       match(&placesA, &placesB)
       if level > 0 {
-        placesA = try Self.children(of: placesA, level: level, reader)
-        placesB = try Self.children(of: placesB, level: level, reader)
+        placesA = try TreePlace.children(of: placesA, level: level, reader)
+        placesB = try TreePlace.children(of: placesB, level: level, reader)
       }
     }
     runs.sort { $0.startA < $1.startA }
     var joined: [AlignedRun] = []
-    for run in runs {
-      if let last = joined.last, last.endA == run.startA, last.delta == run.delta {
-        joined[joined.count - 1].count += run.count
-      } else {
-        joined.append(run)
-      }
-    }
+    for run in runs { joined.join(run) }
     runs = joined
   }
 
-  private static func place(_ id: ColumnID, _ root: ColumnRoot) -> Place {
-    Place(entry: root.entry(id), startRow: 0)
-  }
-
-  /// Takes out of both lists what both have, first with first.
-  private mutating func match(_ a: inout [Place], _ b: inout [Place]) {
+  /// Takes out of both lists what both have: from the front and from the back as far as they agree, so that chunks
+  /// that a column has many times stay where they are; then first with first.
+  private mutating func match(_ a: inout [TreePlace], _ b: inout [TreePlace]) {
+    var (start, endA, endB) = (0, a.count, b.count)
+    while start < min(endA, endB), a[start].entry.id == b[start].entry.id {
+      align(a[start], b[start])
+      start += 1
+    }
+    while min(endA, endB) > start, a[endA - 1].entry.id == b[endB - 1].entry.id {
+      (endA, endB) = (endA - 1, endB - 1)
+      align(a[endA], b[endB])
+    }
+    let (middleA, middleB) = (a[start..<endA], b[start..<endB])
     var inB: [ColumnID: [Int]] = [:]
-    for index in b.indices.reversed() { inB[b[index].entry.id, default: []].append(index) }
+    for index in middleB.indices.reversed() { inB[b[index].entry.id, default: []].append(index) }
     var matchedB = Set<Int>()
-    a.removeAll { place in
-      guard let index = inB[place.entry.id]?.popLast() else { return false }
+    a = middleA.filter { place in
+      guard let index = inB[place.entry.id]?.popLast() else { return true }
       matchedB.insert(index)
-      runs.append(
-        AlignedRun(startA: place.startRow, startB: b[index].startRow, count: place.entry.rowCount))
-      return true
+      align(place, middleB[index])
+      return false
     }
-    b = b.indices.filter { !matchedB.contains($0) }.map { b[$0] }
+    b = middleB.indices.filter { !matchedB.contains($0) }.map { middleB[$0] }
   }
 
-  private static func children(
-    of places: [Place], level: Int, _ reader: ObjectReader
-  ) throws(DSVError) -> [Place] {
-    var result: [Place] = []
-    for place in places {
-      var row = place.startRow
-      for child in try reader.node(place.entry, level: level).children {
-        result.append(Place(entry: child, startRow: row))
-        row += child.rowCount
-      }
-    }
-    return result
+  private mutating func align(_ a: TreePlace, _ b: TreePlace) {
+    runs.append(AlignedRun(startA: a.startRow, startB: b.startRow, count: a.entry.rowCount))
   }
 
-  /// The rows of A that are in no run.
-  func unalignedA(rowCount: Int) -> [Range<Int>] { Self.gaps(runs.map { $0.startA..<$0.endA }, rowCount) }
-
-  /// The rows of B that are in no run.
-  func unalignedB(rowCount: Int) -> [Range<Int>] {
-    Self.gaps(
-      runs.map { $0.startB..<$0.startB + $0.count }.sorted { $0.lowerBound < $1.lowerBound }, rowCount)
-  }
-
+  /// The rows before `rowCount` that no range covers.
   static func gaps(_ covered: [Range<Int>], _ rowCount: Int) -> [Range<Int>] {
     var gaps: [Range<Int>] = []
     var row = 0
-    for range in covered {
+    for range in covered.sorted(by: { $0.lowerBound < $1.lowerBound }) {
       if range.lowerBound > row { gaps.append(row..<range.lowerBound) }
       row = max(row, range.upperBound)
     }
     if row < rowCount { gaps.append(row..<rowCount) }
     return gaps
-  }
-
-  /// The rows of A, of those in another column's runs, that this column does not show to be equal under the same shift.
-  func unverified(under spineRuns: [AlignedRun]) -> [AlignedRun] {
-    var result: [AlignedRun] = []
-    var next = 0
-    for run in spineRuns {
-      var row = run.startA
-      while next < runs.count, runs[next].endA <= row { next += 1 }
-      var index = next
-      while row < run.endA {
-        while index < runs.count, runs[index].endA <= row || runs[index].delta != run.delta {
-          if runs[index].startA >= run.endA { break }
-          index += 1
-        }
-        let hasRun = index < runs.count && runs[index].startA < run.endA
-        let start = hasRun ? max(row, runs[index].startA) : run.endA
-        if start > row { result.append(AlignedRun(startA: row, startB: row + run.delta, count: start - row)) }
-        row = hasRun ? min(run.endA, runs[index].endA) : run.endA
-      }
-    }
-    return result
   }
 }

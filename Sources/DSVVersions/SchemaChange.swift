@@ -14,21 +14,26 @@ public struct SchemaChange: Hashable, Sendable {
   public let to: DataType?
 }
 
-/// A field that holds values itself, with its dotted name: what cells are compared by.
+/// A field that holds values itself, with its names from the outermost: what cells are compared by.
 struct LeafField {
-  let path: String
+  let path: [FieldName]
   /// Without children.
   let field: TableField
   /// Whether it is a signal, or inside one.
   let isSignal: Bool
 
-  static func all(_ fields: [TableField], prefix: String = "", isSignal: Bool = false) -> [LeafField] {
+  /// The dotted name.
+  var name: String { path.map(\.text).joined(separator: ".") }
+
+  static func all(_ fields: [TableField], under path: [FieldName] = [], isSignal: Bool = false) -> [LeafField]
+  {
     fields.flatMap { field in
       var own = field
       own.children = []
       let isSignal = isSignal || field.isSignal
-      return [LeafField(path: prefix + field.name, field: own, isSignal: isSignal)]
-        + all(field.children, prefix: prefix + field.name + ".", isSignal: isSignal)
+      let ownPath = path + [FieldName(field.name)]
+      return [LeafField(path: ownPath, field: own, isSignal: isSignal)]
+        + all(field.children, under: ownPath, isSignal: isSignal)
     }
   }
 }
@@ -36,11 +41,11 @@ struct LeafField {
 extension SchemaChange {
   /// What changed from fields `a` to fields `b`. A struct that came or went is one change, whatever it holds.
   static func between(_ a: [Field], _ b: [Field], prefix: String = "") -> [SchemaChange] {
-    let before = Dictionary(a.map { ($0.name, $0.type) }) { first, _ in first }
-    let after = Dictionary(b.map { ($0.name, $0.type) }) { first, _ in first }
+    let before = Set(a.map { FieldName($0.name) })
+    let after = Dictionary(b.map { (FieldName($0.name), $0.type) }) { first, _ in first }
     var changes: [SchemaChange] = []
     for field in a {
-      let (name, now) = (prefix + field.name, after[field.name])
+      let (name, now) = (prefix + field.name, after[FieldName(field.name)])
       if case .struct(let inner) = field.type, case .struct(let newInner) = now {
         changes += between(inner, newInner, prefix: name + ".")
       } else if now != field.type {
@@ -48,7 +53,7 @@ extension SchemaChange {
           SchemaChange(operation: now == nil ? .drop : .retype, column: name, from: field.type, to: now))
       }
     }
-    for field in b where before[field.name] == nil {
+    for field in b where !before.contains(FieldName(field.name)) {
       changes.append(SchemaChange(operation: .add, column: prefix + field.name, from: nil, to: field.type))
     }
     return changes

@@ -15,11 +15,11 @@ package struct Snapshot: Equatable, Sendable {
     self.tables = tables.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
   }
 
-  package func table(_ name: String) -> Table? { tables.first { $0.name == name } }
+  package func table(_ name: String) -> Table? { tables.first { $0.name.hasSameBytes(as: name) } }
 
   /// The snapshot with `table` in the place of the one of its name, if there was one.
   package func replacing(_ table: Table) -> Snapshot {
-    Snapshot(tables: tables.filter { $0.name != table.name } + [table])
+    Snapshot(tables: tables.filter { !$0.name.hasSameBytes(as: table.name) } + [table])
   }
 
   /// The snapshot without the table of that name, if there is one.

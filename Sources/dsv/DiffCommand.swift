@@ -37,12 +37,8 @@ struct Diff: ParsableCommand {
   func run() throws {
     let repository = try global.open()
     let (a, b) = try sides(repository)
-    let listing = rows || cells ? RowListing(repository, showsCells: cells, isJSON: global.json) : nil
-    let progress = global.progress
-    let result = try repository.diff(a, b, table: table) { (comparison, change) throws(DSVError) in
-      try progress(Progress(phase: "comparing", done: 0, total: nil, unit: .rows))
-      try listing?.show(comparison, change)
-    }
+    let listing = rows || cells ? RowListing(showsCells: cells, isJSON: global.json) : nil
+    let result = try repository.diff(a, b, table: table, visit: listing?.show, progress: global.progress)
     ProgressBar.clear()
     if global.json {
       Terminal.print(Self.json(result).text)
@@ -118,40 +114,33 @@ struct Diff: ParsableCommand {
 }
 
 /// Prints the rows or cells that differ, as they are found.
-private final class RowListing {
-  private let repository: Repository
-  private let showsCells: Bool
-  private let isJSON: Bool
-  private var lookups: (ObjectIdentifier, RowLookup, RowLookup)?
+private struct RowListing {
+  let showsCells: Bool
+  let isJSON: Bool
 
-  init(_ repository: Repository, showsCells: Bool, isJSON: Bool) {
-    (self.repository, self.showsCells, self.isJSON) = (repository, showsCells, isJSON)
+  func show(_ row: RowDifference) throws(DSVError) {
+    switch row.kind {
+    case .added: tell("add", row.table, try row.newRow() ?? "", Terminal.green)
+    case .removed: tell("remove", row.table, try row.oldRow() ?? "", Terminal.red)
+    case .changed:
+      guard showsCells else { return tell("change", row.table, try row.newRow() ?? "", Terminal.yellow) }
+      let key = try row.key()
+      for cell in try row.cells() { tell(cell, key, row.table) }
+    }
   }
 
-  func show(_ comparison: TableDiff, _ change: RowChange) throws(DSVError) {
-    let (a, b) = lookup(comparison)
-    let table = comparison.b.name
-    switch change {
-    case .added(let row): tell("add", table, try b.json(row), Terminal.green)
-    case .removed(let row): tell("remove", table, try a.json(row), Terminal.red)
-    case .changed(let rowA, let rowB, let columns):
-      guard showsCells else { return tell("change", table, try b.json(rowB), Terminal.yellow) }
-      for index in columns {
-        let column = comparison.columns[index]
-        let (from, to) = (try a.cell(column, rowA), try b.cell(column, rowB))
-        let key = try b.key(rowB)
-        if isJSON {
-          Terminal.print(
-            JSON.object([
-              ("op", .text("change")), ("table", .text(table)), ("key", .raw(key)), ("column", .text(column)),
-              ("from", .raw(from)), ("to", .raw(to)),
-            ]).text)
-        } else {
-          Terminal.print("\(Terminal.yellow("~")) \(Terminal.shown(key)) \(Terminal.shown(column))")
-          Terminal.print(Terminal.red("  - \(Terminal.shown(from))"))
-          Terminal.print(Terminal.green("  + \(Terminal.shown(to))"))
-        }
-      }
+  private func tell(_ cell: RowDifference.Cell, _ key: String, _ table: String) {
+    if isJSON {
+      Terminal.print(
+        JSON.object([
+          ("op", .text("change")), ("table", .text(table)), ("key", .raw(key)),
+          ("column", .text(cell.column)),
+          ("from", .raw(cell.old)), ("to", .raw(cell.new)),
+        ]).text)
+    } else {
+      Terminal.print("\(Terminal.yellow("~")) \(Terminal.shown(key)) \(Terminal.shown(cell.column))")
+      Terminal.print(Terminal.red("  - \(Terminal.shown(cell.old))"))
+      Terminal.print(Terminal.green("  + \(Terminal.shown(cell.new))"))
     }
   }
 
@@ -163,13 +152,5 @@ private final class RowListing {
       let mark = operation == "add" ? "+" : operation == "remove" ? "-" : "~"
       Terminal.print(color("\(mark) \(Terminal.shown(row))"))
     }
-  }
-
-  private func lookup(_ comparison: TableDiff) -> (RowLookup, RowLookup) {
-    let id = ObjectIdentifier(comparison)
-    if let lookups, lookups.0 == id { return (lookups.1, lookups.2) }
-    let new = (repository.rows(of: comparison.a), repository.rows(of: comparison.b))
-    lookups = (id, new.0, new.1)
-    return new
   }
 }

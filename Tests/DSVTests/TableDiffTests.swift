@@ -3,6 +3,7 @@ import DSVColumns
 import DSVFormat
 import DSVTables
 import DSVTesting
+import DSVTransforms
 import DSVVersions
 import Testing
 
@@ -23,7 +24,7 @@ private struct DiffModel {
     func identity(_ row: Row) -> JSONValue { key.map { row[$0] ?? .null } ?? .object(row) }
     for (index, row) in a.enumerated().reversed() { inA[identity(row), default: []].append(index) }
     var isMatched = [Bool](repeating: false, count: a.count)
-    // The places in A of the rows that both have, in the order of B.
+    // The places in A of the rows that both have unchanged, in the order of B.
     var places: [Int] = []
     for row in b {
       guard let index = inA[identity(row)]?.popLast() else {
@@ -33,8 +34,11 @@ private struct DiffModel {
       isMatched[index] = true
       let differing = columns.filter { a[index][$0] != row[$0] }
       cells += differing.count
-      places.append(index)
-      if !differing.isEmpty { changed.append(JSONValue.object(row).text) }
+      if differing.isEmpty {
+        places.append(index)
+      } else {
+        changed.append(JSONValue.object(row).text)
+      }
     }
     for index in a.indices where !isMatched[index] { removed.append(JSONValue.object(a[index]).text) }
     moved = places.count - Self.longestAscent(places)
@@ -108,14 +112,14 @@ private struct Edits {
 }
 
 @Suite struct TableDiffTests {
-  /// Compares HEAD~1 with HEAD, and with what the model says.
+  /// Compares two versions, HEAD~1 with HEAD if none are named, and with what the model says.
   private func compare(
     _ dataset: Dataset, _ old: [DiffModel.Row], _ new: [DiffModel.Row], key: String?,
-    columns: Set<String>? = nil,
+    columns: Set<String>? = nil, versions: (String, String) = ("HEAD~1", "HEAD"),
     comparesMoves: Bool = true, _ context: String
   ) throws {
     let repository = dataset.repository
-    let (a, b) = (try repository.resolve("HEAD~1").commit, try repository.resolve("HEAD").commit)
+    let (a, b) = (try repository.resolve(versions.0).commit, try repository.resolve(versions.1).commit)
     var columns = columns ?? Set((old + new).flatMap(\.keys))
     if old.isEmpty || new.isEmpty {
       columns = Set(old.first?.keys.map { $0 } ?? new.first?.keys.map { $0 } ?? [])
@@ -126,14 +130,15 @@ private struct Edits {
       guard case .object(let row)? = try? JSONValue(parsing: json) else { return "?" }
       return JSONValue.object(DiffModel.project(row, columns)).text
     }
-    let result = try repository.diff(a, b) { (comparison, change) throws(DSVError) in
-      let (rowsA, rowsB) = (repository.rows(of: comparison.a), repository.rows(of: comparison.b))
-      switch change {
-      case .added(let row): added.append(try text(try rowsB.json(row)))
-      case .removed(let row): removed.append(try text(try rowsA.json(row)))
-      case .changed(_, let row, _): changed.append(try text(try rowsB.json(row)))
+    let result = try repository.diff(a, b) { (row) throws(DSVError) in
+      switch row.kind {
+      case .added: added.append(try text(try row.newRow() ?? "?"))
+      case .removed: removed.append(try text(try row.oldRow() ?? "?"))
+      case .changed: changed.append(try text(try row.newRow() ?? "?"))
       }
     }
+    let stat = try repository.diff(a, b)
+    #expect(stat.total == result.total, "\(context)")
     let counts = result.total
     #expect(added.sorted() == model.added && removed.sorted() == model.removed, "\(context)")
     #expect(changed.sorted() == model.changed, "\(context)")
@@ -205,6 +210,87 @@ private struct Edits {
     }
   }
 
+  /// Many versions of one table, by whole files, appended rows, upserts and conditions, each compared with each.
+  private func history(_ seed: UInt64, rowCount: Int, key: String?) throws {
+    var edits = Edits(generator: SeededGenerator(seed: seed), isUnique: true)
+    for _ in 0..<rowCount { edits.rows.append(edits.newRow()) }
+    let dataset = try Dataset()
+    let keys = key.map { [$0] } ?? []
+    try dataset.commit(edits.lines, key: keys)
+    var versions = [("v1", edits.rows)]
+    for step in 0..<6 {
+      switch edits.generator.below(key == nil ? 3 : 4) {
+      case 0:
+        for _ in 0..<1 + edits.generator.below(6) { edits.edit() }
+        if edits.rows.isEmpty { edits.rows = [edits.newRow()] }
+        try dataset.commit(edits.lines, key: keys)
+      case 1:
+        let new = (0..<1 + edits.generator.below(6)).map { _ in edits.newRow() }
+        edits.rows += new
+        try dataset.commit(new.map { JSONValue.object($0).text }, .append)
+      case 2:
+        let bound = "key \(edits.generator.below(10))\(edits.generator.below(10))"
+        let step = Recipe.Step(name: "where", parameters: ["condition": .text("k < '\(bound)' or w != 1")])
+        _ = try dataset.repository.transform(
+          try dataset.repository.resolve("HEAD"), Recipe(steps: [step]),
+          CommitMessage("", author: "", time: 0))
+        edits.rows.removeAll { row in
+          guard case .string(let text)? = row["k"] else { return false }
+          return text >= bound && row["w"] == .int(1)
+        }
+      default:
+        var new = edits.rows.shuffled(using: &edits.generator).prefix(edits.generator.below(20)).map { $0 }
+        // Every second of them has nothing changed: then it stays where it is.
+        for index in new.indices where index % 2 == 0 { new[index]["v"] = .string("upserted \(step)") }
+        new.append(edits.newRow())
+        let moved = new.enumerated().filter { $0.offset % 2 == 0 || $0.offset == new.count - 1 }.map(
+          \.element)
+        let replaced = Set(moved.map { $0["k"] })
+        edits.rows.removeAll { replaced.contains($0["k"]) }
+        edits.rows += moved
+        try dataset.commit(new.map { JSONValue.object($0).text }, .upsert)
+      }
+      let name = try dataset.log()[0]
+      #expect(try dataset.values() == edits.rows.map { JSONValue.object($0) }, "seed \(seed), \(name)")
+      if versions.last?.0 != name { versions.append((name, edits.rows)) }
+    }
+    for (nameA, old) in versions {
+      for (nameB, new) in versions where nameA != nameB && !old.isEmpty && !new.isEmpty {
+        try compare(
+          dataset, old, new, key: key, columns: ["k", "v", "w", "n"], versions: (nameA, nameB),
+          "seed \(seed), \(nameA) and \(nameB)")
+      }
+    }
+  }
+
+  @Test(
+    "all versions of a table with a key, rows dropped in many, compare as the model says",
+    arguments: UInt64(600)..<610)
+  func keyedHistory(seed: UInt64) throws {
+    try history(seed, rowCount: 10 + Int(seed % 5) * 150, key: "k")
+  }
+
+  @Test(
+    "all versions of a table without a key, rows dropped in many, compare as the model says",
+    arguments: UInt64(700)..<710)
+  func unkeyedHistory(seed: UInt64) throws {
+    try history(seed, rowCount: 10 + Int(seed % 5) * 150, key: nil)
+  }
+
+  @Test("a comparison can be ended although no row differs")
+  func interrupted() throws {
+    let dataset = try Dataset()
+    try dataset.commit([#"{"a":1}"#])
+    try dataset.commit([#"{"a":1,"b":2}"#])
+    let (one, two) = (
+      try dataset.repository.resolve("v1").commit, try dataset.repository.resolve("v2").commit
+    )
+    #expect(throws: DSVError.self) {
+      try dataset.repository.diff(
+        one, two, progress: { _ throws(DSVError) in throw DSVError(.interrupted, "enough") })
+    }
+  }
+
   @Test(
     "columns that came or went are told and not compared, those of another type by their values",
     arguments: UInt64(500)..<520)
@@ -256,7 +342,7 @@ private struct Edits {
       try dataset.repository.resolve("v2").commit, try dataset.repository.resolve("v3").commit)
     #expect(
       upsert.total.changed == 1 && upsert.total.added == 0 && upsert.total.removed == 0
-        && upsert.total.moved == 1)
+        && upsert.total.moved == 0)
     let table = try dataset.repository.table(nil, of: try dataset.repository.resolve("v2").commit)
     guard case .object(_, let level) = try #require(table.field("t")).values.place else {
       Issue.record("the column is one chunk")

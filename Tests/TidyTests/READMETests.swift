@@ -30,6 +30,16 @@ func readmeExample() throws {
     #expect(["import DSV"] + lines[(begin + 1)..<end].map { String($0.dropFirst(2)) } == wanted)
   }
 
+  @Test("the README's example of comparing versions is the one that a test runs")
+  func diffExampleText() throws {
+    let blocks = try SourceText.file("README.md").text.matches(of: #/```swift\n([\s\S]*?)```/#)
+    let wanted = blocks[1].output.1.split(separator: "\n").map(String.init)
+    let lines = try SourceText.file("Tests/DSVTests/DiffExampleTests.swift").lines
+    let begin = try #require(lines.firstIndex(of: "    // BEGIN"))
+    let end = try #require(lines.firstIndex(of: "    // END"))
+    #expect(lines[(begin + 1)..<end].map { String($0.dropFirst(4)) } == wanted)
+  }
+
   @Test("the README's Swift example runs")
   func exampleRuns() async throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "dsv-readme-\(UUID().uuidString)")
