@@ -100,7 +100,8 @@ let package = Package(
     tests(
       "DSVTests",
       [
-        "DSV", "DSVColumns", "DSVFormat", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables", "DSVTesting",
+        "CArrow", "DSV", "DSVColumns", "DSVFormat", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables",
+        "DSVTesting",
         "DSVVersions",
       ]),
     // Those two run the command itself.

@@ -29,7 +29,7 @@ extension Batch {
     /// Of a struct its fields' columns; of a list the one of its elements.
     public let children: [Column]
     package let array: ArrayView
-    private let owner: GatheredArray
+    package let owner: GatheredArray
     private let missing: GatheredBits?
 
     init(_ gathered: GatheredField) {

@@ -7,6 +7,9 @@ package final class ObjectReader: Sendable {
   package let cache: ObjectCache
   package let pool: WorkerPool
   private let decoders: IdlePool<ChunkDecoder>
+  /// What all cursors together may have decoded ahead of their readers.
+  package let aheadBudget = ByteBudget(ObjectReader.aheadByteCountMax)
+  package static let aheadByteCountMax = 32 << 20
 
   package convenience init(_ store: any ObjectStore, cache: ObjectCache, pool: WorkerPool) {
     self.init(store, cache: cache, pool: pool, decoders: IdlePool { ChunkDecoder(zstd: Zstd()) })

@@ -21,7 +21,7 @@ package final class BatchFilter {
   ) throws(DSVError) -> (runs: [Range<Int>], end: Int) {
     let end = try evaluate(rows, cells)
     var runs: [Range<Int>] = []
-    selection.forEach { index in
+    selection.forEachRow { index in
       let row = rows.lowerBound + index
       if let last = runs.last, last.upperBound == row {
         runs[runs.count - 1] = last.lowerBound..<row + 1
