@@ -80,7 +80,7 @@ import Testing
     #expect(owner == nil)
   }
 
-  @Test("a stream gives the schema, each batch, and then an end; and says what failed")
+  @Test("a stream gives the schema, each batch, and then an end")
   func stream() throws {
     let dataset = try Dataset(threadCount: 2)
     try dataset.commit((0..<50).map { #"{"a":\#($0)}"# })
