@@ -26,12 +26,14 @@ let package = Package(
   products: [
     .executable(name: "dsv", targets: ["dsv"]),
     .library(name: "DSV", targets: ["DSV"]),
+    .library(name: "dsvc", type: .dynamic, targets: ["DSVC"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
   ],
   targets: [
+    .systemLibrary(name: "CArrow"),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
     .systemLibrary(name: "CSystem"),
@@ -63,9 +65,11 @@ let package = Package(
     target(
       "DSV",
       [
-        "DSVColumns", "DSVExpression", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVStore", "DSVSystem",
+        "CArrow", "DSVColumns", "DSVExpression", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVStore",
+        "DSVSystem",
         "DSVTables", "DSVTransforms", "DSVVersions",
       ]),
+    target("DSVC", ["DSV"]),
     .executableTarget(
       name: "dsv",
       dependencies: [
@@ -96,8 +100,8 @@ let package = Package(
     tests(
       "DSVTests",
       [
-        "DSV", "DSVColumns", "DSVFormat", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables", "DSVTesting",
-        "DSVTransforms", "DSVVersions",
+        "CArrow", "DSV", "DSVColumns", "DSVFormat", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables",
+        "DSVTesting", "DSVTransforms", "DSVVersions",
       ]),
     // Those two run the command itself.
     tests("CommandTests", ["DSVSystem", "DSVTesting", "dsv"]),

@@ -101,19 +101,6 @@ enum RefName {
   }
 }
 
-/// Version numbers as people write them.
-enum Version {
-  static func name(_ number: Int) -> String { "v\(number)" }
-
-  /// The number of `v12`; `nil` for anything else.
-  static func number(_ text: some StringProtocol) -> Int? {
-    guard text.first == "v", text.count > 1, text.dropFirst().allSatisfy({ $0.isASCII && $0.isNumber }) else {
-      return nil
-    }
-    return Int(text.dropFirst())
-  }
-}
-
 /// Where the next commit goes.
 public struct Head: Hashable, Sendable {
   static let refName = "HEAD"

@@ -9,7 +9,7 @@ import DSVVersions
 enum RepositoryBenchmarks {
   static let all = [
     commit, commitSingleThread, commitEdited, export, whereNumber, whereText, diff, transform, singleRows,
-    randomRows, fsck,
+    randomRows, fsck, scan, scanColumn, scanWhere, take,
   ]
 
   static let commit = Benchmark("commit") { setting in

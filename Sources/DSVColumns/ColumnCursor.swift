@@ -14,7 +14,8 @@ package struct ColumnSlice {
 
 /// Moves through one column; decodes the next chunks ahead of a sequential reader.
 ///
-/// Made for moving forward: going back costs a walk from the root. For one thread at a time. Holds the current chunk and at most `readAhead` later ones.
+/// Made for moving forward: going back costs a walk from the root. For one thread at a time. Holds the current chunk and
+/// at most `readAhead` later ones, as far as the reader's budget for all cursors allows.
 package final class ColumnCursor {
   private let reader: ObjectReader
   private let root: ColumnRoot
@@ -24,7 +25,10 @@ package final class ColumnCursor {
   private var current: ColumnSlice?
   /// The row of the last call that had to look for a chunk: the walker is past the chunks before it.
   private var reached = 0
-  private var ahead: [(leaf: TreeWalker.Leaf, chunk: Pending<Chunk>)] = []
+  /// `taken` is what an entry holds of the budget; the chunk that a caller waits for holds nothing.
+  private var ahead: [(leaf: TreeWalker.Leaf, chunk: Pending<Chunk>, taken: Int)] = []
+  /// A chunk that the walker has passed, and for which the budget had no room.
+  private var refused: TreeWalker.Leaf?
 
   /// - Parameter layout: what the column's type demands; chunks of another are corruption.
   package init(_ root: ColumnRoot, layout: Layout, reader: ObjectReader, readAhead: Int = 4) {
@@ -33,6 +37,8 @@ package final class ColumnCursor {
     self.readAhead = readAhead
     walker = TreeWalker(root, reader: reader)
   }
+
+  deinit { drop { _ in true } }
 
   /// The chunk that holds `row`, which is what the tree says of it.
   package func slice(at row: Int) throws(DSVError) -> ColumnSlice {
@@ -46,17 +52,18 @@ package final class ColumnCursor {
     }
     if row < reached {
       walker = TreeWalker(root, reader: reader)
-      ahead.removeAll()
+      refused = nil
+      drop { _ in true }
     }
     reached = row
-    ahead.removeAll { $0.leaf.endRow <= row }
+    drop { $0.endRow <= row }
     let isSequential = current.map { $0.endRow == row } ?? (row == 0)
     try fill(from: row, upTo: isSequential ? readAhead : 1, isWaitedFor: true)
     guard let first = ahead.first else { throw DSVError(.corrupt, "a column ends before row \(row)") }
     let chunk = try first.chunk.value()
     let entry = first.leaf.entry
     try chunk.check(layout: layout, rowCount: entry.rowCount, nullCount: entry.nullCount)
-    ahead.removeFirst()
+    drop { $0.startRow == first.leaf.startRow }
     let slice = ColumnSlice(
       chunk: chunk, startRow: first.leaf.startRow, startNull: first.leaf.startNull)
     current = slice
@@ -67,13 +74,30 @@ package final class ColumnCursor {
   /// - Parameter isWaitedFor: whether the first chunk is wanted at once: then it is read here, since another thread
   ///   would only have to be woken for it.
   private func fill(from row: Int, upTo count: Int, isWaitedFor: Bool) throws(DSVError) {
-    while ahead.count < count, let leaf = try walker.next(from: row) {
-      let id = leaf.entry.id
+    while ahead.count < count, let leaf = try nextLeaf(from: row) {
+      let (id, byteCount) = (leaf.entry.id, leaf.entry.plainByteCount)
+      let isWanted = leaf.startRow <= row
+      guard isWanted || reader.aheadBudget.take(byteCount) else {
+        refused = leaf
+        return
+      }
       let chunk =
         isWaitedFor && ahead.isEmpty
         ? Pending(try reader.chunk(id))
         : reader.pool.submit { [reader] () throws(DSVError) in try reader.chunk(id) }
-      ahead.append((leaf, chunk))
+      ahead.append((leaf, chunk, isWanted ? 0 : byteCount))
     }
+  }
+
+  private func nextLeaf(from row: Int) throws(DSVError) -> TreeWalker.Leaf? {
+    defer { refused = nil }
+    if let refused, refused.endRow > row { return refused }
+    return try walker.next(from: row)
+  }
+
+  /// Lets go of chunks ahead, and of what they hold of the budget.
+  private func drop(_ isNeedless: (TreeWalker.Leaf) -> Bool) {
+    for (leaf, _, taken) in ahead where taken > 0 && isNeedless(leaf) { reader.aheadBudget.giveBack(taken) }
+    ahead.removeAll { isNeedless($0.leaf) }
   }
 }

@@ -6,12 +6,24 @@ package final class ObjectReader: Sendable {
   package let store: any ObjectStore
   package let cache: ObjectCache
   package let pool: WorkerPool
-  private let decoders = IdlePool { ChunkDecoder(zstd: Zstd()) }
+  private let decoders: IdlePool<ChunkDecoder>
+  /// What all cursors together may have decoded ahead of their readers.
+  package let aheadBudget = ByteBudget(ObjectReader.aheadByteCountMax)
+  package static let aheadByteCountMax = 32 << 20
 
-  package init(_ store: any ObjectStore, cache: ObjectCache, pool: WorkerPool) {
-    self.store = store
-    self.cache = cache
-    self.pool = pool
+  package convenience init(_ store: any ObjectStore, cache: ObjectCache, pool: WorkerPool) {
+    self.init(store, cache: cache, pool: pool, decoders: IdlePool { ChunkDecoder(zstd: Zstd()) })
+  }
+
+  private init(
+    _ store: any ObjectStore, cache: ObjectCache, pool: WorkerPool, decoders: IdlePool<ChunkDecoder>
+  ) {
+    (self.store, self.cache, self.pool, self.decoders) = (store, cache, pool, decoders)
+  }
+
+  /// The same reader for jobs of a pool, which must not wait for other jobs: reads on the thread of whoever calls.
+  package var onCaller: ObjectReader {
+    ObjectReader(store, cache: cache, pool: .onCaller, decoders: decoders)
   }
 
   package func chunk(_ id: ColumnID) throws(DSVError) -> Chunk {

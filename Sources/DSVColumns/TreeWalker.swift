@@ -10,14 +10,24 @@ package struct TreeWalker {
     package var endRow: Int { startRow + entry.rowCount }
   }
 
+  /// A node that is being visited: what stands before its child `next`.
+  private struct Visit {
+    let children: [TreeEntry]
+    /// Of the children; 0 is a chunk.
+    let level: Int
+    var next = 0
+    var startRow: Int
+    var startNull: Int
+  }
+
   private let reader: ObjectReader
-  /// What is still to be visited, the next last.
-  private var stack: [(entry: TreeEntry, level: Int, startRow: Int, startNull: Int)] = []
+  /// From the root down. The root is a node of one child here.
+  private var path: [Visit] = []
 
   package init(_ root: ColumnRoot, reader: ObjectReader) {
     self.reader = reader
     guard case .object(let id, let level) = root.place else { return }
-    stack = [(root.entry(id), level, 0, 0)]
+    path = [Visit(children: [root.entry(id)], level: level, startRow: 0, startNull: 0)]
   }
 
   /// The next chunk that `isWanted` does not refuse, nor any node above it.
@@ -28,17 +38,30 @@ package struct TreeWalker {
   package mutating func next(
     from row: Int = 0, where isWanted: (TreeEntry, _ startRow: Int) -> Bool = { _, _ in true }
   ) throws(DSVError) -> Leaf? {
-    while let (entry, level, startRow, startNull) = stack.popLast() {
-      if startRow + entry.rowCount <= row || !isWanted(entry, startRow) { continue }
+    while let depth = path.indices.last {
+      guard let (entry, startRow, startNull) = Self.step(&path[depth], past: row) else {
+        path.removeLast()
+        continue
+      }
+      if !isWanted(entry, startRow) { continue }
+      let level = path[depth].level
       if level == 0 { return Leaf(entry: entry, startRow: startRow, startNull: startNull) }
       let node = try reader.node(entry, level: level)
-      var childEnd = startRow + entry.rowCount
-      var childNullEnd = startNull + entry.nullCount
-      for child in node.children.reversed() {
-        childEnd -= child.rowCount
-        childNullEnd -= child.nullCount
-        stack.append((child, level - 1, childEnd, childNullEnd))
-      }
+      path.append(
+        Visit(children: node.children, level: level - 1, startRow: startRow, startNull: startNull))
+    }
+    return nil
+  }
+
+  /// The next child that ends after `row`, and what stands before it.
+  private static func step(_ visit: inout Visit, past row: Int) -> (TreeEntry, Int, Int)? {
+    while visit.next < visit.children.count {
+      let index = visit.next
+      let (startRow, startNull) = (visit.startRow, visit.startNull)
+      visit.next += 1
+      visit.startRow += visit.children[index].rowCount
+      visit.startNull += visit.children[index].nullCount
+      if visit.startRow > row { return (visit.children[index], startRow, startNull) }
     }
     return nil
   }

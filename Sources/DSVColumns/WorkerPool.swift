@@ -41,6 +41,9 @@ package final class WorkerPool: Sendable {
     waiting = DispatchSemaphore(value: threadCount * 4)
   }
 
+  /// Runs each job where it is submitted.
+  static let onCaller = WorkerPool(threadCount: 0)
+
   private let waiting: DispatchSemaphore
 
   /// Runs `job`, soon. Blocks while four jobs a thread are waiting, which bounds the memory they hold.

@@ -49,7 +49,7 @@ package struct Selection: Sendable {
   package func contains(_ row: Int) -> Bool { words[row >> 6] >> UInt64(row & 63) & 1 == 1 }
 
   /// Calls `body` with each selected row of the batch, in order.
-  package func forEach(_ body: (Int) -> Void) {
+  package func forEachRow(_ body: (Int) -> Void) {
     for (index, word) in words.enumerated() {
       var rest = word
       while rest != 0 {

@@ -7,15 +7,13 @@ package final class Zstd {
   /// The level that dsv writes with; any level reads back.
   package static let level: Int32 = 3
 
-  private let compressor: OpaquePointer
+  /// Made when it is first needed: most readers never compress.
+  private var compressor: OpaquePointer?
   private let decompressor: OpaquePointer
   private var scratch: [UInt8] = []
 
   package init() {
-    guard let compressor = ZSTD_createCCtx(), let decompressor = ZSTD_createDCtx() else {
-      preconditionFailure("no memory for a zstd context")
-    }
-    self.compressor = compressor
+    guard let decompressor = ZSTD_createDCtx() else { preconditionFailure("no memory for a zstd context") }
     self.decompressor = decompressor
   }
 
@@ -28,6 +26,8 @@ package final class Zstd {
   package func compressed(_ plain: UnsafeRawBufferPointer, level: Int32 = Zstd.level) -> [UInt8]? {
     let limit = plain.count - plain.count / 16
     guard limit >= 16 else { return nil }
+    if compressor == nil { compressor = ZSTD_createCCtx() }
+    guard let compressor else { preconditionFailure("no memory for a zstd context") }
     let bound = ZSTD_compressBound(plain.count)
     if scratch.count < bound { scratch = [UInt8](repeating: 0, count: bound) }
     let count = scratch.withUnsafeMutableBytes { scratch in

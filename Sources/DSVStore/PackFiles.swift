@@ -28,14 +28,14 @@ final class PackFiles: Sendable {
   static func read(
     _ id: AnyID, from file: File, at offset: Int, storedByteCount: Int
   ) throws(DSVError) -> StoredObject {
-    let bytes = try file.read(upTo: PackLayout.Record.byteCount + storedByteCount, at: offset)
-    let object = bytes.withBytes { bytes -> StoredObject? in
-      guard let record = PackRecord(bytes), record.id == id, record.byteCount == bytes.count else {
+    // Two reads, so that the body is not copied out of the record.
+    let header = try file.read(upTo: PackLayout.Record.byteCount, at: offset)
+    let body = try file.read(upTo: storedByteCount, at: offset + PackLayout.Record.byteCount)
+    let object = header.withBytes { header -> StoredObject? in
+      guard let record = PackRecord(header), record.id == id, body.withBytes({ record.matches($0) }) else {
         return nil
       }
-      let body = UnsafeRawBufferPointer(rebasing: bytes[PackLayout.Record.byteCount...])
-      guard record.matches(body) else { return nil }
-      return StoredObject(kind: record.kind, plainByteCount: record.plainByteCount, bytes: Array(body))
+      return StoredObject(kind: record.kind, plainByteCount: record.plainByteCount, bytes: body)
     }
     guard let object else {
       throw DSVError(.corrupt, "object \(id): its record at byte \(offset) of \(file.path) is damaged")

@@ -96,23 +96,65 @@ package final class RowFilter {
     return result
   }
 
+  /// Moves through the rows that match, in order.
+  package struct Pieces {
+    fileprivate let filter: RowFilter
+    private var range = 0
+    private var row = 0
+
+    fileprivate init(_ filter: RowFilter) { self.filter = filter }
+
+    /// The rows that match in the next piece of the table, as runs; may be none. `nil` at the end.
+    package mutating func next() throws(DSVError) -> [Range<Int>]? {
+      guard range < filter.ranges.count else { return nil }
+      let rows = filter.ranges[range]
+      let start = max(row, rows.lowerBound)
+      var runs: [Range<Int>] = []
+      row = try filter.appendMatches(start..<rows.upperBound, to: &runs)
+      if row == rows.upperBound { range += 1 }
+      return runs
+    }
+  }
+
+  /// The rows that match, from the first on. One at a time: they share the filter's memory.
+  package func pieces() -> Pieces { Pieces(self) }
+
+  /// Appends those of the first of `rows` that match; returns where it stopped.
+  private func appendMatches(_ rows: Range<Int>, to runs: inout [Range<Int>]) throws(DSVError) -> Int {
+    let end = min(try cursor.load(at: rows.lowerBound), rows.upperBound)
+    guard let condition else {
+      append(rows.lowerBound..<end, to: &runs)
+      return end
+    }
+    let (selected, done) = try condition.select(rows.lowerBound..<end, cursor.fields)
+    for run in selected { append(run, to: &runs) }
+    return done
+  }
+
+  /// Appends those of the loaded `rows` that are live, or all if dropped ones count too.
+  private func append(_ rows: Range<Int>, to runs: inout [Range<Int>]) {
+    if includesDropped || table.selection == nil {
+      runs.append(rows)
+      return
+    }
+    var start: Int?
+    for row in rows {
+      if cursor.isLive(row) {
+        if start == nil { start = row }
+      } else if let first = start {
+        runs.append(first..<row)
+        start = nil
+      }
+    }
+    if let start { runs.append(start..<rows.upperBound) }
+  }
+
   /// Calls `body` with each row that matches, in order, until it returns `false`.
   package func forEachRow(_ body: (Int) throws(DSVError) -> Bool) throws(DSVError) {
-    for range in ranges {
-      var row = range.lowerBound
-      while row < range.upperBound {
-        let end = min(try cursor.load(at: row), range.upperBound)
-        var goesOn = true
-        func take(_ row: Int, _ isTrue: Bool) throws(DSVError) {
-          if goesOn, isTrue, includesDropped || cursor.isLive(row) { goesOn = try body(row) }
-        }
-        if let condition {
-          try condition.forEachRow(row..<end, cursor.fields, take)
-        } else {
-          for row in row..<end where goesOn { try take(row, true) }
-        }
-        guard goesOn else { return }
-        row = end
+    var pieces = pieces()
+    while let runs = try pieces.next() {
+      for run in runs {
+        for row in run { guard try body(row) else { return } }
       }
     }
   }
@@ -120,11 +162,8 @@ package final class RowFilter {
   /// How many rows match.
   package func count() throws(DSVError) -> Int {
     if condition == nil { return includesDropped ? table.rowCount : table.liveCount }
-    var count = 0
-    try forEachRow { _ in
-      count += 1
-      return true
-    }
+    var (count, pieces) = (0, pieces())
+    while let runs = try pieces.next() { count += BatchPlanner.count(runs) }
     return count
   }
 }

@@ -24,7 +24,7 @@ package struct StageRunner {
   package init(sink: ColumnSink, reader: ObjectReader) {
     self.sink = sink
     self.reader = reader
-    workerReader = ObjectReader(reader.store, cache: reader.cache, pool: WorkerPool(threadCount: 0))
+    workerReader = reader.onCaller
   }
 
   /// - Parameter progress: called with the rows done and the rows in all.

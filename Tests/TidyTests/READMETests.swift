@@ -13,8 +13,12 @@ func readmeExample() throws {
   for entry in try repository.log(from: first.commit) {
     print(entry.version, entry.commit.message)
   }
-  let revision = try repository.resolve("v1")
-  print(revision.commit == first.commit, try repository.check().isOK)
+  let table = try repository.version("v1").table()
+  let scan = try table.scan(Scan.Options(columns: ["id", "text"], where: "bytes > 1000"))
+  while let batch = try scan.next() {
+    print(batch.rowCount, batch.columns[1].string(0) ?? "")
+  }
+  print(try table.take(rows: [2, 0, 2]).rowCount, try repository.check().isOK)
   // END
 }
 

@@ -50,7 +50,8 @@ import Testing
   @Test(
     "each C library is imported in one file",
     arguments: [
-      "CCrypto": "DSVFormat/ObjectID.swift", "CLMDB": "DSVStore/LMDB.swift",
+      "CArrow": "DSV/Batch+Arrow.swift", "CCrypto": "DSVFormat/ObjectID.swift",
+      "CLMDB": "DSVStore/LMDB.swift",
       "CSimdjson": "DSVRecords/Simdjson.swift", "CXXHash": "DSVFormat/Hash64.swift",
       "CZstd": "DSVFormat/Zstd.swift",
     ].sorted { $0.key < $1.key })

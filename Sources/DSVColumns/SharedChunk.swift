@@ -1,0 +1,124 @@
+package import DSVFormat
+import Synchronization
+
+/// How many bytes may be held for later, over all who hold some.
+package final class ByteBudget: Sendable {
+  private let left: Mutex<Int>
+
+  package init(_ byteCount: Int) { left = Mutex(byteCount) }
+
+  /// Takes bytes out; `false`, and nothing is taken, if so many are not left.
+  package func take(_ byteCount: Int) -> Bool {
+    left.withLock { left in
+      guard left >= byteCount else { return false }
+      left -= byteCount
+      return true
+    }
+  }
+
+  package func giveBack(_ byteCount: Int) { left.withLock { $0 += byteCount } }
+}
+
+/// A chunk that several jobs of one scan may need, decoded once while there is room to keep it.
+///
+/// Who needs it while another decodes it waits; that job waits for nobody, so jobs of one pool may share.
+package final class SharedChunk: Sendable {
+  package let leaf: TreeWalker.Leaf
+  private let reader: ObjectReader
+  private let layout: Layout
+  private let budget: ByteBudget
+
+  private struct State {
+    var chunk: Chunk?
+    var isShared = false
+    var takenByteCount = 0
+  }
+  private let state: Mutex<State>
+
+  /// - Parameter chunk: of a column that is kept inline, which needs no reading.
+  package init(
+    _ leaf: TreeWalker.Leaf, chunk: Chunk? = nil, layout: Layout, reader: ObjectReader, budget: ByteBudget
+  ) {
+    (self.leaf, self.layout, self.reader, self.budget) = (leaf, layout, reader, budget)
+    state = Mutex(State(chunk: chunk))
+  }
+
+  deinit {
+    let taken = state.withLock { $0.takenByteCount }
+    if taken > 0 { budget.giveBack(taken) }
+  }
+
+  /// Says that the chunk will be wanted more than once.
+  package func share() { state.withLock { $0.isShared = true } }
+
+  /// The chunk, which is what its column's tree says of it.
+  package func chunk() throws(DSVError) -> Chunk {
+    try state.withLock { (state) throws(DSVError) in
+      if let chunk = state.chunk { return chunk }
+      let entry = leaf.entry
+      let chunk = try reader.chunk(entry.id)
+      try chunk.check(layout: layout, rowCount: entry.rowCount, nullCount: entry.nullCount)
+      if state.isShared, budget.take(chunk.plainBytes.count) {
+        (state.chunk, state.takenByteCount) = (chunk, chunk.plainBytes.count)
+      }
+      return chunk
+    }
+  }
+}
+
+/// Gives a column's chunks in order, each once, to those who say up to which row they want them.
+package struct ChunkFeed {
+  private let root: ColumnRoot
+  package let layout: Layout
+  private let reader: ObjectReader
+  private let budget: ByteBudget
+  private var walker: TreeWalker
+  /// Chunks that somebody may still want, in order.
+  private var known: [SharedChunk] = []
+  private var isInlineKnown = false
+
+  /// - Parameter layout: what the column's type demands; chunks of another are corruption.
+  package init(_ root: ColumnRoot, layout: Layout, reader: ObjectReader, budget: ByteBudget) {
+    (self.root, self.layout, self.reader, self.budget) = (root, layout, reader, budget)
+    walker = TreeWalker(root, reader: reader)
+  }
+
+  /// Forgets the chunks that end at or before `row`.
+  package mutating func drop(before row: Int) {
+    if let keep = known.firstIndex(where: { $0.leaf.endRow > row }) {
+      if keep > 0 { known.removeFirst(keep) }
+    } else {
+      known.removeAll(keepingCapacity: true)
+    }
+  }
+
+  /// The chunks that hold rows of `runs`, which are in order and do not begin before the last `drop(before:)`.
+  package mutating func chunks(_ runs: [Range<Int>]) throws(DSVError) -> [SharedChunk] {
+    var result: [SharedChunk] = []
+    var index = 0
+    for run in runs {
+      var row = run.lowerBound
+      while row < run.upperBound {
+        while index < known.count, known[index].leaf.endRow <= row { index += 1 }
+        if index == known.count { known.append(try next(from: row)) }
+        let chunk = known[index]
+        if result.last !== chunk { result.append(chunk) }
+        row = chunk.leaf.endRow
+      }
+    }
+    return result
+  }
+
+  private mutating func next(from row: Int) throws(DSVError) -> SharedChunk {
+    if let leaf = try walker.next(from: row) {
+      return SharedChunk(leaf, layout: layout, reader: reader, budget: budget)
+    }
+    guard !isInlineKnown, let chunk = try reader.inlineChunk(root), row < root.rowCount else {
+      throw DSVError(.corrupt, "a column ends before row \(row)")
+    }
+    isInlineKnown = true
+    try chunk.check(layout: layout, rowCount: root.rowCount, nullCount: root.nullCount)
+    let leaf = TreeWalker.Leaf(entry: root.entry(chunk.id()), startRow: 0, startNull: 0)
+    return SharedChunk(leaf, chunk: chunk, layout: layout, reader: reader, budget: budget)
+  }
+}
