@@ -87,7 +87,7 @@ let package = Package(
       ["DSV", "DSVColumns", "DSVFormat", "DSVStore", "DSVSystem", "DSVTables", "DSVVersions"]),
     tests("DSVSystemTests", ["DSVFormat", "DSVSystem"]),
     tests("DSVStoreTests", ["DSVFormat", "DSVStore", "DSVSystem", "DSVTesting"]),
-    tests("DSVColumnsTests", ["DSVColumns", "DSVFormat", "DSVStore"]),
+    tests("DSVColumnsTests", ["DSVColumns", "DSVFormat", "DSVStore", "DSVTesting"]),
     tests("DSVExpressionTests", ["DSVExpression", "DSVFormat"]),
     tests("DSVTextTests", ["DSVText"]),
     tests("DSVRecordsTests", ["DSVFormat", "DSVRecords"], exclude: ["Fixtures/csv_by_python.py"]),
@@ -97,7 +97,7 @@ let package = Package(
       "DSVTests",
       [
         "DSV", "DSVColumns", "DSVFormat", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables", "DSVTesting",
-        "DSVVersions",
+        "DSVTransforms", "DSVVersions",
       ]),
     // Those two run the command itself.
     tests("CommandTests", ["DSVSystem", "DSVTesting", "dsv"]),

@@ -74,7 +74,8 @@ extension Repository {
     let objects = ObjectReader(session, cache: reader.cache, pool: pool)
     let tip = try head().commit
     let old = try tip.map { (id) throws(DSVError) in try snapshot(id) }?.table(options.table)
-    let loader = TableLoader(options: options, old: old, sink: sink, reader: objects)
+    let loader = TableLoader(
+      options: options, old: old, sink: sink, reader: objects, keys: store.keys, keyLimits: keyLimits)
     let loaded = try loader.load(files, progress)
     var result = try publish(
       session, to: .head, base: options.mode == .replace ? nil : .some(tip), message, bytesBefore: bytesBefore

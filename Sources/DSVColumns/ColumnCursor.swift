@@ -14,7 +14,8 @@ package struct ColumnSlice {
 
 /// Moves through one column; decodes the next chunks ahead of a sequential reader.
 ///
-/// Made for moving forward: going back costs a walk from the root. For one thread at a time. Holds the current chunk and at most `readAhead` later ones.
+/// Made for moving forward: going back costs a walk from the root. For one thread at a time. Holds the current chunk
+/// and at most `readAhead` later ones. One that visits rows that are known beforehand reads ahead to those.
 package final class ColumnCursor {
   private let reader: ObjectReader
   private let root: ColumnRoot
@@ -25,10 +26,17 @@ package final class ColumnCursor {
   /// The row of the last call that had to look for a chunk: the walker is past the chunks before it.
   private var reached = 0
   private var ahead: [(leaf: TreeWalker.Leaf, chunk: Pending<Chunk>)] = []
+  /// The rows that are to be visited, and the first of them whose chunk is not ahead yet.
+  private let visits: [Int]?
+  private var nextVisit = 0
 
-  /// - Parameter layout: what the column's type demands; chunks of another are corruption.
-  package init(_ root: ColumnRoot, layout: Layout, reader: ObjectReader, readAhead: Int = 4) {
-    (self.root, self.layout) = (root, layout)
+  /// - Parameters:
+  ///   - layout: what the column's type demands; chunks of another are corruption.
+  ///   - visits: the rows that will be asked for, in this order, which ascends; and no others.
+  package init(
+    _ root: ColumnRoot, layout: Layout, reader: ObjectReader, readAhead: Int = 4, visits: [Int]? = nil
+  ) {
+    (self.root, self.layout, self.visits) = (root, layout, visits)
     self.reader = reader
     self.readAhead = readAhead
     walker = TreeWalker(root, reader: reader)
@@ -50,9 +58,11 @@ package final class ColumnCursor {
     }
     reached = row
     ahead.removeAll { $0.leaf.endRow <= row }
-    let isSequential = current.map { $0.endRow == row } ?? (row == 0)
+    let isSequential = visits != nil || (current.map { $0.endRow == row } ?? (row == 0))
     try fill(from: row, upTo: isSequential ? readAhead : 1)
-    guard let first = ahead.first else { throw DSVError(.corrupt, "a column ends before row \(row)") }
+    guard let first = ahead.first, first.leaf.startRow <= row else {
+      throw DSVError(.corrupt, "a column ends before row \(row)")
+    }
     let chunk = try first.chunk.value()
     let entry = first.leaf.entry
     try chunk.check(layout: layout, rowCount: entry.rowCount, nullCount: entry.nullCount)
@@ -65,7 +75,14 @@ package final class ColumnCursor {
   }
 
   private func fill(from row: Int, upTo count: Int) throws(DSVError) {
-    while ahead.count < count, let leaf = try walker.next(from: row) {
+    while ahead.count < count {
+      var wanted = row
+      if let visits {
+        guard nextVisit < visits.count else { return }
+        wanted = visits[nextVisit]
+      }
+      guard let leaf = try walker.next(from: wanted) else { return }
+      while let visits, nextVisit < visits.count, visits[nextVisit] < leaf.endRow { nextVisit += 1 }
       let id = leaf.entry.id
       ahead.append((leaf, reader.pool.submit { [reader] () throws(DSVError) in try reader.chunk(id) }))
     }
