@@ -142,7 +142,9 @@ final class KeyIndex {
       }
       batch.sort()
       try sorter.add(batch)
-      let run = try folder.write(header) { (body) throws(DSVError) in try sorter.forEach(with: merged, body) }
+      let run = try folder.write(header) { (body) throws(DSVError) in
+        try sorter.forEachEntry(with: merged, body)
+      }
       for run in merged { try folder.remove(run) }
       return kept + [run]
     } catch {

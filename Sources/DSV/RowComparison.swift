@@ -7,6 +7,8 @@ import DSVTables
 /// Compares hashes, column after column, and in each only the rows that were equal so far: the columns in which a few
 /// rows differ come first, so that most rows are told apart by one column. Both sides are read from first to last.
 struct RowComparison {
+  /// So many are compared at once, in some 40 MB.
+  static let pairCountMax = 1 << 18
   private static let sampleCount = 16
 
   let table: Table

@@ -54,7 +54,7 @@ package struct KeySorter {
   }
 
   /// Calls `body` with every key that was added, and with those of `others`, in order. Called once, after the last batch.
-  package mutating func forEach(
+  package mutating func forEachEntry(
     with others: [KeyRun] = [], _ body: (KeyEntry) throws(DSVError) -> Void
   ) throws(DSVError) {
     if runs.isEmpty, others.isEmpty {

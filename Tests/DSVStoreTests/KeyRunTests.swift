@@ -46,7 +46,7 @@ import Testing
         try sorter.add(batch)
       }
       var found: [KeyEntry] = []
-      try sorter.forEach { found.append($0) }
+      try sorter.forEachEntry { found.append($0) }
       #expect(found == all.sorted { $0 < $1 }, "\(batchCount) batches")
     }
     #expect(try FileSystem.list(scratch.path + "/tmp") == [])
