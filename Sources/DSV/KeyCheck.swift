@@ -1,129 +1,134 @@
 import DSVColumns
 import DSVFormat
+import DSVStore
 import DSVTables
-import DSVVersions
 
 /// Makes sure that a table's key names each live row once, and finds the rows that new ones replace.
 ///
-/// Works on 128-bit hashes of the keys, a part of them at a time, and compares the keys themselves where hashes meet:
-/// at most some 130 MB for any number of rows. Reads the key's columns of all rows.
+/// Keys are compared by their hashes (``KeyHasher``). Holds two batches of them for any number of rows (75 MB while one is
+/// sorted), 16 bytes for each row that is replaced, and some 40 for each new row that changes nothing.
 struct KeyCheck {
-  /// How many hashes are held at once.
-  static let partCountMax = 2 << 20
+  /// What was found out; rows are counted from the first new one.
+  enum Outcome {
+    /// Each key is there once. `replaced` are the stored rows that are to be dropped.
+    case fine(replaced: [Int])
+    /// These new rows equal the live row of their key, which stays: the table is to be made without them.
+    case unchanged(Set<Int>)
+    /// Two new rows have one key.
+    case repeated(Int, Int)
+    /// A new row has the key of a live row.
+    case taken(Int)
+  }
 
   private let table: Table
-  private let key: [String]
-  private let reader: ObjectReader
   private let fields: [TableField]
-  /// The key's columns twice, so that any two rows can be compared; each stays near the rows that it was at.
-  private let (left, right): ([FieldCursor], [FieldCursor])
+  private let keys: KeyFolder
+  private let limits: KeyIndex.Limits
+  private let reader: ObjectReader
+  private let progress: ProgressHandler
 
-  init(_ table: Table, key: [String], reader: ObjectReader) throws(DSVError) {
-    (self.table, self.key, self.reader) = (table, key, reader)
-    let fields = try key.map { (name) throws(DSVError) in
-      guard let field = table.field(name) else {
-        throw DSVError(
-          .badInput, "the key column '\(name)' is not among the columns of table '\(table.name)'")
-      }
-      guard field.values.nullCount == 0 else {
-        throw DSVError(.badInput, "the key column '\(name)' has no value in some rows")
-      }
-      return field
-    }
-    func cursors() -> [FieldCursor] { fields.map { FieldCursor($0, reader: reader, readAhead: 1) } }
-    (self.fields, left, right) = (fields, cursors(), cursors())
+  init(
+    _ table: Table, key: [String], keys: KeyFolder, limits: KeyIndex.Limits, reader: ObjectReader,
+    _ progress: @escaping ProgressHandler
+  ) throws(DSVError) {
+    (self.table, self.keys, self.limits) = (table, keys, limits)
+    (self.reader, self.progress) = (reader, progress)
+    fields = try key.map { (name) throws(DSVError) in try table.keyField(name) }
   }
 
   /// Checks the rows from `firstNew` on against each other and against the live rows before them.
   ///
-  /// - Parameters:
-  ///   - replacing: whether an older row of the same key is dropped; else it is an error.
-  ///   - result: the table whose selection changes.
-  /// - Returns: which of the new rows, counted from the first, equal the live row of their key, which stays. If there
-  ///   are any, nothing is replaced yet: the table is to be made without them.
-  func run(
-    from firstNew: Int, replacing: Bool, _ result: inout Table, sink: ColumnSink
-  ) throws(DSVError) -> Set<Int> {
-    let partCount = max(1, (table.rowCount - firstNew + Self.partCountMax - 1) / Self.partCountMax)
-    var replaced: [Int] = []
-    var unchanged: Set<Int> = []
-    let (old, new) = (contentCursors(), contentCursors())
-    for part in 0..<partCount {
-      var rows: [CellHash: Int] = [:]
-      rows.reserveCapacity(min(table.rowCount - firstNew, Self.partCountMax))
-      try forEachKey(firstNew..<table.rowCount, part, partCount) { (row, hash) throws(DSVError) in
-        if let other = rows.updateValue(row, forKey: hash), try isEqual(row, other) {
-          throw DSVError(
-            .badInput,
-            "rows \(other - firstNew + 1) and \(row - firstNew + 1) have the same key (\(key.joined(separator: ", ")))"
-          )
-        }
-      }
-      try forEachKey(0..<firstNew, part, partCount) { (row, hash) throws(DSVError) in
-        guard let other = rows[hash], try isEqual(row, other) else { return }
-        guard replacing else {
-          throw DSVError(
-            .badInput,
-            "row \(other - firstNew + 1) has a key that the table already has (\(key.joined(separator: ", "))); "
-              + "use --upsert to replace rows")
-        }
-        if try rowsAreEqual(old, row, new, other) {
-          unchanged.insert(other - firstNew)
-        } else {
-          replaced.append(row)
-        }
-      }
+  /// - Parameter replacing: whether an older row of the same key is dropped; else that it is there is an outcome.
+  func run(from firstNew: Int, replacing: Bool) throws(DSVError) -> Outcome {
+    let index = KeyIndex(
+      fields, rowCount: firstNew, folder: keys, limits: limits, reader: reader, progress)
+    var sorter = KeySorter(makeFile: keys.temporaryFile)
+    var batch = KeyBatch()
+    var pairs: [(old: Int, new: Int)] = []
+    func takeBatch() throws(DSVError) {
+      batch.sort()
+      if firstNew > 0 { pairs += try livePairs(batch, index) }
+      try sorter.add(batch)
+      batch.removeAll()
     }
-    if unchanged.isEmpty, !replaced.isEmpty { try drop(replaced.sorted(), &result, sink) }
-    return unchanged
-  }
-
-  /// Of all columns but signals, which follow from the others.
-  private func contentCursors() -> [FieldCursor] {
-    table.fields.filter { !$0.isSignal }.map { FieldCursor($0, reader: reader, readAhead: 1) }
-  }
-
-  private func rowsAreEqual(
-    _ a: [FieldCursor], _ rowA: Int, _ b: [FieldCursor], _ rowB: Int
-  ) throws(DSVError) -> Bool {
-    for (x, y) in zip(a, b) {
-      _ = try (x.load(at: rowA), y.load(at: rowB))
-      guard try cellsAreEqual(x, rowA, y, rowB), try rowsAreEqual(x.children, rowA, y.children, rowB) else {
-        return false
-      }
-    }
-    return true
-  }
-
-  private func forEachKey(
-    _ rows: Range<Int>, _ part: Int, _ partCount: Int, _ body: (Int, CellHash) throws(DSVError) -> Void
-  ) throws(DSVError) {
     let cursor = TableCursor(table, fields: fields, reader: reader)
-    try cursor.forEachLiveRow(in: rows) { (row) throws(DSVError) in
-      var hash = CellHash()
-      for field in cursor.fields { try hash.add(field, row) }
-      if hash.low % UInt64(partCount) == UInt64(part) { try body(row, hash) }
+    try cursor.forEachLiveRow(in: firstNew..<table.rowCount) { (row) throws(DSVError) in
+      batch.append(KeyEntry(try index.hasher.hash(cursor.fields, row), row: row))
+      if batch.isFull { try takeBatch() }
     }
+    try takeBatch()
+    if let (one, other) = try Self.firstRepeated(&sorter) {
+      return .repeated(one - firstNew, other - firstNew)
+    }
+    if !replacing, let row = pairs.map(\.new).min() { return .taken(row - firstNew) }
+    pairs.sort { $0.old < $1.old }
+    let comparison = RowComparison(table: table, hasher: index.hasher, reader: reader)
+    var unchanged: Set<Int> = []
+    for start in stride(from: 0, to: pairs.count, by: RowComparison.pairCountMax) {
+      let group = Array(pairs[start..<min(pairs.count, start + RowComparison.pairCountMax)])
+      unchanged.formUnion(try comparison.equalRows(group))
+    }
+    if unchanged.isEmpty { return .fine(replaced: pairs.map(\.old)) }
+    return .unchanged(Set(unchanged.map { $0 - firstNew }))
   }
 
-  private func isEqual(_ a: Int, _ b: Int) throws(DSVError) -> Bool {
-    for (x, y) in zip(left, right) {
-      _ = try (x.load(at: a), y.load(at: b))
-      if try !cellsAreEqual(x, a, y, b) { return false }
+  /// The two rows with one key of which the later comes first.
+  private static func firstRepeated(_ sorter: inout KeySorter) throws(DSVError) -> (Int, Int)? {
+    var found: (Int, Int)?
+    var last: KeyEntry?
+    try sorter.forEachEntry { (entry) throws(DSVError) in
+      if let last, last.hash == entry.hash, entry.row < found?.1 ?? Int.max { found = (last.row, entry.row) }
+      last = entry
     }
-    return true
+    return found
   }
 
-  private func drop(_ rows: [Int], _ result: inout Table, _ sink: ColumnSink) throws(DSVError) {
-    let reason = DropReason(stage: "upsert", rule: "replaced")
-    let code = try result.code(for: reason)
-    let selection = SelectionWriter(result, sink: sink, reader: reader)
-    var next = rows[...]
-    for row in 0..<result.rowCount {
-      let isReplaced = next.first == row
-      if isReplaced { next.removeFirst() }
-      try selection.append(isReplaced ? code : nil)
+  /// The live stored rows with keys of a batch, each with the batch's row.
+  private func livePairs(
+    _ batch: KeyBatch, _ index: KeyIndex
+  ) throws(DSVError) -> [(old: Int, new: Int)] {
+    var live: [(old: Int, new: Int)] = []
+    var pairs: [(old: Int, new: Int)] = []
+    func takeLive() throws(DSVError) {
+      pairs.sort { $0.old < $1.old }
+      let rows = pairs.map(\.old)
+      let cursor = TableCursor(table, fields: [], reader: reader, readAhead: 8, visits: rows)
+      for pair in pairs {
+        _ = try cursor.load(at: pair.old)
+        if cursor.isLive(pair.old) { live.append(pair) }
+      }
+      pairs.removeAll(keepingCapacity: true)
     }
-    try selection.finish(&result)
+    try index.forEachMatch(batch) { (row, entries) throws(DSVError) in
+      for entry in entries { pairs.append((row, batch.entries[entry].row)) }
+      if pairs.count >= KeyBatch.countMax { try takeLive() }
+    }
+    try takeLive()
+    return live
+  }
+}
+
+extension Table {
+  /// The field of a key's column, which may be one.
+  func keyField(_ path: String) throws(DSVError) -> TableField {
+    guard let field = field(path) else {
+      throw DSVError(.badInput, "the key column '\(path)' is not among the columns of table '\(name)'")
+    }
+    guard field.values.nullCount == 0 else {
+      throw DSVError(.badInput, "the key column '\(path)' has no value in some rows")
+    }
+    if case .struct = field.type {
+      throw DSVError(.badInput, "the key column '\(path)' is an object; name its fields, as in \(path).id")
+    }
+    return field
+  }
+
+  /// Drops live rows that others replace; `rows` ascend.
+  mutating func replace(_ rows: [Int], sink: ColumnSink, reader: ObjectReader) throws(DSVError) {
+    if rows.isEmpty { return }
+    let code = try code(for: DropReason(stage: "upsert", rule: "replaced"))
+    selection = try ColumnPatch.setting(
+      rows, to: code, in: selection, rowCount: rowCount, sink: sink, reader: reader)
+    liveCount -= rows.count
   }
 }

@@ -25,13 +25,16 @@ package enum RowFate {
 /// Reads which rows of a table were dropped, why, and at which value.
 package final class DroppedRows {
   private let table: Table
+  private let keys: KeyFolder
+  private let keyLimits: KeyIndex.Limits
+  private let reader: ObjectReader
   private let cursor: TableCursor
   private let keyCount: Int
   /// Signals that reasons refer to, by name.
   private var signals: [String: FieldCursor] = [:]
 
-  package init(_ table: Table, reader: ObjectReader) {
-    self.table = table
+  init(_ table: Table, keys: KeyFolder, keyLimits: KeyIndex.Limits, reader: ObjectReader) {
+    (self.table, self.keys, self.keyLimits, self.reader) = (table, keys, keyLimits, reader)
     let fields = table.key.compactMap { name in
       table.field(name).map { field in
         var field = field
@@ -74,23 +77,41 @@ package final class DroppedRows {
   /// What became of the row with a key: the values of the key's columns as text, in their order.
   ///
   /// - Returns: the live row of that key if there is one, else the last that was dropped; `nil` if there was none.
-  package func fate(key: [String]) throws(DSVError) -> RowFate? {
+  package func fate(
+    key: [String], progress: @escaping ProgressHandler = { _ in }
+  ) throws(DSVError) -> RowFate? {
     guard key.count == keyCount else {
       throw DSVError(.badInput, "the key has \(keyCount) columns: \(table.key.joined(separator: ", "))")
     }
     var found: RowFate?
-    var row = 0
-    while row < table.rowCount {
-      let end = try cursor.load(at: row)
-      while row < end {
-        if try isRow(row, key: key) {
-          guard let dropped = try dropped(row) else { return .live(position: row) }
-          found = .dropped(dropped)
-        }
-        row += 1
-      }
+    for row in try candidates(key, progress).map(AnyCollection.init) ?? AnyCollection(0..<table.rowCount) {
+      _ = try cursor.load(at: row)
+      guard try isRow(row, key: key) else { continue }
+      guard let dropped = try dropped(row) else { return .live(position: row) }
+      found = .dropped(dropped)
     }
     return found
+  }
+
+  /// The rows that may have a key, in order; `nil` if that may be any.
+  private func candidates(
+    _ key: [String], _ progress: @escaping ProgressHandler
+  ) throws(DSVError) -> [Int]? {
+    var values: [Chunk] = []
+    for (text, field) in zip(key, cursor.fields) {
+      guard let value = try KeyText.value(text, field.field.type) else { return nil }
+      values.append(value)
+    }
+    let index = KeyIndex(
+      cursor.fields.map(\.field), rowCount: table.rowCount, folder: keys, limits: keyLimits, reader: reader,
+      progress)
+    var batch = KeyBatch()
+    batch.append(KeyEntry(index.hasher.hash(values.map(\.array)), row: 0))
+    withExtendedLifetime(values) {}
+    batch.sort()
+    var rows: [Int] = []
+    try index.forEachMatch(batch) { row, _ in rows.append(row) }
+    return rows.sorted()
   }
 
   private func isRow(_ row: Int, key: [String]) throws(DSVError) -> Bool {
@@ -130,5 +151,11 @@ package final class DroppedRows {
     guard case .fixed(8) = array.layout else { return nil }
     return cell.field.type == .int64
       ? Double(array.fixed(index, as: Int64.self)) : array.fixed(index, as: Double.self)
+  }
+}
+
+extension Repository {
+  package func droppedRows(of table: Table, reader: ObjectReader) -> DroppedRows {
+    DroppedRows(table, keys: store.keys, keyLimits: keyLimits, reader: reader)
   }
 }

@@ -1,6 +1,7 @@
 public import DSVFormat
 import DSVStore
 import DSVSystem
+import DSVTables
 import DSVVersions
 
 /// What a check of the whole repository found.
@@ -96,7 +97,21 @@ extension Repository {
     }
     return GarbageResult(
       deletedObjectCount: report.deletedObjectCount, keptObjectCount: report.keptObjectCount,
-      freedByteCount: report.freedByteCount)
+      freedByteCount: report.freedByteCount + (try collectKeys()))
+  }
+
+  /// Removes the runs of keys that belong to no table of what a ref names; returns how many bytes that gave back.
+  ///
+  /// Those of older versions are made again should anybody want them.
+  private func collectKeys() throws(DSVError) -> Int {
+    try reading { (reader) throws(DSVError) in
+      var tables: [Table] = []
+      for (_, target) in try store.refs() {
+        guard case .commit(let id) = target else { continue }
+        tables += try snapshot(id).tables.filter { !$0.key.isEmpty }
+      }
+      return try KeyIndex.removeRuns(in: store.keys, butOf: tables, reader: reader)
+    }
   }
 
   public func info() throws(DSVError) -> RepositoryInfo {

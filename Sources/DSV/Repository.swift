@@ -15,6 +15,7 @@ public final class Repository: Sendable {
   package let reader: ObjectReader
   package let versions: VersionReader
   package let pool: WorkerPool
+  let keyLimits: KeyIndex.Limits
 
   /// What a repository may use.
   public struct Options: Sendable {
@@ -24,6 +25,8 @@ public final class Repository: Sendable {
     public var cacheByteCount: Int
     /// Takes what was found and mended, in words for people.
     public var note: @Sendable (String) -> Void
+    /// Key columns of at most so many bytes are read whole where rows are looked for; for larger ones an index is kept.
+    package var scannedKeyByteCountMax = KeyIndex.Limits().scannedByteCountMax
 
     public init(
       threadCount: Int? = nil, cacheByteCount: Int = 64 << 20,
@@ -44,6 +47,7 @@ public final class Repository: Sendable {
     pool = WorkerPool(threadCount: options.threadCount)
     reader = ObjectReader(store, cache: ObjectCache(byteCountMax: options.cacheByteCount), pool: pool)
     versions = VersionReader(reader)
+    keyLimits = KeyIndex.Limits(scannedByteCountMax: options.scannedKeyByteCountMax)
   }
 
   /// Makes an empty repository in a folder, which is made too if it is not there.

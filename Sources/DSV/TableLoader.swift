@@ -2,6 +2,7 @@ import DSVColumns
 import DSVFormat
 import DSVInterchange
 import DSVRecords
+import DSVStore
 import DSVTables
 
 /// Reads files into a table's next content.
@@ -21,6 +22,8 @@ struct TableLoader {
   let oldQuarantine: Table?
   let sink: ColumnSink
   let reader: ObjectReader
+  let keys: KeyFolder
+  let keyLimits: KeyIndex.Limits
 
   func load(_ files: [InputFile], _ progress: @escaping ProgressHandler) throws(DSVError) -> Loaded {
     let key = options.key.isEmpty ? old?.key ?? [] : options.key
@@ -28,11 +31,7 @@ struct TableLoader {
       throw DSVError(
         .badInput, "table '\(options.table)' has no key to upsert by; name its columns with --key")
     }
-    if options.mode != .replace, let old, old.key != key {
-      // Rows that were there must keep a key that is declared now.
-      var same = old
-      _ = try KeyCheck(old, key: key, reader: reader).run(from: 0, replacing: false, &same, sink: sink)
-    }
+    if options.mode != .replace, let old, old.key != key { try checkDeclared(key, old, progress) }
     let kept = options.mode == .replace ? nil : oldQuarantine
     let quarantine =
       options.badRows == .quarantine ? try Quarantine(after: kept, sink: sink, reader: reader) : nil
@@ -40,12 +39,12 @@ struct TableLoader {
     var table = try build(files, &choice, quarantine, progress)
     table.key = key
     if !key.isEmpty {
-      let unchanged = try check(&table)
+      let unchanged = try check(&table, files, choice, progress)
       if !unchanged.isEmpty {
         choice.leftOut = unchanged
         table = try build(files, &choice, nil, progress)
         table.key = key
-        _ = try check(&table)
+        _ = try check(&table, files, choice, progress)
       }
     }
     for file in files { try file.checkUnchanged() }
@@ -55,11 +54,69 @@ struct TableLoader {
       table: table, quarantine: bad.rowCount == 0 ? nil : bad, quarantinedCount: quarantine.count)
   }
 
+  /// Rows that were there must keep a key that is declared now.
+  private func checkDeclared(
+    _ key: [String], _ old: Table, _ progress: @escaping ProgressHandler
+  ) throws(DSVError) {
+    let check = try KeyCheck(old, key: key, keys: keys, limits: keyLimits, reader: reader, progress)
+    guard case .repeated(let one, let other) = try check.run(from: 0, replacing: false) else { return }
+    throw DSVError(
+      .badInput,
+      "rows \(one + 1) and \(other + 1) of table '\(old.name)' have the same key (\(key.joined(separator: ", ")))"
+    )
+  }
+
   /// Checks the key, and replaces rows; returns which of the new rows change nothing.
-  private func check(_ table: inout Table) throws(DSVError) -> Set<Int> {
+  private func check(
+    _ table: inout Table, _ files: [InputFile], _ choice: RowChoice, _ progress: @escaping ProgressHandler
+  ) throws(DSVError) -> Set<Int> {
     let firstNew = options.mode == .replace ? 0 : old?.rowCount ?? 0
-    return try KeyCheck(table, key: table.key, reader: reader)
-      .run(from: firstNew, replacing: options.mode == .upsert, &table, sink: sink)
+    let check = try KeyCheck(
+      table, key: table.key, keys: keys, limits: keyLimits, reader: reader, progress)
+    let key = table.key.joined(separator: ", ")
+    switch try check.run(from: firstNew, replacing: options.mode == .upsert) {
+    case .fine(let replaced): try table.replace(replaced, sink: sink, reader: reader)
+    case .unchanged(let rows): return rows
+    case .repeated(let one, let other):
+      let places = try places([one, other], files, choice)
+      throw DSVError(.badInput, "\(places[0]) and \(places[1]): the rows have the same key (\(key))")
+    case .taken(let row):
+      throw DSVError(
+        .badInput,
+        "\(try places([row], files, choice)[0]): the row has a key that the table already has (\(key)); "
+          + "use --upsert to replace rows")
+    }
+    return []
+  }
+
+  /// Where rows stand, as `file:line`; the rows ascend. Reads the files again.
+  private func places(
+    _ rows: [Int], _ files: [InputFile], _ choice: RowChoice
+  ) throws(DSVError) -> [String] {
+    var places: [String] = []
+    var (recordCount, rowCount, takenCount) = (0, 0, 0)
+    for file in files {
+      let records = try file.records()
+      reading: while places.count < rows.count {
+        switch try records.next() {
+        case .end: break reading
+        case .badRow: break
+        case .record(let record):
+          defer { recordCount += 1 }
+          if choice.rejected.contains(recordCount) { continue }
+          defer { rowCount += 1 }
+          if choice.leftOut.contains(rowCount) { continue }
+          if takenCount == rows[places.count] {
+            places.append("\(TerminalText.escaped(file.path)):\(record.line)")
+          }
+          takenCount += 1
+        }
+      }
+    }
+    guard places.count == rows.count else {
+      throw DSVError(.badInput, "the rows' files were changed while they were read")
+    }
+    return places
   }
 
   /// Which records become rows: every reading of the files takes the same.

@@ -5,7 +5,8 @@ import Glibc
 /// Measures dsv: `DSVBench --smoke | --full [--corpus FILE] [--only NAME]`.
 @main
 enum Main {
-  static let benchmarks = FormatBenchmarks.all + RepositoryBenchmarks.all + VersionBenchmarks.all
+  static let benchmarks =
+    FormatBenchmarks.all + RepositoryBenchmarks.all + VersionBenchmarks.all + KeyBenchmarks.all
 
   static let usage = """
     usage: DSVBench --smoke | --full [--corpus FILE] [--only NAME] [--folder FOLDER]

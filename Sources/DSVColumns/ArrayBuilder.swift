@@ -83,11 +83,18 @@ package final class ArrayBuilder {
     values.append(value)
   }
 
-  /// Many values of one byte each, for the layout of one byte.
+  /// Many values of a fixed layout, as they lie in memory, where nothing is null.
   package func append(contentsOf bytes: UnsafeRawBufferPointer) {
-    precondition(width == 1 && nullCount == 0 && blobCount == 0)
+    precondition(width > 0 && bytes.count % width == 0 && nullCount == 0 && blobCount == 0)
     values.append(bytes)
-    count += bytes.count
+    count += bytes.count / width
+  }
+
+  /// The same value of a fixed layout of `T`'s width again and again, where nothing is null.
+  func append<T: BitwiseCopyable>(repeating value: T, count more: Int) {
+    precondition(width == MemoryLayout<T>.size && nullCount == 0 && blobCount == 0)
+    values.grow(by: more * width).initializeMemory(as: T.self, repeating: value, count: more)
+    count += more
   }
 
   @inline(__always)

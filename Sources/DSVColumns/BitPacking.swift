@@ -12,18 +12,44 @@ package enum BitPacking {
   package static func write(
     _ count: Int, width: Int, to buffer: GrowingBytes, _ number: (Int) -> UInt64
   ) {
-    var word: UInt64 = 0
-    var filled = 0
+    let byteCount = byteCount(count, width: width)
+    // The last word is written whole: the buffer has room behind its end.
+    let target = buffer.grow(by: byteCount)
+    if width > 32 { return writeWide(count, width: width, to: target, number) }
+    var (word, filled, offset) = (0 as UInt64, 0, 0)
+    for index in 0..<count {
+      word |= number(index) << UInt64(filled)
+      filled += width
+      if filled >= 32 {
+        target.storeBytes(
+          of: UInt32(truncatingIfNeeded: word).littleEndian, toByteOffset: offset, as: UInt32.self)
+        word >>= 32
+        filled -= 32
+        offset += 4
+      }
+    }
+    target.storeBytes(
+      of: UInt32(truncatingIfNeeded: word).littleEndian, toByteOffset: offset, as: UInt32.self)
+  }
+
+  @inline(__always)
+  private static func writeWide(
+    _ count: Int, width: Int, to target: UnsafeMutableRawPointer, _ number: (Int) -> UInt64
+  ) {
+    var (word, filled, offset) = (0 as UInt64, 0, 0)
     for index in 0..<count {
       word |= number(index) << UInt64(filled)
       filled += width
       while filled >= 8 {
-        buffer.append(UInt8(truncatingIfNeeded: word))
+        target.storeBytes(of: UInt8(truncatingIfNeeded: word), toByteOffset: offset, as: UInt8.self)
         word >>= 8
         filled -= 8
+        offset += 1
       }
     }
-    if filled > 0 { buffer.append(UInt8(truncatingIfNeeded: word)) }
+    if filled > 0 {
+      target.storeBytes(of: UInt8(truncatingIfNeeded: word), toByteOffset: offset, as: UInt8.self)
+    }
   }
 
   /// Number `index`. Eight bytes after the packed ones must be readable.

@@ -36,6 +36,28 @@ package struct ChunkCutter {
     return true
   }
 
+  /// Takes up to `limit` equal values into account, up to the end of the chunk; the same as one after another.
+  ///
+  /// - Returns: how many were taken, and whether the chunk ends after them.
+  mutating func takeRun(_ limit: Int, bitCount size: Int, hash: UInt64) -> (count: Int, endsChunk: Bool) {
+    precondition(size >= Self.valueBitCountMin && size >> 3 < 64)
+    var count = 0
+    while count < limit {
+      let before = window
+      count += 1
+      if endsChunk(bitCount: size, hash: hash) { return (count, true) }
+      // Once the window no longer changes and is no candidate, only the size can end the chunk.
+      if window == before, bitCount >= Self.bitCountMin {
+        let room = min((Self.bitCountMax - bitCount) / size, Self.valueCountMax - valueCount) - 1
+        let more = max(0, min(limit - count, room))
+        count += more
+        bitCount += more * size
+        valueCount += more
+      }
+    }
+    return (count, false)
+  }
+
   /// Takes values of one byte each into account, up to the end of the chunk or of `bytes`.
   ///
   /// - Parameter hashes: the hash of each value, by value.

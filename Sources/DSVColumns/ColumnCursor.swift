@@ -15,7 +15,8 @@ package struct ColumnSlice {
 /// Moves through one column; decodes the next chunks ahead of a sequential reader.
 ///
 /// Made for moving forward: going back costs a walk from the root. For one thread at a time. Holds the current chunk and
-/// at most `readAhead` later ones, as far as the reader's budget for all cursors allows.
+/// at most `readAhead` later ones, as far as the reader's budget for all cursors allows. One that visits rows that are
+/// known beforehand reads ahead to those.
 package final class ColumnCursor {
   private let reader: ObjectReader
   private let root: ColumnRoot
@@ -29,10 +30,17 @@ package final class ColumnCursor {
   private var ahead: [(leaf: TreeWalker.Leaf, chunk: Pending<Chunk>, taken: Int)] = []
   /// A chunk that the walker has passed, and for which the budget had no room.
   private var refused: TreeWalker.Leaf?
+  /// The rows that are to be visited, and the first of them whose chunk is not ahead yet.
+  private let visits: [Int]?
+  private var nextVisit = 0
 
-  /// - Parameter layout: what the column's type demands; chunks of another are corruption.
-  package init(_ root: ColumnRoot, layout: Layout, reader: ObjectReader, readAhead: Int = 4) {
-    (self.root, self.layout) = (root, layout)
+  /// - Parameters:
+  ///   - layout: what the column's type demands; chunks of another are corruption.
+  ///   - visits: the rows that will be asked for, in this order, which ascends; and no others.
+  package init(
+    _ root: ColumnRoot, layout: Layout, reader: ObjectReader, readAhead: Int = 4, visits: [Int]? = nil
+  ) {
+    (self.root, self.layout, self.visits) = (root, layout, visits)
     self.reader = reader
     self.readAhead = readAhead
     walker = TreeWalker(root, reader: reader)
@@ -57,9 +65,11 @@ package final class ColumnCursor {
     }
     reached = row
     drop { $0.endRow <= row }
-    let isSequential = current.map { $0.endRow == row } ?? (row == 0)
+    let isSequential = visits != nil || (current.map { $0.endRow == row } ?? (row == 0))
     try fill(from: row, upTo: isSequential ? readAhead : 1, isWaitedFor: true)
-    guard let first = ahead.first else { throw DSVError(.corrupt, "a column ends before row \(row)") }
+    guard let first = ahead.first, first.leaf.startRow <= row else {
+      throw DSVError(.corrupt, "a column ends before row \(row)")
+    }
     let chunk = try first.chunk.value()
     let entry = first.leaf.entry
     try chunk.check(layout: layout, rowCount: entry.rowCount, nullCount: entry.nullCount)
@@ -74,13 +84,20 @@ package final class ColumnCursor {
   /// - Parameter isWaitedFor: whether the first chunk is wanted at once: then it is read here, since another thread
   ///   would only have to be woken for it.
   private func fill(from row: Int, upTo count: Int, isWaitedFor: Bool) throws(DSVError) {
-    while ahead.count < count, let leaf = try nextLeaf(from: row) {
+    while ahead.count < count {
+      var wanted = row
+      if let visits {
+        guard nextVisit < visits.count else { return }
+        wanted = visits[nextVisit]
+      }
+      guard let leaf = try nextLeaf(from: wanted) else { return }
       let (id, byteCount) = (leaf.entry.id, leaf.entry.plainByteCount)
       let isWanted = leaf.startRow <= row
       guard isWanted || reader.aheadBudget.take(byteCount) else {
         refused = leaf
         return
       }
+      while let visits, nextVisit < visits.count, visits[nextVisit] < leaf.endRow { nextVisit += 1 }
       let chunk =
         isWaitedFor && ahead.isEmpty
         ? Pending(try reader.chunk(id))

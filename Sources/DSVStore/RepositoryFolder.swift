@@ -16,6 +16,8 @@ struct RepositoryFolder: Sendable {
   /// Held shared by sessions and leases, exclusively by gc.
   var gcLock: String { "\(locks)/gc" }
   var temporary: String { "\(root)/tmp" }
+  /// Runs of keys, which can be made again.
+  var keys: String { "\(root)/keys" }
 
   /// Where an index is made anew.
   var newIndex: String { "\(root)/index.new" }

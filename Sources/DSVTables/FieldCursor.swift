@@ -12,16 +12,18 @@ package final class FieldCursor {
   /// The rows that are loaded in this column and all below it.
   private var (loadedStart, loadedEnd) = (0, 0)
 
-  package init(_ field: TableField, reader: ObjectReader, readAhead: Int = 4) {
+  /// - Parameter visits: the rows that will be loaded, in this order, which ascends; `nil` where that is not known.
+  package init(_ field: TableField, reader: ObjectReader, readAhead: Int = 4, visits: [Int]? = nil) {
     self.field = field
     self.reader = reader
-    values = ColumnCursor(field.values, layout: field.type.layout, reader: reader, readAhead: readAhead)
+    values = ColumnCursor(
+      field.values, layout: field.type.layout, reader: reader, readAhead: readAhead, visits: visits)
     if case .mixed(let root) = field.absence {
       absence = ColumnCursor(root, layout: .bool, reader: reader, readAhead: 1)
     } else {
       absence = nil
     }
-    children = field.children.map { FieldCursor($0, reader: reader, readAhead: readAhead) }
+    children = field.children.map { FieldCursor($0, reader: reader, readAhead: readAhead, visits: visits) }
   }
 
   /// Loads `row`; returns where the loaded values end.

@@ -9,11 +9,14 @@ package final class TableCursor {
   private var loadedSelection: ColumnSlice?
   private var (loadedStart, loadedEnd) = (0, 0)
 
-  package init(_ table: Table, fields: [TableField], reader: ObjectReader, readAhead: Int = 4) {
+  /// - Parameter visits: the rows that will be loaded, in this order, which ascends; `nil` where that is not known.
+  package init(
+    _ table: Table, fields: [TableField], reader: ObjectReader, readAhead: Int = 4, visits: [Int]? = nil
+  ) {
     self.table = table
-    self.fields = fields.map { FieldCursor($0, reader: reader, readAhead: readAhead) }
+    self.fields = fields.map { FieldCursor($0, reader: reader, readAhead: readAhead, visits: visits) }
     selection = table.selection.map {
-      ColumnCursor($0, layout: Table.selectionLayout, reader: reader, readAhead: readAhead)
+      ColumnCursor($0, layout: Table.selectionLayout, reader: reader, readAhead: readAhead, visits: visits)
     }
   }
 

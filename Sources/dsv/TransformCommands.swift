@@ -107,7 +107,7 @@ struct Dropped: ParsableCommand {
     try repository.reading { (reader) throws(DSVError) in
       let table = try repository.table(table, of: found.commit)
       if let rule { try check(rule, table.reasons.map(\.rule)) }
-      let rows = DroppedRows(table, reader: reader)
+      let rows = repository.droppedRows(of: table, reader: reader)
       try rows.forEachRow { (row) throws(DSVError) in
         guard rule == nil || row.reason.rule == rule else { return true }
         guard count < limit else { return false }
@@ -151,7 +151,7 @@ struct Why: ParsableCommand {
     let found = try global.resolve(repository, revision)
     let table = try repository.table(table, of: found.commit)
     let outcome = try repository.reading { (reader) throws(DSVError) in
-      try fate(table.key.isEmpty, DroppedRows(table, reader: reader))
+      try fate(table.key.isEmpty, repository.droppedRows(of: table, reader: reader))
     }
     switch outcome {
     case nil:
@@ -166,7 +166,7 @@ struct Why: ParsableCommand {
   }
 
   private func fate(_ isByPosition: Bool, _ rows: DroppedRows) throws(DSVError) -> RowFate? {
-    guard isByPosition else { return try rows.fate(key: key) }
+    guard isByPosition else { return try rows.fate(key: key, progress: global.progress) }
     guard key.count == 1, let position = Int(key[0]) else {
       throw DSVError(.badInput, "the table has no key; name the row by its position, counted from 0")
     }

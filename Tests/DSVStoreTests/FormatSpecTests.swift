@@ -39,9 +39,9 @@ import Testing
   }
 
   /// The hex blocks of the specification: each begins with a line "hex NAME".
-  static func specified() throws -> [String: [UInt8]] {
+  static func specified(_ file: String = "store.md") throws -> [String: [UInt8]] {
     let path = String(#filePath.prefix(#filePath.count - "Tests/DSVStoreTests/FormatSpecTests.swift".count))
-    let bytes = try FileSystem.read("\(path)format-spec/store.md", limit: 1 << 20)
+    let bytes = try FileSystem.read("\(path)format-spec/\(file)", limit: 1 << 20)
     var blocks: [String: [UInt8]] = [:]
     var name: String?
     for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {

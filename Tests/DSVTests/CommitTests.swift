@@ -59,13 +59,17 @@ import Testing
   @Test("keys that repeat, or have no value, are refused with the rows")
   func keys() throws {
     let dataset = try Dataset()
-    refused("rows 1 and 3") { try dataset.commit([#"{"k":1}"#, #"{"k":2}"#, #"{"k":1}"#], key: ["k"]) }
+    refused("rows.jsonl:3: the rows have the same key (k)") {
+      try dataset.commit([#"{"k":1}"#, #"{"k":2}"#, #"{"k":1}"#], key: ["k"])
+    }
     refused("no value") { try dataset.commit([#"{"k":1}"#, #"{"v":2}"#], key: ["k"]) }
     refused("key column 'x'") { try dataset.commit([#"{"k":1}"#], key: ["x"]) }
     #expect(try dataset.log() == [])
     try dataset.commit([#"{"k":1,"j":1}"#, #"{"k":1,"j":2}"#], key: ["k", "j"])
     refused("already has") { try dataset.commit([#"{"k":1,"j":2}"#], .append) }
-    refused("rows 1 and 2") { try dataset.commit([#"{"k":5,"j":2}"#, #"{"k":5,"j":2}"#], .upsert) }
+    refused("rows.jsonl:2: the rows have the same key (k, j)") {
+      try dataset.commit([#"{"k":5,"j":2}"#, #"{"k":5,"j":2}"#], .upsert)
+    }
     // Rows that were there must keep a key that is declared later.
     refused("same key") { try dataset.commit([#"{"k":3,"j":3}"#], .append, key: ["k"]) }
     refused("same key") { try dataset.commit([#"{"k":3,"j":3}"#], .upsert, key: ["k"]) }

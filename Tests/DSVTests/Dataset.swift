@@ -11,10 +11,21 @@ final class Dataset {
   let folder: TemporaryFolder
   let repository: Repository
 
-  init(threadCount: Int = 0) throws {
+  /// - Parameter scannedKeyByteCountMax: for larger key columns an index is kept.
+  init(threadCount: Int = 0, scannedKeyByteCountMax: Int? = nil) throws {
     folder = try TemporaryFolder()
-    repository = try Repository.initialize(
-      at: folder.path, options: Repository.Options(threadCount: threadCount))
+    var options = Repository.Options(threadCount: threadCount)
+    if let scannedKeyByteCountMax { options.scannedKeyByteCountMax = scannedKeyByteCountMax }
+    repository = try Repository.initialize(at: folder.path, options: options)
+  }
+
+  /// The files of runs of keys, by name.
+  func keyRuns() throws -> [String: [UInt8]] {
+    let path = folder.path + "/.dsv/keys"
+    guard try FileSystem.exists(path) else { return [:] }
+    let names = try FileSystem.list(path).filter { $0.hasSuffix(".run") }
+    return Dictionary(
+      uniqueKeysWithValues: try names.map { ($0, try FileSystem.read("\(path)/\($0)", limit: 1 << 24)) })
   }
 
   @discardableResult
