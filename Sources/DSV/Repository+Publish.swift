@@ -76,7 +76,7 @@ extension Repository {
           id: tip, snapshot: snapshot, number: try publication.number(tip), isNew: false, branch: branch)
       }
       let commit = Commit(
-        root: try session.put(snapshot), parents: parents ?? (tip.map { [$0] } ?? []),
+        root: try session.put(snapshot, after: oldSnapshot), parents: parents ?? (tip.map { [$0] } ?? []),
         rowCount: snapshot.liveCount,
         time: message.time ?? Self.defaultTime,
         author: message.author ?? Self.defaultAuthor, message: message.text, lineage: lineage)

@@ -5,7 +5,7 @@ import Glibc
 /// Measures dsv: `DSVBench --smoke | --full [--corpus FILE] [--only NAME]`.
 @main
 enum Main {
-  static let benchmarks = FormatBenchmarks.all + RepositoryBenchmarks.all
+  static let benchmarks = FormatBenchmarks.all + RepositoryBenchmarks.all + SingleRowBenchmarks.all
 
   static let usage = """
     usage: DSVBench --smoke | --full [--corpus FILE] [--only NAME] [--folder FOLDER]

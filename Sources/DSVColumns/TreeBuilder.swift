@@ -6,6 +6,8 @@ struct TreeBuilder {
   private let order: BoundsOrder?
   /// At `k`, the children so far of the unfinished node of level `k + 1`.
   private var unfinished: [[TreeEntry]] = []
+  /// At `k`, the node of level `k + 1` that the next one of that level comes instead of.
+  private var edge: [StoredNode?] = []
 
   init(sink: ColumnSink, order: BoundsOrder?) {
     self.sink = sink
@@ -13,10 +15,17 @@ struct TreeBuilder {
   }
 
   /// Goes on after the chunks of a tree whose unfinished nodes have these children, the leaves' first.
-  init(sink: ColumnSink, order: BoundsOrder?, resuming unfinished: [[TreeEntry]]) {
+  ///
+  /// - Parameter edge: those nodes as they were.
+  init(
+    sink: ColumnSink, order: BoundsOrder?, resuming unfinished: [[TreeEntry]], edge: [StoredNode?]
+  ) {
     self.init(sink: sink, order: order)
-    self.unfinished = unfinished
+    (self.unfinished, self.edge) = (unfinished, edge)
   }
+
+  /// What is known of the last chunk, as long as the node above it is not finished.
+  var last: TreeEntry? { unfinished.first?.last }
 
   mutating func append(_ entry: TreeEntry, level: Int = 0) throws(DSVError) {
     if unfinished.count == level { unfinished.append([]) }
@@ -27,7 +36,9 @@ struct TreeBuilder {
   private mutating func close(_ level: Int) throws(DSVError) {
     let children = unfinished[level]
     unfinished[level] = []
-    let id = try sink.put(TreeNode(level: level + 1, children: children))
+    var old: StoredNode?
+    if level < edge.count { swap(&old, &edge[level]) }
+    let id = try sink.put(TreeNode(level: level + 1, children: children), instead: old)
     try append(TreeEntry(id: id, of: children, order: order), level: level + 1)
   }
 

@@ -35,7 +35,7 @@ final class PackFiles: Sendable {
       }
       let body = UnsafeRawBufferPointer(rebasing: bytes[PackLayout.Record.byteCount...])
       guard record.matches(body) else { return nil }
-      return StoredObject(kind: record.kind, plainByteCount: record.plainByteCount, bytes: Array(body))
+      return record.object(body)
     }
     guard let object else {
       throw DSVError(.corrupt, "object \(id): its record at byte \(offset) of \(file.path) is damaged")

@@ -17,7 +17,11 @@ extension Store {
       state.reflogByteCount = try ReflogFile(path: folder.reflog).append(record, at: state.reflogByteCount)
     }
     var change = publication.indexChange(state)
-    change.placed = batch.places(bufferPack: state.openPack, bufferOffset: bufferStart)
+    for (id, place) in batch.places(bufferPack: state.openPack, bufferOffset: bufferStart) {
+      // Where another session has put the same object, what builds on it must not find it deeper than it was.
+      if place.baseDepth > 0, try contains(id) { continue }
+      change.placed.append((id, place))
+    }
     do throws(DSVError) { try commit(change) } catch {
       reachedIndex = !withdraw(state, to: old)
       throw error

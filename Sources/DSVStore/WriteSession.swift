@@ -55,7 +55,8 @@ package final class WriteSession: ObjectSink {
   }
 
   package func put(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
-    guard object.bytes.count <= PackLayout.storedByteCountMax, UInt32(exactly: object.plainByteCount) != nil
+    let body = object.body
+    guard body.count <= PackLayout.storedByteCountMax, UInt32(exactly: object.plainByteCount) != nil
     else {
       throw DSVError(.badInput, "object \(id): \(object.bytes.count) bytes are too many for one object")
     }
@@ -63,9 +64,12 @@ package final class WriteSession: ObjectSink {
     if try contains(id) { return }
     let record = PackRecord(id, object)
     try change { (state) throws(DSVError) in
-      try state.batch.append(id, record, object.bytes, in: store.folder)
+      try state.batch.append(id, record, body, in: store.folder)
     }
   }
+
+  /// Of what is published: what this session has put may still come to nothing.
+  package func baseDepth(of id: AnyID) throws(DSVError) -> Int? { try store.baseDepth(of: id) }
 
   /// How many objects were put and not yet published.
   package var pendingCount: Int { state.withLock { $0.batch.entries.count } }

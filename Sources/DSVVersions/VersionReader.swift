@@ -7,9 +7,6 @@ package struct VersionReader: Sendable {
   package let objects: ObjectReader
   private var store: any ObjectStore { objects.store }
 
-  /// No snapshot or commit is larger in plain form: it bounds what damaged bytes can make a reader allocate.
-  static let plainByteCountMax = 256 << 20
-
   package init(_ objects: ObjectReader) { self.objects = objects }
 
   package func commit(_ id: CommitID) throws(DSVError) -> Commit {
@@ -29,10 +26,7 @@ package struct VersionReader: Sendable {
     let stored = try store.read(id)
     let subject = "\(kind) \(id)"
     guard stored.kind == kind else { throw DSVError(.corrupt, "\(subject): it is a \(stored.kind)") }
-    guard stored.plainByteCount <= Self.plainByteCountMax else {
-      throw DSVError(.corrupt, "\(subject): too large")
-    }
-    let plain = try StoredBytes.plain(stored.bytes, plainByteCount: stored.plainByteCount, of: subject)
+    let plain = try objects.plain(id, stored)
     var result: Result<Value, DSVError> = .failure(DSVError(.corrupt, "\(subject): no bytes"))
     plain.withUnsafeBytes { bytes in
       do throws(DSVError) { result = .success(try body(bytes, subject)) } catch { result = .failure(error) }
@@ -42,9 +36,11 @@ package struct VersionReader: Sendable {
 }
 
 extension ObjectSink {
-  package func put(_ snapshot: Snapshot) throws(DSVError) -> SnapshotID {
-    let (id, plain) = (snapshot.id, snapshot.bytes)
-    try put(AnyID(id), kind: .snapshot, plainByteCount: plain.count, bytes: StoredBytes.store(plain))
+  /// - Parameter old: the snapshot that this one comes after, which is published.
+  package func put(_ snapshot: Snapshot, after old: Snapshot? = nil) throws(DSVError) -> SnapshotID {
+    let plain = snapshot.bytes
+    let id: SnapshotID = plain.withUnsafeBytes { SHA256.id(kind: .snapshot, $0) }
+    try put(AnyID(id), kind: .snapshot, plain: plain, instead: old.map { (AnyID($0.id), $0.bytes) })
     return id
   }
 
