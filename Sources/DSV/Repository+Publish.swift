@@ -86,6 +86,7 @@ extension Repository {
       try publication.move(RefMove(ref, expected: .anything, new: .commit(id), action: "commit: \(subject)"))
       return Outcome(id: id, snapshot: snapshot, number: number, isNew: true, branch: branch)
     }
+    versions.keep(AnyID(outcome.snapshot.id), .snapshot, outcome.snapshot.bytes)
     return CommitResult(
       version: Version.name(outcome.number), commit: outcome.id, root: outcome.snapshot.id,
       tables: Dictionary(outcome.snapshot.tables.map { ($0.name, $0.liveCount) }) { first, _ in first },

@@ -5,7 +5,8 @@ package import DSVStore
 package final class ColumnSink: Sendable {
   package let objects: any ObjectSink
   package let pool: WorkerPool
-  private let encoders = IdlePool { ChunkEncoder(zstd: Zstd()) }
+  // Of the process: a small commit would spend more on making one than on using it.
+  private static let encoders = IdlePool { ChunkEncoder(zstd: Zstd()) }
 
   package init(_ objects: any ObjectSink, pool: WorkerPool) {
     self.objects = objects
@@ -19,11 +20,11 @@ package final class ColumnSink: Sendable {
     let id = chunk.id()
     if try !objects.contains(AnyID(id)) {
       if let old, let added = try old.added(in: chunk), let base = try objects.baseForNew(AnyID(old.id)) {
-        let stored = encoders.with { $0.store(appended: added) }
+        let stored = Self.encoders.with { $0.store(appended: added) }
         try objects.put(
           AnyID(id), kind: .chunk, plainByteCount: chunk.plainBytes.count, base: base, bytes: stored)
       } else {
-        let stored = encoders.with { $0.store(chunk) }
+        let stored = Self.encoders.with { $0.store(chunk) }
         try objects.put(AnyID(id), kind: .chunk, plainByteCount: chunk.plainBytes.count, bytes: stored)
       }
     }

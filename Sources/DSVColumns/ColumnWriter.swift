@@ -134,7 +134,6 @@ package final class ColumnWriter {
 
   /// Ends the column and returns its root. The writer is not used after.
   package func finish() throws(DSVError) -> ColumnRoot {
-    var last: Chunk?
     let isOnlyChunk = pending.isEmpty && rowCount == builder.count
     if builder.count > 0 {
       let chunk = try takeChunk()
@@ -143,13 +142,13 @@ package final class ColumnWriter {
           place: .inline(Array(chunk.plainBytes)), rowCount: rowCount, nullCount: nullCount,
           plainByteCount: chunk.plainBytes.count)
       }
-      submit(chunk)
-      last = chunk
+      while pendingStart < pending.count { try collectOne() }
+      // Whoever finishes waits for it: another thread would do it no sooner.
+      let entry = try sink.put(chunk, order: order, after: old)
+      try tree.append(entry)
+      cache?.insert(entry.id, .chunk(chunk), byteCount: chunk.plainBytes.count + 256)
     }
     while pendingStart < pending.count { try collectOne() }
-    if let last, let cache, let entry = tree.last {
-      cache.insert(entry.id, .chunk(last), byteCount: last.plainBytes.count + 256)
-    }
     guard let (root, level) = try tree.finish() else { return .empty }
     return ColumnRoot(
       place: .object(root.id, level: level), rowCount: root.rowCount, nullCount: root.nullCount,

@@ -6,7 +6,8 @@ package final class ObjectReader: Sendable {
   package let store: any ObjectStore
   package let cache: ObjectCache
   package let pool: WorkerPool
-  private let decoders = IdlePool { ChunkDecoder(zstd: Zstd()) }
+  // Of the process: every commit reads through a reader of its own.
+  private static let decoders = IdlePool { ChunkDecoder(zstd: Zstd()) }
 
   package init(_ store: any ObjectStore, cache: ObjectCache, pool: WorkerPool) {
     self.store = store
@@ -17,7 +18,7 @@ package final class ObjectReader: Sendable {
   package func chunk(_ id: ColumnID) throws(DSVError) -> Chunk {
     switch cache.content(id) {
     case .chunk(let chunk): return chunk
-    case .node: throw DSVError(.corrupt, "chunk \(id): it is a node")
+    case .node, .plain: throw DSVError(.corrupt, "chunk \(id): it is none")
     case nil: break
     }
     let chunk = try decodedChunk(id, try store.read(AnyID(id)))
@@ -30,7 +31,7 @@ package final class ObjectReader: Sendable {
     guard stored.kind == .chunk else { throw DSVError(.corrupt, "chunk \(id): it is a \(stored.kind)") }
     let base = try baseChunk(of: id, stored)
     let subject = stored.base.map { "chunk \(id), whose base is \($0.id)" } ?? "chunk \(id)"
-    return try decoders.with { (decoder) throws(DSVError) in
+    return try Self.decoders.with { (decoder) throws(DSVError) in
       try decode(stored, over: base, with: decoder, subject)
     }
   }
@@ -54,7 +55,7 @@ package final class ObjectReader: Sendable {
     let node: TreeNode
     switch cache.content(id) {
     case .node(let cached): node = cached
-    case .chunk: throw DSVError(.corrupt, "node \(id): it is a chunk")
+    case .chunk, .plain: throw DSVError(.corrupt, "node \(id): it is none")
     case nil:
       node = try decodedNode(id, try store.read(AnyID(id)))
       cache.insert(id, .node(node), byteCount: node.children.count * 160)

@@ -24,9 +24,6 @@ struct TreeBuilder {
     (self.unfinished, self.edge) = (unfinished, edge)
   }
 
-  /// What is known of the last chunk, as long as the node above it is not finished.
-  var last: TreeEntry? { unfinished.first?.last }
-
   mutating func append(_ entry: TreeEntry, level: Int = 0) throws(DSVError) {
     if unfinished.count == level { unfinished.append([]) }
     unfinished[level].append(entry)

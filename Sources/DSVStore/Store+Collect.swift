@@ -75,9 +75,9 @@ private struct Collection {
   let isLive: (AnyID) -> Bool
   var report = GarbageReport()
   private var packs: [UInt32: Usage] = [:]
-  /// Dead objects that build on others: they leave the index with the first object that goes, wherever they lie, for
-  /// what they build on may go, and nobody may then take them for objects that are there.
-  private var deadWithBase: [AnyID] = []
+  /// Dead objects that mean nothing without others: commits, and those that have a base. They leave the index with the
+  /// first object that goes, wherever they lie: what they need may go, and nobody may take them for whole then.
+  private var deadDependents: [AnyID] = []
 
   init(store: Store, isLive: @escaping (AnyID) -> Bool) {
     self.store = store
@@ -93,12 +93,12 @@ private struct Collection {
     }
     let isLive = isLive
     var kept = 0
-    var deadWithBase: [AnyID] = []
+    var deadDependents: [AnyID] = []
     try store.forEachObject { (id, place) throws(DSVError) in
       found[place.pack, default: Usage()].isIndexed = true
       guard isLive(id) else {
-        if place.baseDepth > 0 {
-          deadWithBase.append(id)
+        if place.baseDepth > 0 || place.kind == .commit {
+          deadDependents.append(id)
         } else {
           found[place.pack, default: Usage()].dead.append(id)
         }
@@ -109,7 +109,7 @@ private struct Collection {
       kept += 1
     }
     packs = found
-    self.deadWithBase = deadWithBase
+    self.deadDependents = deadDependents
     report.keptObjectCount = kept
   }
 
@@ -188,8 +188,8 @@ private struct Collection {
     var change = IndexChange()
     change.state = try store.index.state
     change.placed = batch.places(bufferPack: 0, bufferOffset: 0)
-    change.deleted = deadWithBase + numbers.flatMap { packs[$0]?.dead ?? [] }
-    deadWithBase = []
+    change.deleted = deadDependents + numbers.flatMap { packs[$0]?.dead ?? [] }
+    deadDependents = []
     change.state.lastPack = ([change.state.lastPack] + batch.packs.map(\.number) + numbers).max() ?? 0
     if numbers.contains(change.state.openPack) { change.state.openPack = 0 }
     try store.commit(change)

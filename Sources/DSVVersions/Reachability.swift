@@ -26,17 +26,25 @@ package struct Reachability {
   /// Whether the commits that were added need the object.
   package func contains(_ id: AnyID) -> Bool { objects.contains(id) || bases.contains(id) }
 
-  /// Whether the object was not met before. What it builds on is needed with it.
+  /// Whether the object was not met before and is there. What it builds on is needed with it.
   private mutating func insert(_ id: AnyID) throws(DSVError) -> Bool {
     guard objects.insert(id).inserted else { return false }
-    var last = id
-    while let depth = try store.baseDepth(of: last), depth > 0 {
-      var base: AnyID?
-      try attempt(last) { (walk) throws(DSVError) in base = try walk.store.read(last).base?.id }
-      guard let base, bases.insert(base).inserted else { break }
-      last = base
+    var isThere = false
+    try attempt(id) { (walk) throws(DSVError) in
+      // Asked of the store, for what is cached may be gone from it.
+      guard var depth = try walk.store.baseDepth(of: id) else {
+        throw DSVError(.notFound, "object \(id): it is not in this repository")
+      }
+      isThere = true
+      var last = id
+      while depth > 0, let base = try walk.store.read(last).base?.id, walk.bases.insert(base).inserted {
+        guard let baseDepth = try walk.store.baseDepth(of: base) else {
+          throw DSVError(.corrupt, "object \(last): its base \(base) is not in this repository")
+        }
+        (last, depth) = (base, baseDepth)
+      }
     }
-    return true
+    return isThere
   }
 
   /// Adds a commit, all that led to it, and all that they hold.
@@ -81,8 +89,6 @@ package struct Reachability {
         }
       } else if hasBlobs {
         try walk.addBlobs(try walk.versions.objects.chunk(id))
-      } else if try !walk.store.contains(AnyID(id)) {
-        throw DSVError(.notFound, "object \(id): it is not in this repository")
       }
     }
   }

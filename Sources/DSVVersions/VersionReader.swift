@@ -20,13 +20,24 @@ package struct VersionReader: Sendable {
     }
   }
 
+  /// Keeps a plain form in memory, for whoever reads it next: the next commit begins with this one's snapshot.
+  package func keep(_ id: AnyID, _ kind: ObjectKind, _ plain: [UInt8]) {
+    objects.cache.insert(ColumnID(id), .plain(plain, kind), byteCount: plain.count + 128)
+  }
+
   private func decode<Value>(
     _ id: AnyID, kind: ObjectKind, _ body: (UnsafeRawBufferPointer, String) throws(DSVError) -> Value
   ) throws(DSVError) -> Value {
-    let stored = try store.read(id)
     let subject = "\(kind) \(id)"
-    guard stored.kind == kind else { throw DSVError(.corrupt, "\(subject): it is a \(stored.kind)") }
-    let plain = try objects.plain(id, stored)
+    let plain: [UInt8]
+    if case .plain(let cached, kind)? = objects.cache.content(ColumnID(id)) {
+      plain = cached
+    } else {
+      let stored = try store.read(id)
+      guard stored.kind == kind else { throw DSVError(.corrupt, "\(subject): it is a \(stored.kind)") }
+      plain = try objects.plain(id, stored)
+      keep(id, kind, plain)
+    }
     var result: Result<Value, DSVError> = .failure(DSVError(.corrupt, "\(subject): no bytes"))
     plain.withUnsafeBytes { bytes in
       do throws(DSVError) { result = .success(try body(bytes, subject)) } catch { result = .failure(error) }
