@@ -29,7 +29,7 @@ enum SingleRowBenchmarks {
   }
 
   /// As many times: 2 KB at the end of a file, synced, and a key in LMDB, committed.
-  static let bareLoop = Benchmark("bare-durable-loop") { setting in
+  static let bareLoop = Benchmark("single-row-bare-loop") { setting in
     let count = setting.pick(smoke: 20, full: 1000)
     let bytes = (0..<2048).map { UInt8(truncatingIfNeeded: $0 &* 7) }
     return {

@@ -40,7 +40,8 @@ package final class ColumnWriter {
   {
     self.init(type: type, sink: sink)
     let tail = try ColumnTail(root, layout: type.layout, reader: reader)
-    tree = TreeBuilder(sink: sink, order: order, resuming: tail.unfinished, edge: tail.edge)
+    tree = TreeBuilder(
+      sink: sink, order: order, resuming: tail.unfinished, edge: tail.edge, cache: reader.cache)
     cache = reader.cache
     if let id = tail.chunkID, let chunk = tail.chunk { old = StoredChunk(id: id, chunk: chunk) }
     rowCount = root.rowCount - (tail.chunk?.count ?? 0)

@@ -8,6 +8,8 @@ struct TreeBuilder {
   private var unfinished: [[TreeEntry]] = []
   /// At `k`, the node of level `k + 1` that the next one of that level comes instead of.
   private var edge: [StoredNode?] = []
+  /// Keeps what the next append begins by reading.
+  private var cache: ObjectCache?
 
   init(sink: ColumnSink, order: BoundsOrder?) {
     self.sink = sink
@@ -18,10 +20,11 @@ struct TreeBuilder {
   ///
   /// - Parameter edge: those nodes as they were.
   init(
-    sink: ColumnSink, order: BoundsOrder?, resuming unfinished: [[TreeEntry]], edge: [StoredNode?]
+    sink: ColumnSink, order: BoundsOrder?, resuming unfinished: [[TreeEntry]], edge: [StoredNode?],
+    cache: ObjectCache
   ) {
     self.init(sink: sink, order: order)
-    (self.unfinished, self.edge) = (unfinished, edge)
+    (self.unfinished, self.edge, self.cache) = (unfinished, edge, cache)
   }
 
   mutating func append(_ entry: TreeEntry, level: Int = 0) throws(DSVError) {
@@ -35,7 +38,9 @@ struct TreeBuilder {
     unfinished[level] = []
     var old: StoredNode?
     if level < edge.count { swap(&old, &edge[level]) }
-    let id = try sink.put(TreeNode(level: level + 1, children: children), instead: old)
+    let node = TreeNode(level: level + 1, children: children)
+    let id = try sink.put(node, instead: old)
+    cache?.insert(id, .node(node), byteCount: children.count * 160)
     try append(TreeEntry(id: id, of: children, order: order), level: level + 1)
   }
 

@@ -14,6 +14,7 @@ package final class WriteSession: ObjectSink {
     var publishing: SessionBatch?
     /// Writing failed. The session throws this ever after.
     var failure: DSVError?
+    var publishedByteCount = 0
   }
 
   let store: Store
@@ -74,6 +75,9 @@ package final class WriteSession: ObjectSink {
   /// How many objects were put and not yet published.
   package var pendingCount: Int { state.withLock { $0.batch.entries.count } }
 
+  /// How much longer the repository's files have become by what the session has published.
+  package var publishedByteCount: Int { state.withLock { $0.publishedByteCount } }
+
   /// Runs `decide` while no other publishes, and then makes what the session put, and what `decide` staged,
   /// visible at once and durably.
   ///
@@ -92,7 +96,8 @@ package final class WriteSession: ObjectSink {
     if batch.isEmpty && publication.isEmpty { return result }
     var reachedIndex = false
     do throws(DSVError) {
-      try store.publish(batch, publication, reachedIndex: &reachedIndex)
+      let byteCount = try store.publish(batch, publication, reachedIndex: &reachedIndex)
+      state.withLock { $0.publishedByteCount += byteCount }
     } catch {
       state.withLock { $0.failure = error }
       // Whether the index took them is unknown once it was reached: gc will tell.
