@@ -45,7 +45,6 @@ extension Repository {
     _ paths: [String], _ message: CommitMessage, _ options: CommitOptions = CommitOptions(),
     progress: @escaping ProgressHandler = { _ in }
   ) throws(DSVError) -> CommitResult {
-    let bytesBefore = try store.byteCount
     let makeSpool = { () throws(DSVError) in try self.store.temporaryFile() }
     let files = try paths.map { (path) throws(DSVError) in
       try InputFile(path, format: options.format, makeSpool: makeSpool)
@@ -56,7 +55,7 @@ extension Repository {
     }
     for attempt in 1... {
       do throws(DSVError) {
-        return try commitOnce(files, message, options, bytesBefore: bytesBefore, progress)
+        return try commitOnce(files, message, options, progress)
       } catch {
         // Somebody else's commit came first: what is appended to is another table now.
         guard error.code == .conflict, options.mode != .replace, attempt < 10 else { throw error }
@@ -66,7 +65,7 @@ extension Repository {
   }
 
   private func commitOnce(
-    _ files: [InputFile], _ message: CommitMessage, _ options: CommitOptions, bytesBefore: Int,
+    _ files: [InputFile], _ message: CommitMessage, _ options: CommitOptions,
     _ progress: @escaping ProgressHandler
   ) throws(DSVError) -> CommitResult {
     let session = try store.session()
@@ -80,15 +79,13 @@ extension Repository {
       sink: sink, reader: objects, keys: store.keys, keyLimits: keyLimits)
     let loaded = try loader.load(files, progress)
     var result = try publish(
-      session, to: .head, base: options.mode == .replace ? nil : .some(tip), message, bytesBefore: bytesBefore
+      session, to: .head, base: options.mode == .replace ? nil : .some(tip), message
     ) { (snapshot) throws(DSVError) in
       let new = snapshot.replacing(loaded.table)
       // Rows of a content that was replaced are no more to be looked after.
       if let gathered = loaded.quarantine { return new.replacing(gathered) }
       return new.table(quarantine).map(Quarantine.holds) == true ? new.removing(quarantine) : new
     }
-    // What pipes are kept in until then goes with them.
-    for file in files { result.newByteCount -= try file.spooledByteCount }
     result.quarantinedCount = loaded.quarantinedCount
     return result
   }

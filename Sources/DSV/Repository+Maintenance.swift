@@ -92,7 +92,7 @@ extension Repository {
       }
       var walk = Reachability(versions)
       for root in roots where try store.contains(AnyID(root)) { try walk.add(root) }
-      let live = walk.objects
+      let live = walk
       return { live.contains($0) }
     }
     return GarbageResult(

@@ -13,8 +13,8 @@ public struct CommitResult: Sendable {
   /// Live rows, by table.
   public let tables: [String: Int]
   public var rowCount: Int { tables.values.reduce(0, +) }
-  /// How much the files of the repository have grown.
-  public internal(set) var newByteCount: Int
+  /// How much longer the files of the repository are for it.
+  public let newByteCount: Int
   /// `false` if nothing had changed: the result then names the version that was there.
   public let isNew: Bool
   /// The branch that moved; `nil` where HEAD names a commit.
@@ -52,7 +52,7 @@ extension Repository {
   ///   - change: gets the parent's snapshot.
   func publish(
     _ session: WriteSession, to target: Target, base: CommitID?? = nil, _ message: CommitMessage,
-    lineage: Lineage? = nil, parents: [CommitID]? = nil, bytesBefore: Int,
+    lineage: Lineage? = nil, parents: [CommitID]? = nil,
     _ change: (Snapshot) throws(DSVError) -> Snapshot
   ) throws(DSVError) -> CommitResult {
     struct Outcome {
@@ -79,7 +79,7 @@ extension Repository {
           id: tip, snapshot: snapshot, number: try publication.number(tip), isNew: false, branch: branch)
       }
       let commit = Commit(
-        root: try session.put(snapshot), parents: parents ?? (tip.map { [$0] } ?? []),
+        root: try session.put(snapshot, after: oldSnapshot), parents: parents ?? (tip.map { [$0] } ?? []),
         rowCount: snapshot.liveCount,
         time: message.time ?? Self.defaultTime,
         author: message.author ?? Self.defaultAuthor, message: message.text, lineage: lineage)
@@ -89,10 +89,11 @@ extension Repository {
       try publication.move(RefMove(ref, expected: .anything, new: .commit(id), action: "commit: \(subject)"))
       return Outcome(id: id, snapshot: snapshot, number: number, isNew: true, branch: branch)
     }
+    versions.keep(AnyID(outcome.snapshot.id), .snapshot, outcome.snapshot.bytes)
     return CommitResult(
       version: Version.name(outcome.number), commit: outcome.id, root: outcome.snapshot.id,
       tables: Dictionary(outcome.snapshot.tables.map { ($0.name, $0.liveCount) }) { first, _ in first },
-      newByteCount: try store.byteCount - bytesBefore, isNew: outcome.isNew, branch: outcome.branch)
+      newByteCount: session.publishedByteCount, isNew: outcome.isNew, branch: outcome.branch)
   }
 
   /// The ref that a commit moves, the branch's name if it is one, and what it is at now.

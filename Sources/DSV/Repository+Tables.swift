@@ -32,7 +32,6 @@ extension Repository {
   ///
   /// - Throws: `conflict` if a table that it changed was changed again since.
   public func revert(_ revision: CommitID, _ message: CommitMessage) throws(DSVError) -> CommitResult {
-    let bytesBefore = try store.byteCount
     let session = try store.session()
     let commit = try commit(revision)
     guard commit.parents.count <= 1 else {
@@ -43,7 +42,7 @@ extension Repository {
     var before = Snapshot.empty
     if let parent = commit.parents.first { before = try snapshot(parent) }
     let name = try versionName(revision)
-    return try publish(session, to: .head, message, bytesBefore: bytesBefore) {
+    return try publish(session, to: .head, message) {
       (now) throws(DSVError) in
       var result: [Table] = now.tables
       for table in Set(before.tables.map(\.name) + after.tables.map(\.name)) {

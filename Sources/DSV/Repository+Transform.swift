@@ -24,7 +24,6 @@ extension Repository {
     _ revision: Revision, _ recipe: Recipe, table name: String? = nil, branch: String? = nil,
     _ message: CommitMessage, progress: @escaping ProgressHandler = { _ in }
   ) throws(DSVError) -> TransformResult {
-    let bytesBefore = try store.byteCount
     let session = try store.session()
     let target = try transformTarget(revision, branch)
     var table = try table(name ?? recipe.table, of: revision.commit)
@@ -47,7 +46,7 @@ extension Repository {
     let lineage = Lineage(input: revision.commit, stages: records, recipe: recipe.text)
     let input = try snapshot(revision.commit)
     let result = try publish(
-      session, to: target, base: .some(revision.commit), message, lineage: lineage, bytesBefore: bytesBefore
+      session, to: target, base: .some(revision.commit), message, lineage: lineage
     ) { (_) throws(DSVError) in input.replacing(table) }
     return TransformResult(commit: result, rowsIn: rowsIn, rowsOut: table.liveCount, dropped: dropped)
   }

@@ -34,6 +34,12 @@ struct Documents {
       }
   }
 
+  /// Documents whose content is that of row `number` wherever it stands.
+  init(row number: Int) {
+    self = Documents.base
+    random.state = UInt64(number) &* 0x1234_5678_9abc_def1
+  }
+
   private mutating func word() -> String {
     // The logarithm of a uniform number: a word's chance falls as its rank grows.
     let unit = Double(random.next() >> 11) * 0x1p-53
@@ -68,8 +74,7 @@ struct Documents {
     var result: [UInt8] = []
     for number in 0..<count {
       // Each has a seed of its own, so that a change leaves the others alone.
-      var documents = Documents.base
-      documents.random.state = UInt64(number) &* 0x1234_5678_9abc_def1
+      var documents = Documents(row: number)
       let isChanged = changedEvery != .max && number % changedEvery == 7
       result += documents.line(number, note: isChanged ? " Edited." : "").utf8
     }

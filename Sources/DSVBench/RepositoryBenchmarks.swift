@@ -5,11 +5,11 @@ import DSVTables
 import DSVTransforms
 import DSVVersions
 
-/// What is measured on a repository: commits, exports, conditions, diffs, transforms, single rows.
+/// What is measured on a repository: commits, exports, conditions, diffs, transforms, rows at random.
 enum RepositoryBenchmarks {
   static let all = [
-    commit, commitSingleThread, commitEdited, export, whereNumber, whereText, diff, transform, singleRows,
-    randomRows, fsck, scan, scanColumn, scanWhere, take,
+    commit, commitSingleThread, commitEdited, export, whereNumber, whereText, diff, transform, randomRows,
+    fsck, scan, scanColumn, scanWhere, take,
   ]
 
   static let commit = Benchmark("commit") { setting in
@@ -103,24 +103,6 @@ enum RepositoryBenchmarks {
         sum &* 31 &+ UInt64(rule.value)
       }
       return Benchmark.Outcome(byteCount: byteCount, checksum: dropped &* 31 &+ UInt64(result.rowsOut))
-    }
-  }
-
-  /// One commit a row, as a service would: what it costs to make each durable.
-  static let singleRows = Benchmark("single-row-commits") { setting in
-    let count = setting.pick(smoke: 5, full: 200)
-    let path = setting.newPath(".jsonl")
-    try File(path, .create).write(Array(#"{"id":1,"text":"one row"}"#.utf8), at: 0)
-    let byteCount = try byteCount(path) * count
-    return {
-      let folder = setting.newPath()
-      let repository = try Repository.initialize(at: folder)
-      var options = CommitOptions()
-      options.mode = .append
-      var root: SnapshotID?
-      for _ in 0..<count { root = try repository.commit([path], message, options).root }
-      try FileSystem.removeTree(folder)
-      return Benchmark.Outcome(byteCount: byteCount, checksum: root.map(checksum) ?? 0)
     }
   }
 

@@ -16,14 +16,23 @@ package final class ChunkDecoder {
 
   /// The chunk whose stored form is `stored`.
   ///
-  /// - Parameter plainByteCount: the size of its plain form, as the pack's record says.
+  /// - Parameters:
+  ///   - plainByteCount: the size of its plain form, as the pack's record says.
+  ///   - base: what the chunk builds on, if it has a base.
   package func chunk(
-    _ stored: UnsafeRawBufferPointer, plainByteCount: Int, of subject: String
+    _ stored: UnsafeRawBufferPointer, plainByteCount: Int, base: Chunk? = nil, of subject: String
   ) throws(DSVError) -> Chunk {
     var reader = ByteReader(stored, of: subject)
     let compression = try reader.read(UInt8.self)
-    for _ in 0..<3 {
-      guard try reader.read(UInt8.self) == 0 else { throw reader.unsupported("a flag that is not known") }
+    let form = try reader.read(UInt8.self)
+    guard form <= 1, try reader.read(UInt16.self) == 0 else {
+      throw reader.unsupported("a flag that is not known")
+    }
+    guard compression <= 2 else {
+      throw DSVError(.unsupportedFormat, "\(subject): compression \(compression) is not known to this dsv")
+    }
+    guard (form == 1 || compression == 2) == (base != nil) else {
+      throw reader.corrupt(base == nil ? "a base is not named" : "a base is named and not used")
     }
     let encodedByteCount = Int(try reader.read(UInt32.self))
     guard plainByteCount <= Self.plainByteCountMax, encodedByteCount <= plainByteCount + 4096 else {
@@ -35,19 +44,30 @@ package final class ChunkDecoder {
     case 0:
       guard body.count == encodedByteCount else { throw reader.corrupt("the length is not the one given") }
       scratch.append(body)
-    case 1:
+    default:
       let target = UnsafeMutableRawBufferPointer(
         start: scratch.grow(by: encodedByteCount), count: encodedByteCount)
-      try zstd.decompress(body, into: target, of: subject)
-    default:
-      throw DSVError(.unsupportedFormat, "\(subject): compression \(compression) is not known to this dsv")
+      try zstd.decompress(body, after: compression == 2 ? base?.plainBytes : nil, into: target, of: subject)
     }
-    let plain = GrowingBytes(capacity: plainByteCount)
+    guard form == 1, let base else { return try expanded(plainByteCount, isAll: true, subject) }
+    let more = try expanded(plainByteCount, isAll: false, subject)
+    guard let plain = ArrayView.plain(base.array, more.array, plainByteCount: plainByteCount) else {
+      throw DSVError(
+        .corrupt, "\(subject): its base's \(base.count) values and \(more.count) more do not make it up")
+    }
+    return try Chunk(taking: plain, of: subject)
+  }
+
+  /// What is encoded in `scratch`, of at most `plainByteCount` bytes, or exactly so many.
+  private func expanded(_ plainByteCount: Int, isAll: Bool, _ subject: String) throws(DSVError) -> Chunk {
+    let plain = GrowingBytes(capacity: isAll ? plainByteCount : scratch.count)
     var expander = Expander(
       reader: ByteReader(scratch.bytes, of: subject), plain: plain, plainByteCountMax: plainByteCount)
     _ = try expander.expand(depth: 0)
     try expander.reader.finish()
-    guard plain.count == plainByteCount else { throw reader.corrupt("\(plain.count) plain bytes") }
+    guard plain.count == plainByteCount || !isAll else {
+      throw expander.reader.corrupt("\(plain.count) plain bytes")
+    }
     return try Chunk(taking: plain, of: subject)
   }
 }

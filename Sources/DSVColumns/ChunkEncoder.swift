@@ -37,13 +37,19 @@ package final class ChunkEncoder {
   package init(zstd: Zstd) { self.zstd = zstd }
 
   /// The stored form of a chunk.
-  package func store(_ chunk: Chunk) -> [UInt8] {
+  package func store(_ chunk: Chunk) -> [UInt8] { store(chunk.array, isAppended: false) }
+
+  /// The stored form of a chunk that has its base's values and then these.
+  package func store(appended values: Chunk) -> [UInt8] { store(values.array, isAppended: true) }
+
+  private func store(_ array: ArrayView, isAppended: Bool) -> [UInt8] {
     encoded.removeAll()
-    write(chunk.array)
+    write(array)
     var writer = ByteWriter()
     let frame = zstd.compressed(encoded.bytes)
     writer.write(UInt8(frame == nil ? 0 : 1))
-    writer.write(bytes: [0, 0, 0])
+    writer.write(UInt8(isAppended ? 1 : 0))
+    writer.write(UInt16(0))
     writer.write(UInt32(encoded.count))
     if let frame { writer.write(bytes: frame) } else { writer.write(bytes: encoded.bytes) }
     return writer.bytes

@@ -21,6 +21,10 @@ package final class ColumnWriter {
   /// Of all values, those in the unfinished chunk included.
   @exclusivity(unchecked) package private(set) var rowCount = 0
   package private(set) var nullCount = 0
+  /// The chunk whose values the next one begins with.
+  private var old: StoredChunk?
+  /// Keeps what the next append to this column begins by reading.
+  private var cache: ObjectCache?
 
   package init(type: DataType, sink: ColumnSink) {
     self.type = type
@@ -36,7 +40,10 @@ package final class ColumnWriter {
   {
     self.init(type: type, sink: sink)
     let tail = try ColumnTail(root, layout: type.layout, reader: reader)
-    tree = TreeBuilder(sink: sink, order: order, resuming: tail.unfinished)
+    tree = TreeBuilder(
+      sink: sink, order: order, resuming: tail.unfinished, edge: tail.edge, cache: reader.cache)
+    cache = reader.cache
+    if let id = tail.chunkID, let chunk = tail.chunk { old = StoredChunk(id: id, chunk: chunk) }
     rowCount = root.rowCount - (tail.chunk?.count ?? 0)
     nullCount = root.nullCount - (tail.chunk?.array.nullCount ?? 0)
     if let chunk = tail.chunk { try append(contentsOf: chunk.array, from: 0, to: chunk.count) }
@@ -107,14 +114,18 @@ package final class ColumnWriter {
   }
 
   private func seal() throws(DSVError) {
-    let chunk = try takeChunk()
-    let (sink, order) = (sink, order)
-    pending.append(sink.pool.submit { () throws(DSVError) in try sink.put(chunk, order: order) })
+    submit(try takeChunk())
     while pendingStart < pending.count, pending[pendingStart].isReady { try collectOne() }
     if pendingStart > 64 {
       pending.removeFirst(pendingStart)
       pendingStart = 0
     }
+  }
+
+  private func submit(_ chunk: Chunk) {
+    let (sink, order, old) = (sink, order, old)
+    self.old = nil
+    pending.append(sink.pool.submit { () throws(DSVError) in try sink.put(chunk, order: order, after: old) })
   }
 
   private func collectOne() throws(DSVError) {
@@ -132,8 +143,11 @@ package final class ColumnWriter {
           place: .inline(Array(chunk.plainBytes)), rowCount: rowCount, nullCount: nullCount,
           plainByteCount: chunk.plainBytes.count)
       }
-      let (sink, order) = (sink, order)
-      pending.append(sink.pool.submit { () throws(DSVError) in try sink.put(chunk, order: order) })
+      while pendingStart < pending.count { try collectOne() }
+      // Whoever finishes waits for it: another thread would do it no sooner.
+      let entry = try sink.put(chunk, order: order, after: old)
+      try tree.append(entry)
+      cache?.insert(entry.id, .chunk(chunk), byteCount: chunk.plainBytes.count + 256)
     }
     while pendingStart < pending.count { try collectOne() }
     guard let (root, level) = try tree.finish() else { return .empty }
@@ -146,7 +160,10 @@ package final class ColumnWriter {
 /// The right edge of a column's tree: what has to be opened again so that values can follow.
 private struct ColumnTail {
   var unfinished: [[TreeEntry]] = []
+  var edge: [StoredNode?] = []
   var chunk: Chunk?
+  /// `nil` where the chunk is kept inline.
+  var chunkID: ColumnID?
 
   init(_ root: ColumnRoot, layout: Layout, reader: ObjectReader) throws(DSVError) {
     guard case .object(let id, var level) = root.place else {
@@ -156,14 +173,17 @@ private struct ColumnTail {
     }
     var entry = root.entry(id)
     unfinished = [[TreeEntry]](repeating: [], count: level)
+    edge = [StoredNode?](repeating: nil, count: level)
     while level > 0 {
       let node = try reader.node(entry, level: level)
       guard let last = node.children.last else { throw DSVError(.corrupt, "node \(entry.id): no children") }
       unfinished[level - 1] = Array(node.children.dropLast())
+      edge[level - 1] = StoredNode(id: entry.id, node: node)
       (entry, level) = (last, level - 1)
     }
     let chunk = try reader.chunk(entry.id)
     try chunk.check(layout: layout, rowCount: entry.rowCount, nullCount: entry.nullCount)
     self.chunk = chunk
+    chunkID = entry.id
   }
 }

@@ -1,13 +1,14 @@
 package import DSVFormat
 import Synchronization
 
-/// The memory tier: decoded chunks and nodes, up to a number of bytes; SIEVE decides what goes.
+/// The memory tier: decoded chunks and nodes, plain snapshots and commits, up to a number of bytes; SIEVE decides what goes.
 ///
 /// Source of the eviction rule: Zhang et al., "SIEVE is Simpler than LRU", NSDI 2024.
 package final class ObjectCache: Sendable {
   package enum Content: Sendable {
     case chunk(Chunk)
     case node(TreeNode)
+    case plain([UInt8], ObjectKind)
   }
 
   private struct Entry {

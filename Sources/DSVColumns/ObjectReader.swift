@@ -6,30 +6,25 @@ package final class ObjectReader: Sendable {
   package let store: any ObjectStore
   package let cache: ObjectCache
   package let pool: WorkerPool
-  private let decoders: IdlePool<ChunkDecoder>
+  // Of the process: every commit reads through a reader of its own.
+  private static let decoders = IdlePool { ChunkDecoder(zstd: Zstd()) }
   /// What all cursors together may have decoded ahead of their readers.
   package let aheadBudget = ByteBudget(ObjectReader.aheadByteCountMax)
   package static let aheadByteCountMax = 32 << 20
 
-  package convenience init(_ store: any ObjectStore, cache: ObjectCache, pool: WorkerPool) {
-    self.init(store, cache: cache, pool: pool, decoders: IdlePool { ChunkDecoder(zstd: Zstd()) })
-  }
-
-  private init(
-    _ store: any ObjectStore, cache: ObjectCache, pool: WorkerPool, decoders: IdlePool<ChunkDecoder>
-  ) {
-    (self.store, self.cache, self.pool, self.decoders) = (store, cache, pool, decoders)
+  package init(_ store: any ObjectStore, cache: ObjectCache, pool: WorkerPool) {
+    self.store = store
+    self.cache = cache
+    self.pool = pool
   }
 
   /// The same reader for jobs of a pool, which must not wait for other jobs: reads on the thread of whoever calls.
-  package var onCaller: ObjectReader {
-    ObjectReader(store, cache: cache, pool: .onCaller, decoders: decoders)
-  }
+  package var onCaller: ObjectReader { ObjectReader(store, cache: cache, pool: .onCaller) }
 
   package func chunk(_ id: ColumnID) throws(DSVError) -> Chunk {
     switch cache.content(id) {
     case .chunk(let chunk): return chunk
-    case .node: throw DSVError(.corrupt, "chunk \(id): it is a node")
+    case .node, .plain: throw DSVError(.corrupt, "chunk \(id): it is none")
     case nil: break
     }
     let chunk = try decodedChunk(id, try store.read(AnyID(id)))
@@ -40,19 +35,22 @@ package final class ObjectReader: Sendable {
   /// Decodes a stored chunk, past the cache.
   package func decodedChunk(_ id: ColumnID, _ stored: StoredObject) throws(DSVError) -> Chunk {
     guard stored.kind == .chunk else { throw DSVError(.corrupt, "chunk \(id): it is a \(stored.kind)") }
-    return try decoders.with { (decoder) throws(DSVError) in try decode(stored, with: decoder, "chunk \(id)")
+    let base = try baseChunk(of: id, stored)
+    let subject = stored.base.map { "chunk \(id), whose base is \($0.id)" } ?? "chunk \(id)"
+    return try Self.decoders.with { (decoder) throws(DSVError) in
+      try decode(stored, over: base, with: decoder, subject)
     }
   }
 
   private func decode(
-    _ stored: StoredObject, with decoder: ChunkDecoder, _ subject: String
+    _ stored: StoredObject, over base: Chunk?, with decoder: ChunkDecoder, _ subject: String
   ) throws(DSVError) -> Chunk {
     // A closure that throws a typed error cannot be inferred, so the result is carried out.
     var result: Result<Chunk, DSVError> = .failure(DSVError(.corrupt, "\(subject): no bytes"))
     stored.bytes.withUnsafeBytes { bytes in
       do throws(DSVError) {
         result = .success(
-          try decoder.chunk(bytes, plainByteCount: stored.plainByteCount, of: subject))
+          try decoder.chunk(bytes, plainByteCount: stored.plainByteCount, base: base, of: subject))
       } catch { result = .failure(error) }
     }
     return try result.get()
@@ -63,9 +61,9 @@ package final class ObjectReader: Sendable {
     let node: TreeNode
     switch cache.content(id) {
     case .node(let cached): node = cached
-    case .chunk: throw DSVError(.corrupt, "node \(id): it is a chunk")
+    case .chunk, .plain: throw DSVError(.corrupt, "node \(id): it is none")
     case nil:
-      node = try Self.decodedNode(id, try store.read(AnyID(id)))
+      node = try decodedNode(id, try store.read(AnyID(id)))
       cache.insert(id, .node(node), byteCount: node.children.count * 160)
     }
     guard node.level == level else {
@@ -88,12 +86,12 @@ package final class ObjectReader: Sendable {
     return node
   }
 
-  package static func decodedNode(_ id: ColumnID, _ stored: StoredObject) throws(DSVError) -> TreeNode {
+  package func decodedNode(_ id: ColumnID, _ stored: StoredObject) throws(DSVError) -> TreeNode {
     let subject = "node \(id)"
-    guard stored.kind == .node, stored.plainByteCount <= 1 << 20 else {
-      throw DSVError(.corrupt, "\(subject): it is a \(stored.kind) of \(stored.plainByteCount) bytes")
+    guard stored.kind == .node else {
+      throw DSVError(.corrupt, "\(subject): it is a \(stored.kind)")
     }
-    let plain = try StoredBytes.plain(stored.bytes, plainByteCount: stored.plainByteCount, of: subject)
+    let plain = try plain(AnyID(id), stored)
     var result: Result<TreeNode, DSVError> = .failure(DSVError(.corrupt, "\(subject): no bytes"))
     plain.withUnsafeBytes { bytes in
       do throws(DSVError) { result = .success(try TreeNode(bytes, of: subject)) } catch {
@@ -127,7 +125,7 @@ package final class ObjectReader: Sendable {
     if stored.kind == .chunk {
       try appendPieces(chunk(reference.root), to: &bytes, limit: reference.valueByteCount)
     } else {
-      let level = try Self.decodedNode(reference.root, stored).level
+      let level = try decodedNode(reference.root, stored).level
       try appendPieces(below: reference.root, level: level, to: &bytes, limit: reference.valueByteCount)
     }
     guard bytes.count == reference.valueByteCount else {

@@ -6,6 +6,10 @@ struct TreeBuilder {
   private let order: BoundsOrder?
   /// At `k`, the children so far of the unfinished node of level `k + 1`.
   private var unfinished: [[TreeEntry]] = []
+  /// At `k`, the node of level `k + 1` that the next one of that level comes instead of.
+  private var edge: [StoredNode?] = []
+  /// Keeps what the next append begins by reading.
+  private var cache: ObjectCache?
 
   init(sink: ColumnSink, order: BoundsOrder?) {
     self.sink = sink
@@ -13,9 +17,14 @@ struct TreeBuilder {
   }
 
   /// Goes on after the chunks of a tree whose unfinished nodes have these children, the leaves' first.
-  init(sink: ColumnSink, order: BoundsOrder?, resuming unfinished: [[TreeEntry]]) {
+  ///
+  /// - Parameter edge: those nodes as they were.
+  init(
+    sink: ColumnSink, order: BoundsOrder?, resuming unfinished: [[TreeEntry]], edge: [StoredNode?],
+    cache: ObjectCache
+  ) {
     self.init(sink: sink, order: order)
-    self.unfinished = unfinished
+    (self.unfinished, self.edge, self.cache) = (unfinished, edge, cache)
   }
 
   mutating func append(_ entry: TreeEntry, level: Int = 0) throws(DSVError) {
@@ -27,7 +36,11 @@ struct TreeBuilder {
   private mutating func close(_ level: Int) throws(DSVError) {
     let children = unfinished[level]
     unfinished[level] = []
-    let id = try sink.put(TreeNode(level: level + 1, children: children))
+    var old: StoredNode?
+    if level < edge.count { swap(&old, &edge[level]) }
+    let node = TreeNode(level: level + 1, children: children)
+    let id = try sink.put(node, instead: old)
+    cache?.insert(id, .node(node), byteCount: children.count * 160)
     try append(TreeEntry(id: id, of: children, order: order), level: level + 1)
   }
 

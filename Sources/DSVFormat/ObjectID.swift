@@ -66,10 +66,16 @@ extension ObjectID: Comparable {
 extension ObjectID: CustomStringConvertible {
   /// 64 lower-case hexadecimal digits.
   public var description: String {
-    [w0, w1, w2, w3].map { word in
-      let digits = String(word, radix: 16)
-      return String(repeating: "0", count: 16 - digits.count) + digits
-    }.joined()
+    // Every read names what it reads, in case that goes wrong.
+    String(unsafeUninitializedCapacity: 64) { text in
+      for (index, word) in [w0, w1, w2, w3].enumerated() {
+        for digit in 0..<16 {
+          let value = UInt8(truncatingIfNeeded: word >> UInt64(60 - 4 * digit)) & 15
+          text[index * 16 + digit] = value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
+        }
+      }
+      return 64
+    }
   }
 
   /// The first 12 digits, for people.

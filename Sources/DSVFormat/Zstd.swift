@@ -38,12 +38,37 @@ package final class Zstd {
     return Array(scratch[..<count])
   }
 
+  /// `plain` compressed as what follows `prefix`, so that what both have in common takes nearly nothing.
+  ///
+  /// - Returns: `nil` where the frame would be no shorter than `limit`.
+  package func compressed(
+    _ plain: UnsafeRawBufferPointer, after prefix: UnsafeRawBufferPointer, limit: Int
+  ) -> [UInt8]? {
+    let bound = ZSTD_compressBound(plain.count)
+    if scratch.count < bound { scratch = [UInt8](repeating: 0, count: bound) }
+    // The prefix counts for one frame only; the level stays set, and the other method names its own.
+    guard ZSTD_isError(ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel, Zstd.level)) == 0,
+      ZSTD_isError(ZSTD_CCtx_refPrefix(compressor, prefix.baseAddress, prefix.count)) == 0
+    else { return nil }
+    let count = scratch.withUnsafeMutableBytes { scratch in
+      ZSTD_compress2(compressor, scratch.baseAddress, scratch.count, plain.baseAddress, plain.count)
+    }
+    guard ZSTD_isError(count) == 0, count < limit else { return nil }
+    return Array(scratch[..<count])
+  }
+
   /// Fills `plain` with what `frame` holds, which must be exactly as many bytes.
   ///
   /// Never writes past `plain`, whatever the frame says of its own size.
+  /// - Parameter prefix: what the frame was compressed after, if it was.
   package func decompress(
-    _ frame: UnsafeRawBufferPointer, into plain: UnsafeMutableRawBufferPointer, of subject: String
+    _ frame: UnsafeRawBufferPointer, after prefix: UnsafeRawBufferPointer? = nil,
+    into plain: UnsafeMutableRawBufferPointer, of subject: String
   ) throws(DSVError) {
+    if let prefix {
+      let code = ZSTD_DCtx_refPrefix(decompressor, prefix.baseAddress, prefix.count)
+      precondition(ZSTD_isError(code) == 0, "a context that is not in use takes any prefix")
+    }
     let count = ZSTD_decompressDCtx(
       decompressor, plain.baseAddress, plain.count, frame.baseAddress, frame.count)
     guard ZSTD_isError(count) == 0, count == plain.count else {

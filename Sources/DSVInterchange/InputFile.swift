@@ -87,14 +87,6 @@ package final class InputFile {
       })
   }
 
-  /// How much of a pipe lies in the temporary file.
-  package var spooledByteCount: Int {
-    get throws(DSVError) {
-      guard let spool else { return 0 }
-      return try spool.file.byteCount()
-    }
-  }
-
   /// Makes sure that the file is still what was read first.
   package func checkUnchanged() throws(DSVError) {
     guard byteCount != nil else { return }

@@ -23,12 +23,13 @@ struct IndexRebuild {
   /// Everything that packs and reflog say.
   private func collect() throws(DSVError) -> IndexChange {
     var change = IndexChange()
-    var places: [AnyID: Place] = [:]
+    var found = Found()
     for number in try folder.packNumbers() {
       change.state.lastPack = number
-      try scan(number, into: &places)
+      try scan(number, into: &found)
     }
-    change.placed = places.map { ($0.key, $0.value) }
+    found.dropBaseless(note)
+    change.placed = found.places.map { ($0.key, $0.value) }
     let reflog = try ReflogFile(path: folder.reflog).read()
     for range in reflog.damaged { note("\(folder.reflog): bytes \(range) hold no good record") }
     var refs: [String: RefTarget?] = [:]
@@ -42,16 +43,52 @@ struct IndexRebuild {
     return change
   }
 
-  private func scan(_ number: UInt32, into places: inout [AnyID: Place]) throws(DSVError) {
+  private func scan(_ number: UInt32, into found: inout Found) throws(DSVError) {
     let file = try File(folder.pack(number), .read)
     // Who writes a pack of its own holds its lock, and will index it.
     guard try file.tryLock(.shared) else { return }
     var scanner = try PackScanner(number, file)
     while let finding = try scanner.read() {
       switch finding {
-      case .record(let id, let place, _): places[id] = place
+      case .record(let id, let place, let object): found.take(id, place, object.base)
       case .damage(let range): note("\(file.path): bytes \(range) hold no good record")
       }
     }
+  }
+}
+
+/// The records that an index made anew is to point at.
+private struct Found {
+  private(set) var places: [AnyID: Place] = [:]
+  private var bases: [AnyID: AnyID] = [:]
+
+  /// Of several records of one object, the one with the fewest bases counts, and of those the last.
+  ///
+  /// Every record was written when its base had fewer bases than it. So whichever records are chosen so, bases form no
+  /// cycle, although what gc left behind may name each other.
+  mutating func take(_ id: AnyID, _ place: Place, _ base: ObjectBase?) {
+    if let known = places[id], known.baseDepth < place.baseDepth { return }
+    places[id] = place
+    bases[id] = base?.id
+  }
+
+  /// Leaves out objects whose base is not there: if they are committed again, they have to be written again.
+  ///
+  /// gc leaves such records behind, so this is no damage by itself.
+  mutating func dropBaseless(_ note: (String) -> Void) {
+    var count = 0
+    while true {
+      let baseless = bases.filter { id, base in
+        guard let place = places[id], let basePlace = places[base] else { return true }
+        return basePlace.baseDepth >= place.baseDepth
+      }
+      if baseless.isEmpty { break }
+      for id in baseless.keys {
+        places[id] = nil
+        bases[id] = nil
+      }
+      count += baseless.count
+    }
+    if count > 0 { note("\(count) records build on objects that are not there; they are left out") }
   }
 }

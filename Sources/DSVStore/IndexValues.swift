@@ -8,6 +8,8 @@ package struct Place: Sendable, Hashable {
   package let storedByteCount: Int
   package let plainByteCount: Int
   package let kind: ObjectKind
+  /// See ``ObjectBase/depth``; 0 for an object that is whole by itself.
+  package let baseDepth: Int
 
   init(_ pack: UInt32, _ offset: Int, _ record: PackRecord) {
     self.pack = pack
@@ -15,6 +17,7 @@ package struct Place: Sendable, Hashable {
     storedByteCount = record.storedByteCount
     plainByteCount = record.plainByteCount
     kind = record.kind
+    baseDepth = record.baseDepth
   }
 
   /// Header and body.
@@ -26,15 +29,17 @@ package struct Place: Sendable, Hashable {
       let offset = try reader.read(UInt64.self)
       let stored = Int(try reader.read(UInt32.self))
       let plain = Int(try reader.read(UInt32.self))
-      guard let kind = ObjectKind(rawValue: try reader.read(UInt8.self)), offset < 1 << 40,
+      let code = try reader.read(UInt8.self)
+      let depth = Int(code >> 4)
+      guard let kind = ObjectKind(rawValue: code & 15), depth <= ObjectBase.depthMax, offset < 1 << 40,
         stored <= PackLayout.storedByteCountMax
       else { throw reader.corrupt("a field is out of bounds") }
-      return Place(pack: pack, offset: Int(offset), stored: stored, plain: plain, kind: kind)
+      return Place(pack: pack, offset: Int(offset), stored: stored, plain: plain, kind: kind, depth: depth)
     }
   }
 
-  private init(pack: UInt32, offset: Int, stored: Int, plain: Int, kind: ObjectKind) {
-    (self.pack, self.offset, self.kind) = (pack, offset, kind)
+  private init(pack: UInt32, offset: Int, stored: Int, plain: Int, kind: ObjectKind, depth: Int) {
+    (self.pack, self.offset, self.kind, baseDepth) = (pack, offset, kind, depth)
     (storedByteCount, plainByteCount) = (stored, plain)
   }
 
@@ -44,7 +49,7 @@ package struct Place: Sendable, Hashable {
     writer.write(UInt64(offset))
     writer.write(UInt32(storedByteCount))
     writer.write(UInt32(plainByteCount))
-    writer.write(kind.rawValue)
+    writer.write(kind.rawValue | UInt8(baseDepth) << 4)
     return writer.bytes
   }
 }

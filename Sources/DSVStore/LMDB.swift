@@ -1,5 +1,5 @@
 import CLMDB
-import DSVFormat
+package import DSVFormat
 import DSVSystem
 import Synchronization
 
@@ -34,7 +34,7 @@ extension DSVError {
 /// LMDB's caveats as our rules: one environment a file and process (``EnvironmentRegistry``); never used after
 /// fork; `MDB_NOTLS`, so that a read transaction belongs to a call and not to a thread; never `MDB_WRITEMAP`
 /// or `MDB_NOSYNC`; the map grows by itself; no transaction outlives a call.
-final class Environment: Sendable {
+package final class Environment: Sendable {
   /// An open environment and what hangs on it.
   private struct Opened {
     var environment: OpaquePointer
@@ -67,7 +67,7 @@ final class Environment: Sendable {
   private let idleReaders = Mutex<[IdleReader]>([])
 
   /// Opens the environment in `folder`, making what is not there.
-  init(_ folder: String, tables: [String]) throws(DSVError) {
+  package init(_ folder: String, tables: [String]) throws(DSVError) {
     self.folder = folder
     tableNames = tables
     opened = try Self.open(folder, tables)
@@ -124,7 +124,7 @@ final class Environment: Sendable {
   }
 
   /// Ends the environment; waits for the transactions in progress. Every later use throws.
-  func close() {
+  package func close() {
     do throws(DSVError) {
       try map.withWriting { () throws(DSVError) in closeOpened() }
     } catch {
@@ -171,7 +171,8 @@ extension Environment {
   /// `body` runs again from the start when the map was too small. When this throws although `body` returned, the
   /// change is not visible now, and whether it will be after a crash is unknown: callers hold the writer's
   /// lock, so that nobody builds on it before the next transaction settles the matter.
-  func write<R: Sendable>(_ body: (borrowing Transaction) throws(DSVError) -> R) throws(DSVError) -> R {
+  package func write<R: Sendable>(_ body: (borrowing Transaction) throws(DSVError) -> R) throws(DSVError) -> R
+  {
     while true {
       do throws(DSVError) {
         return try map.withReading { () throws(DSVError) -> R in
@@ -289,7 +290,7 @@ extension Environment {
 }
 
 /// A transaction in progress, for as long as the closure that it was passed to runs.
-struct Transaction: ~Copyable {
+package struct Transaction: ~Copyable {
   fileprivate let handle: OpaquePointer
   fileprivate let tables: [MDB_dbi]
   fileprivate let path: String
@@ -303,7 +304,7 @@ struct Transaction: ~Copyable {
     return found.copy
   }
 
-  func put(_ table: Int, _ key: [UInt8], _ value: [UInt8]) throws(DSVError) {
+  package func put(_ table: Int, _ key: [UInt8], _ value: [UInt8]) throws(DSVError) {
     let code = withValue(key) { key in withValue(value) { mdb_put(handle, tables[table], &key, &$0, 0) } }
     try check(code, "mdb_put", path)
   }

@@ -35,7 +35,7 @@ final class PackFiles: Sendable {
       guard let record = PackRecord(header), record.id == id, body.withBytes({ record.matches($0) }) else {
         return nil
       }
-      return StoredObject(kind: record.kind, plainByteCount: record.plainByteCount, bytes: body)
+      return record.object(body)
     }
     guard let object else {
       throw DSVError(.corrupt, "object \(id): its record at byte \(offset) of \(file.path) is damaged")

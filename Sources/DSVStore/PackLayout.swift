@@ -23,8 +23,8 @@ package enum PackLayout {
   enum Record {
     static let magic = 0
     static let kind = magic + 4
-    static let flags = kind + 1
-    static let reserved = flags + 1
+    static let baseDepth = kind + 1
+    static let reserved = baseDepth + 1
     static let storedByteCount = reserved + 2
     static let plainByteCount = storedByteCount + 4
     static let id = plainByteCount + 4

@@ -8,6 +8,8 @@ struct PackRecord: Equatable {
   let kind: ObjectKind
   let storedByteCount: Int
   let plainByteCount: Int
+  /// 0 for an object that is whole by itself; else the body begins with its base's ID. See ``ObjectBase/depth``.
+  let baseDepth: Int
   let checksum: UInt64
 
   /// Header and body.
@@ -17,10 +19,13 @@ struct PackRecord: Equatable {
   init(_ id: AnyID, _ object: StoredObject) {
     self.id = id
     kind = object.kind
-    storedByteCount = object.bytes.count
+    let body = object.body
+    storedByteCount = body.count
     plainByteCount = object.plainByteCount
-    let seed = Hash64.of(Self.bytesBeforeChecksum(id, object.kind, object.bytes.count, object.plainByteCount))
-    checksum = Hash64.of(object.bytes, seed: seed)
+    baseDepth = object.base?.depth ?? 0
+    let seed = Hash64.of(
+      Self.bytesBeforeChecksum(id, object.kind, baseDepth, body.count, object.plainByteCount))
+    checksum = Hash64.of(body, seed: seed)
   }
 
   /// Reads a header; `nil` if these bytes are none, which says nothing yet about the body.
@@ -31,10 +36,13 @@ struct PackRecord: Equatable {
     }
     guard load(Layout.magic, UInt32.self) == Layout.magicValue,
       let kind = ObjectKind(rawValue: load(Layout.kind, UInt8.self)),
-      load(Layout.flags, UInt8.self) == 0, load(Layout.reserved, UInt16.self) == 0
+      load(Layout.reserved, UInt16.self) == 0
     else { return nil }
+    baseDepth = Int(load(Layout.baseDepth, UInt8.self))
     storedByteCount = Int(load(Layout.storedByteCount, UInt32.self))
-    guard storedByteCount <= PackLayout.storedByteCountMax else { return nil }
+    guard baseDepth <= ObjectBase.depthMax, storedByteCount <= PackLayout.storedByteCountMax,
+      baseDepth == 0 || storedByteCount >= AnyID.byteCount
+    else { return nil }
     self.kind = kind
     plainByteCount = Int(load(Layout.plainByteCount, UInt32.self))
     id = AnyID(key: UnsafeRawBufferPointer(rebasing: bytes[Layout.id..<Layout.checksum]))
@@ -43,7 +51,7 @@ struct PackRecord: Equatable {
 
   /// The header's bytes.
   var bytes: [UInt8] {
-    var bytes = Self.bytesBeforeChecksum(id, kind, storedByteCount, plainByteCount)
+    var bytes = Self.bytesBeforeChecksum(id, kind, baseDepth, storedByteCount, plainByteCount)
     withUnsafeBytes(of: checksum.littleEndian) { bytes.append(contentsOf: $0) }
     return bytes
   }
@@ -51,19 +59,40 @@ struct PackRecord: Equatable {
   /// Whether `body` and this header are what was written.
   func matches(_ body: UnsafeRawBufferPointer) -> Bool {
     guard body.count == storedByteCount else { return false }
-    let seed = Hash64.of(Self.bytesBeforeChecksum(id, kind, storedByteCount, plainByteCount))
+    let seed = Hash64.of(Self.bytesBeforeChecksum(id, kind, baseDepth, storedByteCount, plainByteCount))
     return Hash64.of(body, seed: seed) == checksum
+  }
+
+  /// The object in `body`, which matches.
+  func object(_ body: UnsafeRawBufferPointer) -> StoredObject {
+    guard baseDepth > 0 else {
+      return StoredObject(kind: kind, plainByteCount: plainByteCount, bytes: Array(body))
+    }
+    let base = ObjectBase(Self.baseID(in: body), depth: baseDepth)
+    return StoredObject(
+      kind: kind, plainByteCount: plainByteCount, base: base, bytes: Array(body[AnyID.byteCount...]))
+  }
+
+  /// The object in `body`, which matches; without a base that is its bytes, and nothing is copied.
+  func object(_ body: [UInt8]) -> StoredObject {
+    guard baseDepth == 0 else { return body.withUnsafeBytes { object($0) } }
+    return StoredObject(kind: kind, plainByteCount: plainByteCount, bytes: body)
+  }
+
+  /// What the body of a record with a base begins with.
+  static func baseID(in body: UnsafeRawBufferPointer) -> AnyID {
+    AnyID(key: UnsafeRawBufferPointer(rebasing: body[..<AnyID.byteCount]))
   }
 
   /// What the checksum covers of the header; its hash is the seed of the body's.
   private static func bytesBeforeChecksum(
-    _ id: AnyID, _ kind: ObjectKind, _ storedByteCount: Int, _ plainByteCount: Int
+    _ id: AnyID, _ kind: ObjectKind, _ baseDepth: Int, _ storedByteCount: Int, _ plainByteCount: Int
   ) -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: Layout.byteCount) { buffer, count in
       let bytes = UnsafeMutableRawBufferPointer(buffer)
       bytes.storeBytes(of: Layout.magicValue.littleEndian, toByteOffset: Layout.magic, as: UInt32.self)
       bytes.storeBytes(of: kind.rawValue, toByteOffset: Layout.kind, as: UInt8.self)
-      bytes.storeBytes(of: 0, toByteOffset: Layout.flags, as: UInt8.self)
+      bytes.storeBytes(of: UInt8(baseDepth), toByteOffset: Layout.baseDepth, as: UInt8.self)
       bytes.storeBytes(of: 0, toByteOffset: Layout.reserved, as: UInt16.self)
       bytes.storeBytes(
         of: UInt32(storedByteCount).littleEndian, toByteOffset: Layout.storedByteCount, as: UInt32.self)
@@ -73,6 +102,11 @@ struct PackRecord: Equatable {
       count = Layout.checksum
     }
   }
+}
+
+extension StoredObject {
+  /// What follows the header in a record: the base's ID, if there is one, and the bytes.
+  var body: [UInt8] { base.map { $0.id.key + bytes } ?? bytes }
 }
 
 extension ObjectID {

@@ -70,8 +70,8 @@ struct PackScanner {
     }
     let body = try file.read(upTo: record.storedByteCount, at: offset + PackLayout.Record.byteCount)
     guard body.withBytes({ record.matches($0) }) else { return nil }
-    let object = StoredObject(kind: record.kind, plainByteCount: record.plainByteCount, bytes: body)
-    return Found(id: record.id, place: Place(number, offset, record), object: object)
+    return Found(
+      id: record.id, place: Place(number, offset, record), object: body.withBytes { record.object($0) })
   }
 
   /// Looks for the next good record behind `offset` and moves there; to the end if there is none.

@@ -96,8 +96,10 @@ struct SessionBatch {
       return .file(packs[entry.slot].file, offset: entry.offset, storedByteCount: record.storedByteCount)
     }
     let start = entry.offset - bufferStart + PackLayout.Record.byteCount
-    let body = Array(buffer[start..<start + record.storedByteCount])
-    return .memory(StoredObject(kind: record.kind, plainByteCount: record.plainByteCount, bytes: body))
+    return .memory(
+      buffer.withBytes { bytes in
+        record.object(UnsafeRawBufferPointer(rebasing: bytes[start..<start + record.storedByteCount]))
+      })
   }
 
   /// Removes the packs, which nobody has published.

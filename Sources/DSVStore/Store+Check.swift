@@ -152,8 +152,13 @@ private struct PackCheck {
           report.recordCount += 1
           scan.offsets.append(place.offset)
           scan.words.append(id.w0)
-          if let text = verify(id, object) { add(file.path, place.offset, id, text) }
-          if indexIsSound, try store.index.place(of: id) != place { report.unindexedRecordCount += 1 }
+          var isIndexed = true
+          if indexIsSound { isIndexed = try store.index.place(of: id) == place }
+          // What nobody points at may build on what is gone.
+          if isIndexed || object.base == nil, let text = verify(id, object) {
+            add(file.path, place.offset, id, text)
+          }
+          if !isIndexed { report.unindexedRecordCount += 1 }
         }
       }
     } catch {

@@ -61,6 +61,8 @@ private struct Collection {
     var liveByteCount = 0
     var liveCount = 0
     var dead: [AnyID] = []
+    /// Whether the index points at anything in it.
+    var isIndexed = false
 
     /// All that is not live, unindexed records included.
     var garbageByteCount: Int { byteCount - PackLayout.Header.byteCount - liveByteCount }
@@ -73,6 +75,9 @@ private struct Collection {
   let isLive: (AnyID) -> Bool
   var report = GarbageReport()
   private var packs: [UInt32: Usage] = [:]
+  /// Dead objects that mean nothing without others: commits, and those that have a base. They leave the index with the
+  /// first object that goes, wherever they lie: what they need may go, and nobody may take them for whole then.
+  private var deadDependents: [AnyID] = []
 
   init(store: Store, isLive: @escaping (AnyID) -> Bool) {
     self.store = store
@@ -88,9 +93,15 @@ private struct Collection {
     }
     let isLive = isLive
     var kept = 0
+    var deadDependents: [AnyID] = []
     try store.forEachObject { (id, place) throws(DSVError) in
+      found[place.pack, default: Usage()].isIndexed = true
       guard isLive(id) else {
-        found[place.pack, default: Usage()].dead.append(id)
+        if place.baseDepth > 0 || place.kind == .commit {
+          deadDependents.append(id)
+        } else {
+          found[place.pack, default: Usage()].dead.append(id)
+        }
         return
       }
       found[place.pack, default: Usage()].liveByteCount += place.byteCount
@@ -98,6 +109,7 @@ private struct Collection {
       kept += 1
     }
     packs = found
+    self.deadDependents = deadDependents
     report.keptObjectCount = kept
   }
 
@@ -105,8 +117,8 @@ private struct Collection {
   mutating func deleteUnused() throws(DSVError) {
     let openPack = try store.index.state.openPack
     let unused = packs.filter { $0.value.liveCount == 0 }
-    try remove(unused.filter { $0.value.dead.isEmpty && $0.key != openPack }.map(\.key))
-    try replace(unused.filter { !$0.value.dead.isEmpty || $0.key == openPack }.map(\.key), by: SessionBatch())
+    try remove(unused.filter { !$0.value.isIndexed && $0.key != openPack }.map(\.key))
+    try replace(unused.filter { $0.value.isIndexed || $0.key == openPack }.map(\.key), by: SessionBatch())
   }
 
   /// Copies what is live out of the packs that are mostly garbage.
@@ -161,7 +173,7 @@ private struct Collection {
       guard case .record(let id, let place, let object) = finding, isLive(id),
         try store.index.place(of: id) == place
       else { continue }
-      try batch.append(id, PackRecord(id, object), object.bytes, in: store.folder)
+      try batch.append(id, PackRecord(id, object), object.body, in: store.folder)
       count += 1
     }
     if count < usage.liveCount {
@@ -176,7 +188,8 @@ private struct Collection {
     var change = IndexChange()
     change.state = try store.index.state
     change.placed = batch.places(bufferPack: 0, bufferOffset: 0)
-    change.deleted = numbers.flatMap { packs[$0]?.dead ?? [] }
+    change.deleted = deadDependents + numbers.flatMap { packs[$0]?.dead ?? [] }
+    deadDependents = []
     change.state.lastPack = ([change.state.lastPack] + batch.packs.map(\.number) + numbers).max() ?? 0
     if numbers.contains(change.state.openPack) { change.state.openPack = 0 }
     try store.commit(change)

@@ -6,9 +6,10 @@ extension Store {
   /// records, reflog, index, stamp. The caller holds the writer's lock; the batch's own packs are durable.
   ///
   /// - Parameter reachedIndex: set if the index may have been changed.
+  /// - Returns: how much longer the repository's files are.
   func publish(
     _ batch: SessionBatch, _ publication: Publication, reachedIndex: inout Bool
-  ) throws(DSVError) {
+  ) throws(DSVError) -> Int {
     let old = try index.state
     var state = publication.state
     let bufferStart = try append(batch.buffer, to: &state)
@@ -17,10 +18,26 @@ extension Store {
       state.reflogByteCount = try ReflogFile(path: folder.reflog).append(record, at: state.reflogByteCount)
     }
     var change = publication.indexChange(state)
-    change.placed = batch.places(bufferPack: state.openPack, bufferOffset: bufferStart)
+    for (id, place) in batch.places(bufferPack: state.openPack, bufferOffset: bufferStart) {
+      // Where another session has put the same object, what builds on it must not find it deeper than it was.
+      if place.baseDepth > 0, try contains(id) { continue }
+      change.placed.append((id, place))
+    }
+    var byteCount = batch.buffer.count + state.reflogByteCount - old.reflogByteCount
+    for pack in batch.packs { byteCount += try pack.file.byteCount() }
+    let indexBefore = indexByteCount
     do throws(DSVError) { try commit(change) } catch {
       reachedIndex = !withdraw(state, to: old)
       throw error
+    }
+    return byteCount + indexByteCount - indexBefore
+  }
+
+  /// How long the index is; 0 where that cannot be told, for a publication must not fail by what is only said of it.
+  private var indexByteCount: Int {
+    do throws(DSVError) { return try FileSystem.status(folder.indexData)?.byteCount ?? 0 } catch {
+      note("\(folder.indexData): \(error)")
+      return 0
     }
   }
 

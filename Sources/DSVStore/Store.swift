@@ -55,6 +55,8 @@ package final class Store: ObjectStore {
     }
   }
 
+  package func baseDepth(of id: AnyID) throws(DSVError) -> Int? { try index.place(of: id)?.baseDepth }
+
   /// Where an object lies, and how large it is.
   package func place(of id: AnyID) throws(DSVError) -> Place? { try index.place(of: id) }
 

@@ -14,6 +14,7 @@ package final class WriteSession: ObjectSink {
     var publishing: SessionBatch?
     /// Writing failed. The session throws this ever after.
     var failure: DSVError?
+    var publishedByteCount = 0
   }
 
   let store: Store
@@ -55,7 +56,8 @@ package final class WriteSession: ObjectSink {
   }
 
   package func put(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
-    guard object.bytes.count <= PackLayout.storedByteCountMax, UInt32(exactly: object.plainByteCount) != nil
+    let body = object.body
+    guard body.count <= PackLayout.storedByteCountMax, UInt32(exactly: object.plainByteCount) != nil
     else {
       throw DSVError(.badInput, "object \(id): \(object.bytes.count) bytes are too many for one object")
     }
@@ -63,12 +65,18 @@ package final class WriteSession: ObjectSink {
     if try contains(id) { return }
     let record = PackRecord(id, object)
     try change { (state) throws(DSVError) in
-      try state.batch.append(id, record, object.bytes, in: store.folder)
+      try state.batch.append(id, record, body, in: store.folder)
     }
   }
 
+  /// Of what is published: what this session has put may still come to nothing.
+  package func baseDepth(of id: AnyID) throws(DSVError) -> Int? { try store.baseDepth(of: id) }
+
   /// How many objects were put and not yet published.
   package var pendingCount: Int { state.withLock { $0.batch.entries.count } }
+
+  /// How much longer the repository's files have become by what the session has published.
+  package var publishedByteCount: Int { state.withLock { $0.publishedByteCount } }
 
   /// Runs `decide` while no other publishes, and then makes what the session put, and what `decide` staged,
   /// visible at once and durably.
@@ -88,7 +96,8 @@ package final class WriteSession: ObjectSink {
     if batch.isEmpty && publication.isEmpty { return result }
     var reachedIndex = false
     do throws(DSVError) {
-      try store.publish(batch, publication, reachedIndex: &reachedIndex)
+      let byteCount = try store.publish(batch, publication, reachedIndex: &reachedIndex)
+      state.withLock { $0.publishedByteCount += byteCount }
     } catch {
       state.withLock { $0.failure = error }
       // Whether the index took them is unknown once it was reached: gc will tell.

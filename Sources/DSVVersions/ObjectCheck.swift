@@ -23,11 +23,7 @@ package struct ObjectCheck: Sendable {
       if let problem = chunk.problem { throw DSVError(.corrupt, "chunk \(id): \(problem)") }
       return AnyID(chunk.id())
     }
-    guard stored.plainByteCount <= VersionReader.plainByteCountMax else {
-      throw DSVError(.corrupt, "\(stored.plainByteCount) bytes are too many")
-    }
-    let subject = "\(stored.kind)"
-    let plain = try StoredBytes.plain(stored.bytes, plainByteCount: stored.plainByteCount, of: subject)
+    let plain = try reader.plain(id, stored)
     return plain.withUnsafeBytes { SHA256.id(kind: stored.kind, $0) }
   }
 }

@@ -7,25 +7,51 @@ import DSVTables
 ///
 /// Reads commits, snapshots and nodes, and of chunks only those that refer to blobs. Memory: some 50 bytes an object.
 package struct Reachability {
-  package private(set) var objects: Set<AnyID> = []
+  /// Those that the commits lead to.
+  private var objects: Set<AnyID> = []
+  /// Those that others build on. What they lead to in turn is not needed for that, so these are not walked.
+  private var bases: Set<AnyID> = []
   private let versions: VersionReader
   /// Called with each object that is needed and not there, or not to be read, with why; without it, that is thrown.
   private let onMissing: ((AnyID, DSVError) -> Void)?
-  private let isThere: (AnyID) throws(DSVError) -> Bool
+  private let store: any ObjectStore
 
   /// - Parameter onMissing: makes the walk go on where something is missing.
   package init(_ versions: VersionReader, onMissing: ((AnyID, DSVError) -> Void)? = nil) {
     self.versions = versions
     self.onMissing = onMissing
-    let store = versions.objects.store
-    isThere = { (id) throws(DSVError) in try store.contains(id) }
+    store = versions.objects.store
+  }
+
+  /// Whether the commits that were added need the object.
+  package func contains(_ id: AnyID) -> Bool { objects.contains(id) || bases.contains(id) }
+
+  /// Whether the object was not met before and is there. What it builds on is needed with it.
+  private mutating func insert(_ id: AnyID) throws(DSVError) -> Bool {
+    guard objects.insert(id).inserted else { return false }
+    var isThere = false
+    try attempt(id) { (walk) throws(DSVError) in
+      // Asked of the store, for what is cached may be gone from it.
+      guard var depth = try walk.store.baseDepth(of: id) else {
+        throw DSVError(.notFound, "object \(id): it is not in this repository")
+      }
+      isThere = true
+      var last = id
+      while depth > 0, let base = try walk.store.read(last).base?.id, walk.bases.insert(base).inserted {
+        guard let baseDepth = try walk.store.baseDepth(of: base) else {
+          throw DSVError(.corrupt, "object \(last): its base \(base) is not in this repository")
+        }
+        (last, depth) = (base, baseDepth)
+      }
+    }
+    return isThere
   }
 
   /// Adds a commit, all that led to it, and all that they hold.
   package mutating func add(_ commit: CommitID) throws(DSVError) {
     var waiting = [commit]
     while let id = waiting.popLast() {
-      guard objects.insert(AnyID(id)).inserted else { continue }
+      guard try insert(AnyID(id)) else { continue }
       try attempt(AnyID(id)) { (walk) throws(DSVError) in
         let commit = try walk.versions.commit(id)
         waiting += commit.parents
@@ -35,7 +61,7 @@ package struct Reachability {
   }
 
   private mutating func add(_ snapshot: SnapshotID) throws(DSVError) {
-    guard objects.insert(AnyID(snapshot)).inserted else { return }
+    guard try insert(AnyID(snapshot)) else { return }
     try attempt(AnyID(snapshot)) { (walk) throws(DSVError) in
       for table in try walk.versions.snapshot(snapshot).tables {
         for column in table.columns { try walk.add(column) }
@@ -55,7 +81,7 @@ package struct Reachability {
   }
 
   private mutating func add(_ id: ColumnID, level: Int, hasBlobs: Bool) throws(DSVError) {
-    guard objects.insert(AnyID(id)).inserted else { return }
+    guard try insert(AnyID(id)) else { return }
     try attempt(AnyID(id)) { (walk) throws(DSVError) in
       if level > 0 {
         for child in try walk.versions.objects.node(id, level: level).children {
@@ -63,8 +89,6 @@ package struct Reachability {
         }
       } else if hasBlobs {
         try walk.addBlobs(try walk.versions.objects.chunk(id))
-      } else if try !walk.isThere(AnyID(id)) {
-        throw DSVError(.notFound, "object \(id): it is not in this repository")
       }
     }
   }
@@ -74,7 +98,7 @@ package struct Reachability {
     for index in 0..<chunk.count where chunk.array.isBlob(index) {
       let blob = try BlobReference(chunk.array.bytes(index)).root
       let stored = try versions.objects.store.read(AnyID(blob))
-      let level = stored.kind == .node ? try ObjectReader.decodedNode(blob, stored).level : 0
+      let level = stored.kind == .node ? try versions.objects.decodedNode(blob, stored).level : 0
       try add(blob, level: level, hasBlobs: false)
     }
   }

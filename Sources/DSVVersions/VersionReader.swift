@@ -7,9 +7,6 @@ package struct VersionReader: Sendable {
   package let objects: ObjectReader
   private var store: any ObjectStore { objects.store }
 
-  /// No snapshot or commit is larger in plain form: it bounds what damaged bytes can make a reader allocate.
-  static let plainByteCountMax = 256 << 20
-
   package init(_ objects: ObjectReader) { self.objects = objects }
 
   package func commit(_ id: CommitID) throws(DSVError) -> Commit {
@@ -23,16 +20,24 @@ package struct VersionReader: Sendable {
     }
   }
 
+  /// Keeps a plain form in memory, for whoever reads it next: the next commit begins with this one's snapshot.
+  package func keep(_ id: AnyID, _ kind: ObjectKind, _ plain: [UInt8]) {
+    objects.cache.insert(ColumnID(id), .plain(plain, kind), byteCount: plain.count + 128)
+  }
+
   private func decode<Value>(
     _ id: AnyID, kind: ObjectKind, _ body: (UnsafeRawBufferPointer, String) throws(DSVError) -> Value
   ) throws(DSVError) -> Value {
-    let stored = try store.read(id)
     let subject = "\(kind) \(id)"
-    guard stored.kind == kind else { throw DSVError(.corrupt, "\(subject): it is a \(stored.kind)") }
-    guard stored.plainByteCount <= Self.plainByteCountMax else {
-      throw DSVError(.corrupt, "\(subject): too large")
+    let plain: [UInt8]
+    if case .plain(let cached, kind)? = objects.cache.content(ColumnID(id)) {
+      plain = cached
+    } else {
+      let stored = try store.read(id)
+      guard stored.kind == kind else { throw DSVError(.corrupt, "\(subject): it is a \(stored.kind)") }
+      plain = try objects.plain(id, stored)
+      keep(id, kind, plain)
     }
-    let plain = try StoredBytes.plain(stored.bytes, plainByteCount: stored.plainByteCount, of: subject)
     var result: Result<Value, DSVError> = .failure(DSVError(.corrupt, "\(subject): no bytes"))
     plain.withUnsafeBytes { bytes in
       do throws(DSVError) { result = .success(try body(bytes, subject)) } catch { result = .failure(error) }
@@ -42,9 +47,11 @@ package struct VersionReader: Sendable {
 }
 
 extension ObjectSink {
-  package func put(_ snapshot: Snapshot) throws(DSVError) -> SnapshotID {
-    let (id, plain) = (snapshot.id, snapshot.bytes)
-    try put(AnyID(id), kind: .snapshot, plainByteCount: plain.count, bytes: StoredBytes.store(plain))
+  /// - Parameter old: the snapshot that this one comes after, which is published.
+  package func put(_ snapshot: Snapshot, after old: Snapshot? = nil) throws(DSVError) -> SnapshotID {
+    let plain = snapshot.bytes
+    let id: SnapshotID = plain.withUnsafeBytes { SHA256.id(kind: .snapshot, $0) }
+    try put(AnyID(id), kind: .snapshot, plain: plain, instead: old.map { (AnyID($0.id), $0.bytes) })
     return id
   }
 

@@ -73,6 +73,12 @@ import Testing
       let message = CommitMessage("test", author: "test", time: 1)
       _ = try repository.commit([try scratch.file("1.jsonl", Rows.text(0..<60, seed: 1))], message, options)
       try repository.commitTest(try scratch.file("2.jsonl", Rows.text(60..<75, seed: 2)), .append)
+      // What is appended a row at a time builds on what was there.
+      for row in 90..<93 {
+        try repository.commitTest(
+          try scratch.file("\(row).jsonl", Rows.text(row..<row + 1, seed: 9)), .append)
+      }
+      try #require(try repository.store.deepestBase() == 4)
       try repository.commitTest(try scratch.file("3.jsonl", Rows.text(50..<80, seed: 3)), .upsert)
       try repository.commitTest(
         try scratch.file("4.jsonl", Rows.noise(1, byteCount: 300_000, seed: 4)), .replace, table: "large")

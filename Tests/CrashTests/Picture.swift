@@ -128,3 +128,12 @@ enum Rows {
     return "{\"id\":\(id),\"text\":\"\(noise)\",\"n\":{\"a\":1,\"b\":[],\"c\":null}}\n"
   }
 }
+
+extension Store {
+  /// The most bases that an object of the repository has below it.
+  func deepestBase() throws(DSVError) -> Int {
+    var deepest = 0
+    try forEachObject { (_, place) throws(DSVError) in deepest = max(deepest, place.baseDepth) }
+    return deepest
+  }
+}

@@ -2,6 +2,8 @@ import DSV
 import Foundation
 import Testing
 
+@testable import DSVBench
+
 /// What does not flicker: how many objects and bytes some work leaves behind. Times are compared by hand.
 @Suite struct SizeTests {
   let folder = FileManager.default.temporaryDirectory.appending(path: "dsv-sizes-\(UUID().uuidString)").path
@@ -37,6 +39,26 @@ import Testing
       // 271 kB of rows, and the last chunk of each column anew.
       #expect(next.newByteCount < 200_000, "\(next.newByteCount)")
       #expect(try repository.info().objectCount - objectCount < 40)
+    }
+  }
+
+  @Test("commits of rows of one to three KB take less than 12 KiB each, in a bounded number of files")
+  func singleLongRows() throws {
+    try withRepository { repository in
+      var options = CommitOptions()
+      options.mode = .append
+      let rows = SingleRowBenchmarks.rows(200)
+      let file = folder + "/row.jsonl"
+      let before = try repository.info().byteCount
+      for row in rows {
+        try Data(row).write(to: URL(filePath: file))
+        _ = try repository.commit([file], message, options)
+      }
+      _ = try repository.collectGarbage(keepDays: 0)
+      let perCommit = (try repository.info().byteCount - before) / rows.count
+      #expect((1000..<12 << 10).contains(perCommit), "\(perCommit)")
+      let files = FileManager.default.subpaths(atPath: folder + "/.dsv") ?? []
+      #expect(files.count < 20, "\(files)")
     }
   }
 

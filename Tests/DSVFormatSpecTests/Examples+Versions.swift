@@ -93,6 +93,24 @@ extension Examples {
     try chunks() + [node(), snapshot()] + commits()
   }
 
+  /// The text chunk with two values appended, as a record holds it: over the text chunk.
+  static func appendedChunk() throws -> (plain: [UInt8], body: [UInt8]) {
+    let base = try chunks().first { $0.name == "text" }
+    guard let base else { throw DSVError(.notFound, "no chunk of texts") }
+    let whole = try Example("appended", .bytes) {
+      for text in ["a", "", nil, "bcd", "ef", nil] {
+        if let text { $0.append(text: text) } else { $0.appendNull() }
+      }
+    }
+    let builder = ArrayBuilder(.bytes)
+    builder.append(text: "ef")
+    builder.appendNull()
+    let plain = GrowingBytes()
+    builder.writePlain(to: plain)
+    let added = ChunkEncoder(zstd: Zstd()).store(appended: try Chunk(taking: plain, of: "appended"))
+    return (whole.plain, base.id.bytes + added)
+  }
+
   /// The bytes that the specification shows, by the name of the block that shows them.
   static func blocks() throws -> [String: [UInt8]] {
     var blocks: [String: [UInt8]] = [:]
@@ -110,6 +128,9 @@ extension Examples {
         blocks["object id"] = example.id.bytes
       }
     }
+    let appended = try appendedChunk()
+    blocks["chunk appended plain"] = appended.plain
+    blocks["chunk appended body"] = appended.body
     for (name, root) in [
       "root inline": try integers([1], MemoryObjects()), "root object": try cutColumn(MemoryObjects()),
     ] {

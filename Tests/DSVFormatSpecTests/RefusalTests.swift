@@ -59,7 +59,7 @@ import Testing
     for (offset, value) in [(0, 11), (1, 4), (1, 3), (2, 1)] as [(Int, UInt8)] {
       #expect(code(int32.plain.replacing(offset, by: value)) == .unsupportedFormat, "\(offset)")
     }
-    for (offset, value) in [(0, 2), (1, 1), (8, 11), (10, 2), (10, 4), (9, 8)] as [(Int, UInt8)] {
+    for (offset, value) in [(0, 3), (1, 2), (2, 1), (8, 11), (10, 2), (10, 4), (9, 8)] as [(Int, UInt8)] {
       let stored = int32.stored.replacing(offset, by: value)
       #expect(decodingCode(stored, int32.plain.count) == .unsupportedFormat, "\(offset)")
     }

@@ -83,22 +83,81 @@ class Reader:
             raise Corrupt(f"{self.subject} goes on")
 
 
-def expand(stored, plain_count, decompress):
-    """chunk.md 2.3: a chunk's plain form from its stored form."""
+def expand(stored, plain_count, decompress, base=None):
+    """chunk.md 2.3: a chunk's plain form from its stored form, and from its base's plain form."""
     r = Reader(stored, "a chunk")
-    compression, reserved, count = r.u(1), r.u(3), r.u(4)
-    if compression > 1 or reserved:
+    compression, form, reserved, count = r.u(1), r.u(1), r.u(2), r.u(4)
+    if compression > 2 or form > 1 or reserved:
         raise Unsupported("a compression")
+    if (compression == 2 or form == 1) != (base is not None):
+        raise Corrupt("a chunk's base")
     if count > plain_count + 4096:
         raise Corrupt("a chunk's length")
     encoded = r.take(len(stored) - 8)
-    encoded = Reader(decompress(encoded, count) if compression else encoded, "a chunk")
+    if compression:
+        encoded = decompress(encoded, count, base if compression == 2 else None)
+    encoded = Reader(encoded, "a chunk")
     if len(encoded.data) != count:
         raise Corrupt("a chunk's length")
     parts = []
     expand_array(encoded, parts)
     encoded.finish()
+    plain = pad(parts)
+    if form == 0:
+        return plain
+    parts = []
+    append(Reader(base, "a chunk's base"), Reader(plain, "a chunk"), parts)
+    return pad(parts)
+
+
+def pad(parts):
     return b"".join(part + bytes(-len(part) % 8) for part in parts)
+
+
+def append(a, b, parts):
+    """chunk.md 2.3: the plain form of two arrays' slots in order."""
+    heads = [(r.u(1), r.u(1), r.u(2), r.u(4)) for r in (a, b)]
+    (layout, flags, _, count), (other, more_flags, _, more) = heads
+    number = [r.u(8) for r in (a, b)] if layout == 9 else [0, 0]
+    if layout != other or number[0] != number[1]:
+        raise Corrupt("a base of another layout")
+    flags |= more_flags
+    parts.append(struct.pack("<BBHI", layout, flags, 0, count + more))
+    if layout == 9:
+        parts.append(struct.pack("<Q", number[0]))
+
+    def bits(mine):
+        both = []
+        for r, n, own in ((a, count, heads[0][1] & mine), (b, more, heads[1][1] & mine)):
+            both += r.bits(n)[1] if own else [int(mine == 1)] * n
+            if own:
+                r.pad()
+        parts.append(sum(bit << i for i, bit in enumerate(both)).to_bytes((len(both) + 7) // 8, "little"))
+
+    for mine in (1, 2):
+        if flags & mine:
+            bits(mine)
+    if layout == 1:
+        both = a.bits(count)[1] + b.bits(more)[1]
+        parts.append(sum(bit << i for i, bit in enumerate(both)).to_bytes((len(both) + 7) // 8, "little"))
+    elif 2 <= layout <= 6:
+        size = 1 << layout - 2
+        parts.append(a.take(count * size) + b.take(more * size))
+    elif 7 <= layout <= 8:
+        ends = [struct.unpack(f"<{n + 1}I", r.take(4 * n + 4)) for r, n in ((a, count), (b, more))]
+        a.pad(), b.pad()
+        joined = ends[0] + tuple(ends[0][-1] + end for end in ends[1][1:])
+        parts.append(struct.pack(f"<{len(joined)}I", *joined))
+        if layout == 7:
+            parts.append(a.take(ends[0][-1]) + b.take(ends[1][-1]))
+    elif layout == 10:
+        number = [a.u(8), b.u(8)]
+        if number[0] != number[1]:
+            raise Corrupt("a base of another layout")
+        parts.append(struct.pack("<Q", number[0]))
+    a.pad(), b.pad()
+    for _ in range({8: 1, 9: 1, 10: number[0]}.get(layout, 0)):
+        append(a, b, parts)
 
 
 def expand_array(r, parts):

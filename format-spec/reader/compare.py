@@ -19,7 +19,7 @@ def rows(lines):
 def main():
     folder = pathlib.Path(sys.argv[1])
     repository = read.Repository(folder / "repository")
-    for id, (kind, _, _) in repository.records.items():
+    for id, (kind, *_) in repository.records.items():
         repository.plain(id, kind)
     failed = False
     for file in sorted((folder / "exported").iterdir()):

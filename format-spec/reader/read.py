@@ -53,9 +53,9 @@ class Repository:
             header = Reader(data[at:at + 56], "a record")
             if header.take(4) != b"dsvR":
                 raise Corrupt("a record")
-            kind, flags, reserved = header.u(1), header.u(1), header.u(2)
+            kind, depth, reserved = header.u(1), header.u(1), header.u(2)
             stored_count, plain_count, id = header.u(4), header.u(4), header.take(32)
-            if kind not in KINDS or flags or reserved:
+            if kind not in KINDS or depth > 8 or reserved:
                 raise Unsupported("a record")
             if stored_count > 2**26:
                 raise Corrupt("a record's length")
@@ -63,7 +63,9 @@ class Repository:
             if len(body) != stored_count:
                 raise Corrupt("a record is cut short")
             check(body, header.take(8), before=data[at:at + 48])
-            self.records[id] = (kind, plain_count, body)
+            # Of several records of one object the one with the fewest bases, and of those the last.
+            if id not in self.records or depth <= self.records[id][3]:
+                self.records[id] = (kind, plain_count, body, depth)
             at += 56 + stored_count
 
     def replay(self, data):
@@ -109,21 +111,33 @@ class Repository:
     def plain(self, id, kind):
         """object.md: an object's plain form, its ID recomputed."""
         if id not in self.checked:
-            found, count, body = self.records[id]
+            found, count, body, depth = self.records[id]
             if found != kind:
                 raise Corrupt(f"{id.hex()} is a {KINDS[found]}")
             if count > LIMITS[kind]:
                 raise Corrupt("an object's length")
+            base = None
+            if depth:
+                base, body = self.base(id, kind, body, depth), body[32:]
             if kind == 1:
-                plain = columns.expand(body, count, decompress)
-            elif body[0] > 1:
+                plain = columns.expand(body, count, decompress, base)
+            elif body[0] > 2:
                 raise Unsupported("a stored form")
+            elif (body[0] == 2) != (base is not None):
+                raise Corrupt(f"the base of {id.hex()}")
             else:
-                plain = decompress(body[1:], count) if body[0] else body[1:]
+                plain = decompress(body[1:], count, base) if body[0] else body[1:]
             if len(plain) != count or hashlib.sha256(bytes([kind]) + plain).digest() != id:
                 raise Corrupt(f"{id.hex()} is not what it is named")
             self.checked[id] = plain
         return self.checked[id]
+
+    def base(self, id, kind, body, depth):
+        """object.md 2.1: the plain form that an object builds on."""
+        base = body[:32]
+        if base not in self.records or self.records[base][3] >= depth:
+            raise Corrupt(f"{id.hex()}: its base {base.hex()}")
+        return self.plain(base, kind)
 
     def kind(self, id):
         return self.records[id][0]
@@ -160,8 +174,10 @@ def check(data, checksum, before=None):
             raise Corrupt("a checksum")
 
 
-def decompress(frame, count):
-    plain = zstandard.ZstdDecompressor().decompressobj().decompress(frame)
+def decompress(frame, count, prefix=None):
+    raw = zstandard.DICT_TYPE_RAWCONTENT
+    prefix = zstandard.ZstdCompressionDict(prefix, dict_type=raw) if prefix else None
+    plain = zstandard.ZstdDecompressor(dict_data=prefix).decompressobj().decompress(frame)
     if len(plain) != count:
         raise Corrupt("a zstd frame of another length")
     return plain
