@@ -15,7 +15,7 @@ SOURCES := Sources Tests Package.swift
 BUILD := swift build -j $(JOBS)
 DSV := .build/release/dsv
 
-.PHONY: help setup build run test lint format bench bench-smoke bench-peers man completions install clean
+.PHONY: help setup build run test lint format bench bench-smoke bench-peers power-loss man completions install clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
@@ -39,6 +39,10 @@ run: build ## show dsv at work on fixtures/sample
 
 test: setup ## build and run every test
 	swift test -j $(JOBS)
+
+power-loss: setup ## play power cuts at a recorded workload; STATES=n says how many
+	$(BUILD) --build-tests
+	DSV_POWER_STATES=$(or $(STATES),20000) nice swift test --skip-build --filter PowerLossTests
 
 lint: ## check the format
 	swift format lint --strict -r $(SOURCES)
