@@ -66,6 +66,13 @@ let package = Package(
         "DSVColumns", "DSVExpression", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVStore", "DSVSystem",
         "DSVTables", "DSVTransforms", "DSVVersions",
       ]),
+    target(
+      "DSVFuzz",
+      [
+        "DSVColumns", "DSVExpression", "DSVFormat", "DSVRecords", "DSVStore", "DSVTesting", "DSVTransforms",
+        "DSVVersions",
+      ]),
+    .executableTarget(name: "DSVFuzzer", dependencies: ["DSVFuzz", "DSVSystem"], swiftSettings: house),
     .executableTarget(
       name: "dsv",
       dependencies: [
@@ -91,6 +98,7 @@ let package = Package(
     tests("DSVExpressionTests", ["DSVExpression", "DSVFormat"]),
     tests("DSVTextTests", ["DSVText"]),
     tests("DSVRecordsTests", ["DSVFormat", "DSVRecords"], exclude: ["Fixtures/csv_by_python.py"]),
+    tests("DSVFuzzTests", ["DSVFormat", "DSVFuzz", "DSVSystem"]),
     tests("DSVBenchTests", ["DSV", "DSVBench"]),
     tests("TidyTests", ["DSV"]),
     tests(

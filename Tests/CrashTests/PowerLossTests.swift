@@ -241,10 +241,10 @@ import Testing
     let (whole, cut) = (PowerCut(recording), PowerCut(recording, ignoring: label))
     let pictures = try pictures(folder, recording.commandCount)
     let cuts = (0...recording.events.count).filter { whole.pending(at: $0) != cut.pending(at: $0) }
-    for variant in [-2, -1, 1, 8, 9] {
+    for variant in [-2, -1, 1, 8, 9, 10, 11] {
       // Right behind the sync, and then ever farther.
       for at in Set(
-        cuts.prefix(8) + stride(from: 0, to: cuts.count, by: 1 + cuts.count / 10).map { cuts[$0] }
+        cuts.prefix(12) + stride(from: 0, to: cuts.count, by: 1 + cuts.count / 24).map { cuts[$0] }
       ).sorted() {
         // The sharpest: what the sync was to keep is lost, and nothing else.
         let extra = Set(cut.pending(at: at)).subtracting(whole.pending(at: at))
