@@ -52,13 +52,14 @@ torture: setup ## kill commands that work at one repository at once; ROUNDS=n
 	$(BUILD) --build-tests
 	DSV_TORTURE_ROUNDS=$(or $(ROUNDS),10000) swift test --skip-build --filter TortureTests
 
+FUZZ_BUILD = $(BUILD) -c release --scratch-path .build-fuzz --product DSVFuzzer \
+  -Xswiftc -sanitize=fuzzer,address -Xswiftc -DFUZZING -Xswiftc -use-ld=lld
 FUZZ_TARGETS = $(notdir $(wildcard fixtures/fuzz/*[a-zA-Z]))
 fuzz: setup ## give each reader made-up bytes, SECONDS=n each; TARGETS="csv node" names some
-	$(BUILD) -c release --scratch-path .build-fuzz --product DSVFuzzer \
-	  -Xswiftc -sanitize=fuzzer,address -Xswiftc -DFUZZING
+	$(FUZZ_BUILD)
 	@for target in $(or $(TARGETS),$(filter-out README.md,$(FUZZ_TARGETS))); do \
 	  mkdir -p .build-fuzz/corpus/$$target .build-fuzz/found; \
-	  DSV_FUZZ_TARGET=$$target nice .build-fuzz/release/DSVFuzzer -max_total_time=$(or $(SECONDS),60) -rss_limit_mb=3000 \
+	  DSV_FUZZ_TARGET=$$target nice "$$($(FUZZ_BUILD) --show-bin-path)/DSVFuzzer" -max_total_time=$(or $(SECONDS),60) -rss_limit_mb=3000 \
 	    -timeout=20 -close_fd_mask=1 -artifact_prefix=.build-fuzz/found/$$target- .build-fuzz/corpus/$$target fixtures/fuzz/$$target \
 	    2> .build-fuzz/$$target.log || { tail -40 .build-fuzz/$$target.log; exit 1; }; \
 	  printf '%-12s %s\n' $$target "$$(grep -a '^Done' .build-fuzz/$$target.log)"; done

@@ -9,6 +9,13 @@ import DSVSystem
     _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
     _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
   ) -> CInt
+
+  /// What libFuzzer calls; it is linked by this name.
+  @_cdecl("LLVMFuzzerTestOneInput")
+  func fuzz(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    Main.target?.run(UnsafeRawBufferPointer(start: bytes, count: count))
+    return 0
+  }
 #endif
 
 /// Fuzzes the reader that DSV_FUZZ_TARGET names; without `-DFUZZING`, gives it each of the files that are named.
@@ -22,10 +29,7 @@ import DSVSystem
     #if FUZZING
       var count = CommandLine.argc
       var arguments = CommandLine.unsafeArgv
-      _ = runFuzzer(&count, &arguments) { bytes, count in
-        Main.target?.run(UnsafeRawBufferPointer(start: bytes, count: count))
-        return 0
-      }
+      _ = runFuzzer(&count, &arguments, fuzz)
     #else
       for path in CommandLine.arguments.dropFirst() {
         try FileSystem.read(path, limit: 1 << 30).withBytes { target?.run($0) }
