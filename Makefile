@@ -17,7 +17,7 @@ BUILD := swift build -j $(JOBS)
 RELEASE := $(BUILD) -c release --static-swift-stdlib
 DSV := .build/release/dsv
 
-.PHONY: help setup build run test lint format bench bench-smoke bench-peers man completions install clean
+.PHONY: help setup build run test lint format bench bench-smoke bench-peers power-loss traffic torture fuzz man completions install clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
@@ -41,6 +41,30 @@ run: build ## show dsv at work on fixtures/sample
 
 test: setup ## build and run every test
 	swift test -j $(JOBS)
+
+power-loss: setup ## play power cuts at a recorded workload; STATES=n says how many
+	$(BUILD) --build-tests
+	DSV_POWER_STATES=$(or $(STATES),20000) nice swift test --skip-build --filter PowerLossTests
+
+traffic: setup ## processes append, read and collect for SECONDS=n
+	$(BUILD) --build-tests
+	DSV_TRAFFIC_SECONDS=$(or $(SECONDS),60) swift test --skip-build --filter ManyProcessesTests
+
+torture: setup ## kill commands that work at one repository at once; ROUNDS=n
+	$(BUILD) --build-tests
+	DSV_TORTURE_ROUNDS=$(or $(ROUNDS),10000) swift test --skip-build --filter TortureTests
+
+FUZZ_BUILD = $(BUILD) -c release --scratch-path .build-fuzz --product DSVFuzzer \
+  -Xswiftc -sanitize=fuzzer,address -Xswiftc -DFUZZING -Xswiftc -use-ld=lld
+FUZZ_TARGETS = $(notdir $(wildcard fixtures/fuzz/*[a-zA-Z]))
+fuzz: setup ## give each reader made-up bytes, SECONDS=n each; TARGETS="csv node" names some
+	$(FUZZ_BUILD)
+	@for target in $(or $(TARGETS),$(filter-out README.md,$(FUZZ_TARGETS))); do \
+	  mkdir -p .build-fuzz/corpus/$$target .build-fuzz/found; \
+	  DSV_FUZZ_TARGET=$$target nice "$$($(FUZZ_BUILD) --show-bin-path)/DSVFuzzer" -max_total_time=$(or $(SECONDS),60) -rss_limit_mb=3000 \
+	    -timeout=20 -close_fd_mask=1 -artifact_prefix=.build-fuzz/found/$$target- .build-fuzz/corpus/$$target fixtures/fuzz/$$target \
+	    2> .build-fuzz/$$target.log || { tail -40 .build-fuzz/$$target.log; exit 1; }; \
+	  printf '%-12s %s\n' $$target "$$(grep -a '^Done' .build-fuzz/$$target.log)"; done
 
 lint: ## check the format
 	swift format lint --strict -r $(SOURCES)

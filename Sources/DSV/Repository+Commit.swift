@@ -3,6 +3,7 @@ public import DSVFormat
 import DSVInterchange
 package import DSVRecords
 import DSVStore
+import DSVSystem
 import DSVTables
 import DSVVersions
 
@@ -38,6 +39,9 @@ public struct CommitOptions: Sendable {
 }
 
 extension Repository {
+  /// For how long an append that others came before is tried again, and at least ten times.
+  private static let retryNanoseconds: UInt64 = 60_000_000_000
+
   /// Commits the rows of files, `-` for standard input, as one table's content.
   ///
   /// Nothing is visible before it is done. Memory: about 100 MB for any size of input, and one row's.
@@ -53,12 +57,15 @@ extension Repository {
       throw DSVError(
         .badInput, "the files are of different formats; commit them one after another with --append")
     }
+    let deadline = Clock.monotonicNanoseconds() + Self.retryNanoseconds
     for attempt in 1... {
       do throws(DSVError) {
         return try commitOnce(files, message, options, progress)
       } catch {
         // Somebody else's commit came first: what is appended to is another table now.
-        guard error.code == .conflict, options.mode != .replace, attempt < 10 else { throw error }
+        guard error.code == .conflict, options.mode != .replace,
+          attempt < 10 || Clock.monotonicNanoseconds() < deadline
+        else { throw error }
       }
     }
     throw DSVError(.busy, "others kept committing first")

@@ -55,7 +55,10 @@ public final class Repository: Sendable {
   /// - Throws: `conflict` if the folder holds one already.
   public static func initialize(at path: String, options: Options = Options()) throws(DSVError) -> Repository
   {
-    if try !FileSystem.exists(path) { try FileSystem.makeFolder(path) }
+    if try !FileSystem.exists(path) {
+      try FileSystem.makeFolder(path)
+      try FileSystem.syncFolder("\(path)/..")
+    }
     let store = try Store.create(
       at: path + "/" + folderName, refs: [(Head.refName, .symbolic(RefName.branch(defaultBranch)))],
       note: options.note)

@@ -11,6 +11,8 @@ struct IndexRebuild {
     let change = try collect()
     try FileSystem.removeTree(folder.newIndex)
     try Index.create(folder.newIndex, change)
+    // The new index counts its transactions anew: beside the old one's stamp it would look older than it was.
+    try FileSystem.remove(folder.stamp)
     if try FileSystem.exists(folder.index) {
       try FileSystem.removeTree(folder.damagedIndex)
       try FileSystem.rename(folder.index, to: folder.damagedIndex)

@@ -15,6 +15,8 @@ struct RepositoryFolder: Sendable {
   var writerLock: String { "\(locks)/writer" }
   /// Held shared by sessions and leases, exclusively by gc.
   var gcLock: String { "\(locks)/gc" }
+  /// Held exclusive by a gc that waits for `gcLock`, and shared by a session for as long as it takes to get that.
+  var turnLock: String { "\(locks)/turn" }
   var temporary: String { "\(root)/tmp" }
   /// Runs of keys, which can be made again.
   var keys: String { "\(root)/keys" }

@@ -14,7 +14,7 @@ package struct GarbageReport: Sendable, Equatable {
 extension Store {
   /// Deletes objects that nobody needs, and gives their space back to the disk.
   ///
-  /// Waits until no session and no lease is alive, and keeps new ones waiting until it is done. A crash at any point
+  /// Waits until no session and no lease is alive (new ones let it go first) and keeps new ones waiting until it is done. A crash at any point
   /// loses nothing that is live; the next collection goes on from there. A pack is rewritten only when
   /// enough of it is garbage; in the others dead objects stay readable.
   /// - Parameters:
@@ -30,8 +30,7 @@ extension Store {
     mark: () throws(DSVError) -> (AnyID) -> Bool
   ) throws(DSVError) -> GarbageReport {
     try format.checkWritable(folder.format)
-    let gcLock = try File(folder.gcLock, .updateOrCreate)
-    try gcLock.lock(.exclusive, waitingUpTo: waitSeconds, for: "reading or writing in this repository")
+    let gcLock = try CollectionLock(folder, waitSeconds: waitSeconds)
     let writerLock = try lockWriter()
     defer { withExtendedLifetime((gcLock, writerLock)) {} }
     try refreshIndex()

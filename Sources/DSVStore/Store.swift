@@ -11,6 +11,7 @@ package final class Store: ObjectStore {
   let index: Index
   let packs: PackFiles
   let format: RepositoryFormat
+  private let leaseCount = Lease.Count()
   /// Says what was found and mended, in words for people.
   let note: @Sendable (String) -> Void
 
@@ -90,7 +91,7 @@ package final class Store: ObjectStore {
 
   /// Keeps gc away for as long as the result lives, for a long read.
   package func lease() throws(DSVError) -> Lease {
-    let lease = try Lease(folder)
+    let lease = try Lease(folder, leaseCount)
     // An index that was exchanged before gc ran would still show what gc has deleted.
     try refreshIndex()
     return lease

@@ -171,13 +171,12 @@ import Testing
     let expected = try Picture(try Repository.test(at: "\(folder)/pristine"))
     let damages = kind == "flips" ? flips(files) : misplaced(files)
     let log = try File("\(folder)/\(part).log", .create)
-    func say(_ text: String) throws { try Array(text.utf8).withUnsafeBytes { try log.writeNext($0) } }
     for (number, damage) in damages.enumerated() where number % partCount == part {
       let copy = "\(folder)/copy\(part)"
-      try say("\(damage)\t")
+      try log.say("\(damage)\t")
       try Tree.write(damage.applied(to: files), to: copy)
       let (answer, detail) = answer(copy, expected)
-      try say("\(damage.path)\t\(answer.rawValue)\t\(detail.replacing("\n", with: " "))\n")
+      try log.say("\(damage.path)\t\(answer.rawValue)\t\(detail.replacing("\n", with: " "))\n")
     }
   }
 

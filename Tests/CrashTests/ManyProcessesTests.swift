@@ -1,5 +1,6 @@
 import DSV
 import DSVFormat
+import DSVStore
 import DSVSystem
 import Testing
 
@@ -88,5 +89,85 @@ import Testing
       try repository.log(from: try repository.resolve("main").commit).count == 1 + 25 / rowsEach
         * processCount)
     #expect(try repository.check().problems == [])
+  }
+
+  /// How long processes work side by side.
+  static let seconds = Machine.environment("DSV_TRAFFIC_SECONDS").flatMap { Int($0) } ?? 10
+
+  /// Appends, makes garbage, reads, or collects until the time is over; returns how often it was done.
+  static func work(_ role: String, _ worker: Int, _ path: String, _ scratch: String, until end: UInt64) throws
+    -> Int
+  {
+    let repository = try Repository.test(at: path)
+    var count = 0
+    var last = 0
+    while Clock.monotonicNanoseconds() < end {
+      switch role {
+      case "append":
+        let file = "\(scratch)/\(worker).jsonl"
+        let row = Rows.text(worker * 100_000 + count..<worker * 100_000 + count + 1, seed: 1, wordCount: 8)
+        try FileSystem.replace(file, with: Array(row.utf8), isDurable: false)
+        guard try repository.commitTest(file, .append).isNew else { throw DSVError(.corrupt, "not new") }
+      case "waste":
+        do throws(DSVError) {
+          try repository.filterTest(branch: "waste")
+        } catch {
+          // Somebody else's commit came first.
+          guard error.code == .conflict else { throw error }
+          continue
+        }
+        try repository.deleteBranch("waste")
+      case "read":
+        let rows = KillTests.lines(try repository.rows()).count
+        guard rows >= last else { throw DSVError(.corrupt, "\(rows) rows after \(last)") }
+        last = rows
+      default: _ = try repository.collectGarbage(keepDays: 0)
+      }
+      count += 1
+    }
+    return count
+  }
+
+  @Test("while processes append and read without a pause, gc makes progress and is in nobody's way")
+  func traffic() async throws {
+    let scratch = try Scratch()
+    _ = try Repository.initialize(at: scratch.repository, options: .init(threadCount: 0))
+      .commitTest(try scratch.file("first.jsonl", Rows.text(0..<30, seed: 3)), .replace)
+    let end = Clock.monotonicNanoseconds() + UInt64(Self.seconds) * 1_000_000_000
+    let roles = ["append", "append", "append", "append", "waste", "read", "read", "read", "gc"]
+    await withTaskGroup { group in
+      for (worker, role) in roles.enumerated() {
+        group.addTask {
+          await #expect(processExitsWith: .success) {
+            [
+              role = role as String, worker = worker as Int, path = scratch.repository as String,
+              folder = scratch.path as String, end = end as UInt64
+            ] in
+            let log = try File("\(folder)/\(worker).count", .create)
+            do {
+              try log.say("\(try ManyProcessesTests.work(role, worker, path, folder, until: end))")
+            } catch {
+              try log.say("\(error)")
+            }
+          }
+        }
+      }
+    }
+    var counts: [String: Int] = [:]
+    for (worker, role) in roles.enumerated() {
+      let text = String(
+        decoding: try FileSystem.read("\(scratch.path)/\(worker).count", limit: 1 << 20), as: UTF8.self)
+      let count = try #require(Int(text), "\(role): \(text)")
+      #expect(count > 0, "\(role)")
+      counts[role, default: 0] += count
+    }
+    print("traffic for \(Self.seconds) s: \(counts)")
+    let repository = try Repository.test(at: scratch.repository)
+    #expect(try repository.info().rowCount == 30 + (counts["append"] ?? 0))
+    #expect((counts["gc"] ?? 0) >= Self.seconds / 3)
+    #expect(try repository.check().problems == [])
+    #expect(try FileSystem.list("\(scratch.repository)/.dsv/tmp") == [])
+    // Nobody is left who holds a lock.
+    _ = try repository.store.collectGarbage(waitSeconds: 0.1) { () throws(DSVError) in { _ in true } }
   }
 }

@@ -14,6 +14,13 @@ struct Picture: Equatable {
   var names: [String: String] = [:]
   var versionCount = 0
 
+  /// A repository in which nothing was committed.
+  static let empty = Picture(versions: [:], names: [:], versionCount: 0)
+
+  private init(versions: [String: String], names: [String: String], versionCount: Int) {
+    (self.versions, self.names, self.versionCount) = (versions, names, versionCount)
+  }
+
   /// - Parameter isExported: whether the versions' rows are read; else each is the empty text.
   init(_ repository: Repository, isExported: Bool = true) throws(DSVError) {
     versionCount = try repository.info().versionCount

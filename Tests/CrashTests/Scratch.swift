@@ -42,6 +42,9 @@ final class Scratch: Sendable {
 
 /// Whole folders as values.
 enum Tree {
+  /// The folder of this test's sources.
+  static let sources = FileSystem.parent(of: #filePath)
+
   /// The files below a folder, by path within it.
   static func read(_ root: String, _ folder: String = "") throws(DSVError) -> [String: [UInt8]] {
     var files: [String: [UInt8]] = [:]
@@ -70,4 +73,9 @@ enum Tree {
       try File("\(root)/\(path)", .create).write(bytes, at: 0)
     }
   }
+}
+
+extension File {
+  /// Writes down a text at once, so that it is there if the process ends with the next thing that it does.
+  func say(_ text: String) throws { try Array(text.utf8).withUnsafeBytes { try writeNext($0) } }
 }

@@ -1,0 +1,83 @@
+import DSVColumns
+import DSVExpression
+import DSVFormat
+import DSVRecords
+import DSVStore
+import DSVTesting
+import DSVTransforms
+import DSVVersions
+
+/// A format whose reader is given bytes that may be anything: it may refuse them, and must not crash.
+package enum FuzzTarget: String, CaseIterable, Sendable {
+  /// A chunk's plain form.
+  case chunk
+  /// A chunk as it is stored, behind four bytes that say how long its plain form is.
+  case storedChunk
+  case node, snapshot, commit
+  case jsonl, csv
+  case schema, recipe, expression
+
+  private static let objects = ObjectReader(
+    MemoryObjectStore(), cache: ObjectCache(byteCountMax: 1 << 20), pool: WorkerPool(threadCount: 0))
+
+  /// Reads `bytes` as this format, as far as they go.
+  package func run(_ bytes: UnsafeRawBufferPointer) {
+    do throws(DSVError) {
+      try read(bytes)
+    } catch {
+      // Refused, with a reason; that the reason can be told is part of the test.
+      precondition(!error.message.isEmpty)
+    }
+  }
+
+  private func read(_ bytes: UnsafeRawBufferPointer) throws(DSVError) {
+    switch self {
+    case .chunk: _ = try Chunk(copying: bytes, of: "fuzz").problem
+    case .storedChunk:
+      guard bytes.count >= 4 else { return }
+      let byteCount = Int(UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self)))
+      let stored = StoredObject(kind: .chunk, plainByteCount: byteCount, bytes: Array(bytes[4...]))
+      _ = ObjectCheck(Self.objects).problem(AnyID(0, 0, 0, 0), stored)
+    case .node: _ = try TreeNode(bytes, of: "fuzz")
+    case .snapshot: _ = try Snapshot(bytes, of: "fuzz")
+    case .commit: _ = try Commit(bytes, of: "fuzz")
+    case .jsonl: try Self.readRows(bytes, .jsonl)
+    case .csv: try Self.readRows(bytes, .csv)
+    case .schema: _ = try SchemaFile.read(Array(bytes), source: "fuzz")
+    case .recipe: _ = try Recipe(parsing: String(decoding: bytes, as: UTF8.self), source: "fuzz")
+    case .expression:
+      // What is written from a parsed expression is parsed to the same one.
+      let expression = try Expression(parsing: String(decoding: bytes, as: UTF8.self))
+      let again = try Expression(parsing: "\(expression)")
+      precondition(again == expression)
+    }
+  }
+
+  /// Rows are read the same whatever pieces their bytes come in.
+  private static func readRows(_ bytes: UnsafeRawBufferPointer, _ format: RecordFormat) throws(DSVError) {
+    var counts: [Int] = []
+    for pieceByteCount in [Int.max, 1 + bytes.count / 3] {
+      var position = 0
+      let reader = RecordReader(source: "fuzz", format: format) { (room) throws(DSVError) -> Int in
+        let count = min(room.count, bytes.count - position, pieceByteCount)
+        room.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[position..<position + count]))
+        position += count
+        return count
+      }
+      var (goodCount, badCount) = (0, 0)
+      reading: while true {
+        switch try reader.next() {
+        case .end: break reading
+        case .badRow(let row): badCount += row.message.isEmpty ? 0 : 1
+        case .record(let record):
+          var text = ByteBuffer()
+          var cursor = EventCursor(record.events)
+          cursor.appendCanonicalJSON(to: &text)
+          goodCount += 1
+        }
+      }
+      counts += [goodCount, badCount]
+    }
+    precondition(Array(counts[..<2]) == Array(counts[2...]))
+  }
+}
