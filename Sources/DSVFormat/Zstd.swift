@@ -26,8 +26,7 @@ package final class Zstd {
   package func compressed(_ plain: UnsafeRawBufferPointer, level: Int32 = Zstd.level) -> [UInt8]? {
     let limit = plain.count - plain.count / 16
     guard limit >= 16 else { return nil }
-    if compressor == nil { compressor = ZSTD_createCCtx() }
-    guard let compressor else { preconditionFailure("no memory for a zstd context") }
+    let compressor = usedCompressor()
     let bound = ZSTD_compressBound(plain.count)
     if scratch.count < bound { scratch = [UInt8](repeating: 0, count: bound) }
     let count = scratch.withUnsafeMutableBytes { scratch in
@@ -44,6 +43,7 @@ package final class Zstd {
   package func compressed(
     _ plain: UnsafeRawBufferPointer, after prefix: UnsafeRawBufferPointer, limit: Int
   ) -> [UInt8]? {
+    let compressor = usedCompressor()
     let bound = ZSTD_compressBound(plain.count)
     if scratch.count < bound { scratch = [UInt8](repeating: 0, count: bound) }
     // The prefix counts for one frame only; the level stays set, and the other method names its own.
@@ -55,6 +55,14 @@ package final class Zstd {
     }
     guard ZSTD_isError(count) == 0, count < limit else { return nil }
     return Array(scratch[..<count])
+  }
+
+  /// The compressor, which is made now if there is none yet.
+  private func usedCompressor() -> OpaquePointer {
+    if let compressor { return compressor }
+    guard let new = ZSTD_createCCtx() else { preconditionFailure("no memory for a zstd context") }
+    compressor = new
+    return new
   }
 
   /// Fills `plain` with what `frame` holds, which must be exactly as many bytes.

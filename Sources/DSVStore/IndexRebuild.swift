@@ -25,15 +25,15 @@ struct IndexRebuild {
   /// Everything that packs and reflog say.
   private func collect() throws(DSVError) -> IndexChange {
     var change = IndexChange()
-    var found = Found()
+    let reflog = try ReflogFile(path: folder.reflog).read()
+    for range in reflog.damaged { note("\(folder.reflog): bytes \(range) hold no good record") }
+    var found = Found(reflog.records.compactMap(\.collected))
     for number in try folder.packNumbers() {
       change.state.lastPack = number
       try scan(number, into: &found)
     }
     found.dropBaseless(note)
     change.placed = found.places.map { ($0.key, $0.value) }
-    let reflog = try ReflogFile(path: folder.reflog).read()
-    for range in reflog.damaged { note("\(folder.reflog): bytes \(range) hold no good record") }
     var refs: [String: RefTarget?] = [:]
     for record in reflog.records {
       for move in record.moves { refs[move.name] = .some(move.new) }
@@ -63,12 +63,23 @@ struct IndexRebuild {
 private struct Found {
   private(set) var places: [AnyID: Place] = [:]
   private var bases: [AnyID: AnyID] = [:]
+  /// By commit, the last gc that has deleted it.
+  private var collected: [AnyID: CollectedCommits] = [:]
+
+  init(_ collections: [CollectedCommits]) {
+    for collection in collections {
+      var bounds = collection
+      bounds.commits = []
+      for commit in collection.commits { collected[AnyID(commit)] = bounds }
+    }
+  }
 
   /// Of several records of one object, the one with the fewest bases counts, and of those the last.
   ///
   /// Every record was written when its base had fewer bases than it. So whichever records are chosen so, bases form no
-  /// cycle, although what gc left behind may name each other.
+  /// cycle, although what gc left behind may name each other. Commits that gc has deleted stay deleted.
   mutating func take(_ id: AnyID, _ place: Place, _ base: ObjectBase?) {
+    if place.kind == .commit, collected[id]?.hasSeen(place) == true { return }
     if let known = places[id], known.baseDepth < place.baseDepth { return }
     places[id] = place
     bases[id] = base?.id
