@@ -22,6 +22,8 @@ struct SessionBatch {
   /// A session with more than this in memory goes to packs of its own.
   static let memoryByteCountMax = 1 << 20
 
+  /// New packs have higher numbers: none is used twice, for readers keep packs open.
+  let lastPack: UInt32
   private(set) var entries: [AnyID: Entry] = [:]
   private(set) var packs: [OwnPack] = []
   /// What is not yet written of slot `slot`.
@@ -30,6 +32,8 @@ struct SessionBatch {
   private var bufferStart = PackLayout.Header.byteCount
   /// The slot that takes the next object.
   private var slot = 0
+
+  init(after lastPack: UInt32) { self.lastPack = lastPack }
 
   var isEmpty: Bool { entries.isEmpty }
 
@@ -47,7 +51,7 @@ struct SessionBatch {
   /// Writes the buffer to the current pack of its own, which is made if need be, and seals a full one.
   mutating func spill(in folder: RepositoryFolder) throws(DSVError) {
     if slot == packs.count {
-      let (number, file) = try PackFiles.create(in: folder, after: 0)
+      let (number, file) = try PackFiles.create(in: folder, after: lastPack)
       packs.append(OwnPack(number: number, file: file))
     }
     try packs[slot].file.write(buffer, at: bufferStart)

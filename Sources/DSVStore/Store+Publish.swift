@@ -5,32 +5,41 @@ extension Store {
   /// Makes a batch and a publication durable and visible, in the order that a crash may interrupt anywhere:
   /// records, reflog, index, stamp. The caller holds the writer's lock; the batch's own packs are durable.
   ///
-  /// - Parameter reachedIndex: set if the index may have been changed.
+  /// - Parameter mayHappen: set if it failed and may all the same be visible, or come to light when the index is next made.
   /// - Returns: how much longer the repository's files are.
   func publish(
-    _ batch: SessionBatch, _ publication: Publication, reachedIndex: inout Bool
+    _ batch: SessionBatch, _ publication: Publication, mayHappen: inout Bool
   ) throws(DSVError) -> Int {
     let old = try index.state
     var state = publication.state
+    try forgetBrokenOff(old)
     let bufferStart = try append(batch.buffer, to: &state)
     state.lastPack = max(state.lastPack, batch.packs.map(\.number).max() ?? 0)
-    if let record = publication.reflogRecord {
-      state.reflogByteCount = try ReflogFile(path: folder.reflog).append(record, at: state.reflogByteCount)
-    }
-    var change = publication.indexChange(state)
+    // What may fail comes before the reflog tells of the publication: from there on it may happen.
+    var placed: [(AnyID, Place)] = []
     for (id, place) in batch.places(bufferPack: state.openPack, bufferOffset: bufferStart) {
       // Where another session has put the same object, what builds on it must not find it deeper than it was.
       if place.baseDepth > 0, try contains(id) { continue }
-      change.placed.append((id, place))
+      placed.append((id, place))
     }
-    var byteCount = batch.buffer.count + state.reflogByteCount - old.reflogByteCount
+    var byteCount = batch.buffer.count + (state.openPack == old.openPack ? 0 : PackLayout.Header.byteCount)
     for pack in batch.packs { byteCount += try pack.file.byteCount() }
     let indexBefore = indexByteCount
+    if let record = publication.reflogRecord {
+      do throws(DSVError) {
+        state.reflogByteCount = try ReflogFile(path: folder.reflog).append(record)
+      } catch {
+        mayHappen = !withdraw(state, to: old)
+        throw error
+      }
+    }
+    var change = publication.indexChange(state)
+    change.placed += placed
     do throws(DSVError) { try commit(change) } catch {
-      reachedIndex = !withdraw(state, to: old)
+      mayHappen = !withdraw(state, to: old)
       throw error
     }
-    return byteCount + indexByteCount - indexBefore
+    return byteCount + state.reflogByteCount - old.reflogByteCount + indexByteCount - indexBefore
   }
 
   /// How long the index is; 0 where that cannot be told, for a publication must not fail by what is only said of it.
@@ -39,6 +48,14 @@ extension Store {
       note("\(folder.indexData): \(error)")
       return 0
     }
+  }
+
+  /// Takes what a crash left of a publication that did not reach the index out of the reflog, durably.
+  ///
+  /// Until then it may happen yet, when the index is next made anew. So nothing of what it put, in the open pack's tail or in
+  /// packs that nobody knows, may be written over or removed before. The caller holds the writer's lock.
+  func forgetBrokenOff(_ state: IndexState) throws(DSVError) {
+    try ReflogFile(path: folder.reflog).cut(to: state.reflogByteCount)
   }
 
   /// Takes back what a publication wrote before the index refused it: else it would come to light when the index is

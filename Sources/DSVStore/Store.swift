@@ -86,7 +86,8 @@ package final class Store: ObjectStore {
   /// - Throws: `.busy` if gc goes on for more than a minute, `.unsupportedFormat` if a newer dsv must write here.
   package func session() throws(DSVError) -> WriteSession {
     try format.checkWritable(folder.format)
-    return WriteSession(self, try lease())
+    let lease = try lease()
+    return WriteSession(self, lease, lastPack: try index.state.lastPack)
   }
 
   /// Keeps gc away for as long as the result lives, for a long read.
@@ -139,7 +140,15 @@ package final class Store: ObjectStore {
 
   /// All ref moves there have been, oldest first. Damaged stretches are left out: ``checkPacks`` names them.
   package func reflog() throws(DSVError) -> [ReflogEntry] {
-    try ReflogFile(path: folder.reflog).read(limit: try index.state.reflogByteCount).records.flatMap(
-      \.entries)
+    try reflogRecords().flatMap(\.entries)
+  }
+
+  /// The commits that gc has deleted. One that was written again since is there all the same.
+  package func collectedCommits() throws(DSVError) -> Set<CommitID> {
+    Set(try reflogRecords().flatMap { $0.collected?.commits ?? [] })
+  }
+
+  private func reflogRecords() throws(DSVError) -> [ReflogRecord] {
+    try ReflogFile(path: folder.reflog).read(limit: try index.state.reflogByteCount).records
   }
 }

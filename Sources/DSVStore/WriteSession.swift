@@ -9,7 +9,7 @@ import Synchronization
 package final class WriteSession: ObjectSink {
   private struct State {
     /// Put, and not part of a publication yet.
-    var batch = SessionBatch()
+    var batch: SessionBatch
     /// Being published; still to be read from here.
     var publishing: SessionBatch?
     /// Writing failed. The session throws this ever after.
@@ -19,12 +19,14 @@ package final class WriteSession: ObjectSink {
 
   let store: Store
   private let lease: Lease
-  private let state = Mutex(State())
+  private let state: Mutex<State>
   private let processID = Machine.processID
 
-  init(_ store: Store, _ lease: Lease) {
+  /// - Parameter lastPack: no pack has had a higher number, and gc takes none away while the lease lives.
+  init(_ store: Store, _ lease: Lease, lastPack: UInt32) {
     self.store = store
     self.lease = lease
+    state = Mutex(State(batch: SessionBatch(after: lastPack)))
   }
 
   deinit {
@@ -94,14 +96,14 @@ package final class WriteSession: ObjectSink {
     let result = try decide(publication)
     let batch = try begin()
     if batch.isEmpty && publication.isEmpty { return result }
-    var reachedIndex = false
+    var mayHappen = false
     do throws(DSVError) {
-      let byteCount = try store.publish(batch, publication, reachedIndex: &reachedIndex)
+      let byteCount = try store.publish(batch, publication, mayHappen: &mayHappen)
       state.withLock { $0.publishedByteCount += byteCount }
     } catch {
       state.withLock { $0.failure = error }
-      // Whether the index took them is unknown once it was reached: gc will tell.
-      if !reachedIndex { discard(batch) }
+      // What may come to light yet needs its packs: gc will tell.
+      if !mayHappen { discard(batch) }
       throw error
     }
     state.withLock { $0.publishing = nil }
@@ -114,7 +116,7 @@ package final class WriteSession: ObjectSink {
       try state.batch.finish(in: store.folder)
       let batch = state.batch
       state.publishing = batch
-      state.batch = SessionBatch()
+      state.batch = SessionBatch(after: batch.lastPack)
       return batch
     }
   }
