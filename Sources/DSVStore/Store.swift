@@ -105,6 +105,15 @@ package final class Store: ObjectStore {
     return file
   }
 
+  /// Takes the lock of who publishes, and sees to it that the index shows the last state: a change that is decided on an older
+  /// one would write over what was published since.
+  func beginWriting() throws(DSVError) -> File {
+    let lock = try lockWriter()
+    try refreshIndex()
+    try index.settle()
+    return lock
+  }
+
   /// Turns to a rebuilt index, if there is one.
   func refreshIndex() throws(DSVError) {
     if try index.refresh() { packs.close() }
