@@ -93,8 +93,10 @@ package final class Store: ObjectStore {
   /// Keeps gc away for as long as the result lives, for a long read.
   package func lease() throws(DSVError) -> Lease {
     let lease = try Lease(folder, leaseCount)
-    // An index that was exchanged before gc ran would still show what gc has deleted.
+    // An index that was exchanged before gc ran would still show what gc has deleted, and so would one whose last change
+    // was gc's, killed as it made it.
     try refreshIndex()
+    try index.settle()
     return lease
   }
 
