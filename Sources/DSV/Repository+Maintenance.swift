@@ -85,8 +85,15 @@ extension Repository {
   public func collectGarbage(
     keepDays: Int = 30, progress: @escaping ProgressHandler = { _ in }
   ) throws(DSVError) -> GarbageResult {
-    let report = try store.collectGarbage(garbageShareMin: keepDays == 0 ? 0 : 0.25) { () throws(DSVError) in
-      let since = Clock.secondsSince1970() - keepDays * 86_400
+    try collectGarbage(
+      since: Clock.secondsSince1970() - keepDays * 86_400, garbageShareMin: keepDays == 0 ? 0 : 0.25)
+  }
+
+  /// - Parameters:
+  ///   - since: what refs were at then or later is kept; seconds since 1970.
+  ///   - garbageShareMin: see ``Store/collectGarbage(garbageShareMin:waitSeconds:progress:mark:)``.
+  package func collectGarbage(since: Int, garbageShareMin: Double) throws(DSVError) -> GarbageResult {
+    let report = try store.collectGarbage(garbageShareMin: garbageShareMin) { () throws(DSVError) in
       var roots = Set<CommitID>()
       for (name, target) in try store.refs() {
         guard case .commit(let id) = target else { continue }

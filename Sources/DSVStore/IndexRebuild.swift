@@ -28,8 +28,10 @@ struct IndexRebuild {
     let reflog = try ReflogFile(path: folder.reflog).read()
     for range in reflog.damaged { note("\(folder.reflog): bytes \(range) hold no good record") }
     var found = Found(reflog.records.compactMap(\.collected))
+    // Where the last packs are gone: what is written now must not look as if gc had seen it.
+    change.state.lastPack = reflog.records.compactMap(\.collected?.lastPack).max() ?? 0
     for number in try folder.packNumbers() {
-      change.state.lastPack = number
+      change.state.lastPack = max(change.state.lastPack, number)
       try scan(number, into: &found)
     }
     found.placeBased()

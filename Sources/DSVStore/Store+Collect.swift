@@ -31,9 +31,8 @@ extension Store {
   ) throws(DSVError) -> GarbageReport {
     try format.checkWritable(folder.format)
     let gcLock = try CollectionLock(folder, waitSeconds: waitSeconds)
-    let writerLock = try lockWriter()
+    let writerLock = try beginWriting()
     defer { withExtendedLifetime((gcLock, writerLock)) {} }
-    try refreshIndex()
     let isLive = try mark()
     try forgetBrokenOff(try index.state)
     var collection = Collection(store: self, isLive: isLive)
@@ -194,11 +193,11 @@ private struct Collection {
     change.state = try store.index.state
     change.placed = batch.places(bufferPack: 0, bufferOffset: 0)
     change.deleted = deadCommits + deadDependents + numbers.flatMap { packs[$0]?.dead ?? [] }
-    change.state.reflogByteCount = try remember(change.state)
-    (deadCommits, deadDependents) = ([], [])
     change.state.lastPack = ([change.state.lastPack] + batch.packs.map(\.number) + numbers).max() ?? 0
+    change.state.reflogByteCount = try remember(change.state)
     if numbers.contains(change.state.openPack) { change.state.openPack = 0 }
     try store.commit(change)
+    (deadCommits, deadDependents) = ([], [])
     report.deletedObjectCount += change.deleted.count
     for pack in batch.packs { report.freedByteCount -= try pack.file.byteCount() }
     try remove(numbers)

@@ -93,8 +93,10 @@ package final class Store: ObjectStore {
   /// Keeps gc away for as long as the result lives, for a long read.
   package func lease() throws(DSVError) -> Lease {
     let lease = try Lease(folder, leaseCount)
-    // An index that was exchanged before gc ran would still show what gc has deleted.
+    // An index that was exchanged before gc ran would still show what gc has deleted, and so would one whose last change
+    // was gc's, killed as it made it.
     try refreshIndex()
+    try index.settle()
     return lease
   }
 
@@ -103,6 +105,15 @@ package final class Store: ObjectStore {
     let file = try File(folder.writerLock, .updateOrCreate)
     try file.lock(.exclusive, waitingUpTo: Self.writerWaitSeconds, for: "publishing in this repository")
     return file
+  }
+
+  /// Takes the lock of who publishes, and sees to it that the index shows the last state: a change that is decided on an older
+  /// one would write over what was published since.
+  func beginWriting() throws(DSVError) -> File {
+    let lock = try lockWriter()
+    try refreshIndex()
+    try index.settle()
+    return lock
   }
 
   /// Turns to a rebuilt index, if there is one.

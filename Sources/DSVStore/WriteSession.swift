@@ -89,9 +89,8 @@ package final class WriteSession: ObjectSink {
   /// - Throws: `.busy` if another holds the writer's lock, `.conflict` from ``Publication/move(_:)``.
   package func publish<R>(_ decide: (Publication) throws(DSVError) -> R) throws(DSVError) -> R {
     try checkUsable()
-    let lock = try store.lockWriter()
+    let lock = try store.beginWriting()
     defer { withExtendedLifetime(lock) {} }
-    try store.refreshIndex()
     let publication = Publication(self, state: try store.index.state)
     let result = try decide(publication)
     let batch = try begin()

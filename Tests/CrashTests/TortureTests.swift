@@ -11,7 +11,7 @@ import Testing
     var lines: [String] = []
   }
 
-  static let roundCount = Machine.environment("DSV_TORTURE_ROUNDS").flatMap { Int($0) } ?? 300
+  static let roundCount = Machine.environment("DSV_TORTURE_ROUNDS").flatMap { Int($0) } ?? 100
   /// After so many rounds it begins anew, so that a round stays short.
   static let roundsEach = 50
 

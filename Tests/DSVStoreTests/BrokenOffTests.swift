@@ -1,8 +1,9 @@
 import DSVFormat
-import DSVStore
 import DSVSystem
 import DSVTesting
 import Testing
+
+@testable import DSVStore
 
 /// A publication that a crash broke off between reflog and index may happen later on: when the index is made again. So it
 /// must be whole then, or have left the reflog before anything that it needs is taken away.
@@ -77,6 +78,48 @@ import Testing
       }
     }
     Issue.record("the sweep has no end")
+  }
+
+  /// Makes it look as if who wrote transaction `number + 1` was killed before LMDB told the others.
+  static func untell(_ number: UInt64, _ scratch: Scratch, _ store: Store) async throws {
+    // Killed as it holds LMDB's mutex; and what it would have said last is as it was before.
+    await publish(9, at: scratch.root, byteCount: 100, killedAt: 4)
+    let file = try File("\(scratch.root)/index/lock.mdb", .update)
+    let header = try file.read(128, at: 0)
+    let offset = try #require(
+      stride(from: 8, to: 128, by: 8).first { header.number($0, 8) == number + 1 }, "\(header)")
+    try withUnsafeBytes(of: number) { try file.write($0, at: offset) }
+    #expect(try store.index.transactionID == number, "that is what these tests are about")
+  }
+
+  @Test("what a gc has deleted that was killed after its commit is not taken for there")
+  func untoldCollection() async throws {
+    let scratch = try Scratch()
+    let store = try scratch.create()
+    try store.publishTest(1)
+    try store.publishTest(2, ref: "heads/waste", byteCount: 1_500_000)
+    let before = try store.index.transactionID
+    try store.collectGarbage { () throws(DSVError) in { $0 == testID(1) } }
+    try await Self.untell(before, scratch, store)
+    #expect(try store.publishTest(2, byteCount: 1_500_000) == 2)
+    #expect(try store.read(testID(2)).bytes.count == 1_500_000)
+    #expect(try store.checkPacks().problems == [])
+  }
+
+  @Test("a writer that was killed after its commit, before LMDB told the others, is not written over")
+  func untold() async throws {
+    let scratch = try Scratch()
+    let store = try scratch.create()
+    try store.publishTest(1)
+    let before = try store.index.transactionID
+    try store.publishTest(2)
+    try await Self.untell(before, scratch, store)
+    #expect(try store.publishTest(3) == 3)
+    #expect(try store.commit(number: 2) == testID(2))
+    for number: UInt64 in 1...3 { #expect(try store.read(testID(number)) == testObject(number).1) }
+    #expect(try store.checkPacks().problems == [])
+    try Self.loseIndex(scratch, 3...3, "untold")
+    #expect(try scratch.open().contains(testID(2)))
   }
 
   @Test("no pack's number is used again: who has the old one open does not take it for the new one")
