@@ -25,6 +25,10 @@ struct SessionBatch {
   /// New packs have higher numbers: none is used twice, for readers keep packs open.
   let lastPack: UInt32
   private(set) var entries: [AnyID: Entry] = [:]
+  /// What each object that is not whole by itself builds on.
+  private(set) var bases: [AnyID: ObjectBase] = [:]
+  /// Those that are to take the place of records of the same objects.
+  private(set) var restored: Set<AnyID> = []
   private(set) var packs: [OwnPack] = []
   /// What is not yet written of slot `slot`.
   private(set) var buffer: [UInt8] = []
@@ -38,10 +42,15 @@ struct SessionBatch {
   var isEmpty: Bool { entries.isEmpty }
 
   /// Takes an object in; may write to disk.
+  ///
+  /// - Parameter isRestored: whether it takes the place of what the index points at.
   mutating func append(
-    _ id: AnyID, _ record: PackRecord, _ body: [UInt8], in folder: RepositoryFolder
+    _ id: AnyID, _ record: PackRecord, _ body: [UInt8], base: ObjectBase? = nil, isRestored: Bool = false,
+    in folder: RepositoryFolder
   ) throws(DSVError) {
     guard entries[id] == nil else { return }
+    bases[id] = base
+    if isRestored { restored.insert(id) }
     entries[id] = Entry(slot: slot, offset: bufferStart + buffer.count, record: record)
     buffer += record.bytes
     buffer += body

@@ -13,13 +13,13 @@ extension Store {
     let old = try index.state
     var state = publication.state
     try forgetBrokenOff(old)
+    let leftOut = try unsafeToPlace(batch)
     let bufferStart = try append(batch.buffer, to: &state)
     state.lastPack = max(state.lastPack, batch.packs.map(\.number).max() ?? 0)
     // What may fail comes before the reflog tells of the publication: from there on it may happen.
     var placed: [(AnyID, Place)] = []
     for (id, place) in batch.places(bufferPack: state.openPack, bufferOffset: bufferStart) {
-      // Where another session has put the same object, what builds on it must not find it deeper than it was.
-      if place.baseDepth > 0, try contains(id) { continue }
+      if leftOut.contains(id) { continue }
       placed.append((id, place))
     }
     var byteCount = batch.buffer.count + (state.openPack == old.openPack ? 0 : PackLayout.Header.byteCount)
@@ -40,6 +40,43 @@ extension Store {
       throw error
     }
     return byteCount + state.reflogByteCount - old.reflogByteCount + indexByteCount - indexBefore
+  }
+
+  /// Which objects of a batch that have a base the index must not take: an object that others build on, or may build on,
+  /// must not become deeper than it was. Of what is put anew that is what another session has put first.
+  ///
+  /// - Throws: `.conflict` if what something new builds on has become deeper since it was looked at.
+  private func unsafeToPlace(_ batch: SessionBatch) throws(DSVError) -> Set<AnyID> {
+    var leftOut: Set<AnyID> = []
+    if batch.bases.isEmpty { return leftOut }
+    let used = batch.bases.keys.contains { batch.restored.contains($0) } ? try basesInUse() : []
+    let named = Set(batch.bases.values.map(\.id))
+    for (id, base) in batch.bases {
+      if batch.restored.contains(id) {
+        guard !used.contains(id), !named.contains(id), let depth = try baseDepth(of: base.id),
+          depth < base.depth
+        else {
+          leftOut.insert(id)
+          continue
+        }
+      } else if try contains(id) {
+        leftOut.insert(id)
+      } else {
+        guard let depth = try baseDepth(of: base.id), depth < base.depth else {
+          throw DSVError(.conflict, "object \(base.id): it was archived meanwhile; try again")
+        }
+      }
+    }
+    return leftOut
+  }
+
+  /// Every object that one that is indexed builds on. Reads the records' beginnings only.
+  func basesInUse() throws(DSVError) -> Set<AnyID> {
+    var used: Set<AnyID> = []
+    try forEachObject { (id, place) throws(DSVError) in
+      if place.baseDepth > 0, let base = try baseID(of: id) { used.insert(base) }
+    }
+    return used
   }
 
   /// How long the index is; 0 where that cannot be told, for a publication must not fail by what is only said of it.

@@ -58,6 +58,16 @@ package final class Store: ObjectStore {
 
   package func baseDepth(of id: AnyID) throws(DSVError) -> Int? { try index.place(of: id)?.baseDepth }
 
+  /// Reads the beginning of the object's record, and not what it holds.
+  package func baseID(of id: AnyID) throws(DSVError) -> AnyID? {
+    guard let place = try index.place(of: id), place.baseDepth > 0 else { return nil }
+    do throws(DSVError) { return try packs.baseID(of: id, at: place) } catch {
+      guard error.code == .notFound || error.code == .corrupt else { throw error }
+      // gc may have moved it; or else this says what is damaged.
+      return try read(id).base?.id
+    }
+  }
+
   /// Where an object lies, and how large it is.
   package func place(of id: AnyID) throws(DSVError) -> Place? { try index.place(of: id) }
 

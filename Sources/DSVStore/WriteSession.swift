@@ -58,16 +58,29 @@ package final class WriteSession: ObjectSink {
   }
 
   package func put(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
+    try append(id, object, isRestored: false)
+  }
+
+  /// Puts another stored form of an object that is there: from the publication on it is the one that is read.
+  ///
+  /// A form with a base is left out of the publication if something builds on the object by then, or if the base is not
+  /// above it any more. The form that was there stays in its pack until gc.
+  package func restore(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
+    try append(id, object, isRestored: true)
+  }
+
+  private func append(_ id: AnyID, _ object: StoredObject, isRestored: Bool) throws(DSVError) {
     let body = object.body
     guard body.count <= PackLayout.storedByteCountMax, UInt32(exactly: object.plainByteCount) != nil
     else {
       throw DSVError(.badInput, "object \(id): \(object.bytes.count) bytes are too many for one object")
     }
     try checkUsable()
-    if try contains(id) { return }
+    if !isRestored, try contains(id) { return }
     let record = PackRecord(id, object)
     try change { (state) throws(DSVError) in
-      try state.batch.append(id, record, body, in: store.folder)
+      try state.batch.append(
+        id, record, body, base: object.base, isRestored: isRestored, in: store.folder)
     }
   }
 
