@@ -115,6 +115,9 @@ extension RefTarget {
 /// Everything that one write transaction changes.
 struct IndexChange {
   var placed: [(AnyID, Place)] = []
+  /// Whether an object with a base keeps the place that it has by now: where another session has put the same one, what
+  /// builds on it must not find it deeper than it was.
+  var keepsPlacesOfBased = false
   var deleted: [AnyID] = []
   /// `nil` deletes the ref.
   var refs: [(String, RefTarget?)] = []
@@ -126,7 +129,8 @@ struct IndexChange {
     for id in deleted { try transaction.delete(Index.Table.objects.rawValue, id.key) }
     // In order of keys, neighbours go to the same page.
     for (id, place) in placed.sorted(by: { $0.0 < $1.0 }) {
-      try transaction.putSealed(.objects, id.key, place.bytes)
+      let isKept = keepsPlacesOfBased && place.baseDepth > 0
+      try transaction.putSealed(.objects, id.key, place.bytes, isKept: isKept)
     }
     for (name, target) in refs {
       let key = Array(name.utf8)

@@ -304,8 +304,11 @@ package struct Transaction: ~Copyable {
     return found.copy
   }
 
-  package func put(_ table: Int, _ key: [UInt8], _ value: [UInt8]) throws(DSVError) {
-    let code = withValue(key) { key in withValue(value) { mdb_put(handle, tables[table], &key, &$0, 0) } }
+  /// - Parameter isKept: whether a value that is there already stays.
+  package func put(_ table: Int, _ key: [UInt8], _ value: [UInt8], isKept: Bool = false) throws(DSVError) {
+    let flags = isKept ? UInt32(MDB_NOOVERWRITE) : 0
+    let code = withValue(key) { key in withValue(value) { mdb_put(handle, tables[table], &key, &$0, flags) } }
+    if isKept, code == MDB_KEYEXIST { return }
     try check(code, "mdb_put", path)
   }
 

@@ -32,8 +32,11 @@ extension Transaction {
     return try SealedValue.open(table, key, value)
   }
 
-  func putSealed(_ table: Index.Table, _ key: [UInt8], _ value: [UInt8]) throws(DSVError) {
-    try put(table.rawValue, key, SealedValue.seal(table, key, value))
+  /// - Parameter isKept: whether a value that is there already stays.
+  func putSealed(
+    _ table: Index.Table, _ key: [UInt8], _ value: [UInt8], isKept: Bool = false
+  ) throws(DSVError) {
+    try put(table.rawValue, key, SealedValue.seal(table, key, value), isKept: isKept)
   }
 
   /// As ``entries(_:from:limit:)``, each value's checksum verified.

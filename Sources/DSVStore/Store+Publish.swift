@@ -18,11 +18,8 @@ extension Store {
       state.reflogByteCount = try ReflogFile(path: folder.reflog).append(record, at: state.reflogByteCount)
     }
     var change = publication.indexChange(state)
-    for (id, place) in batch.places(bufferPack: state.openPack, bufferOffset: bufferStart) {
-      // Where another session has put the same object, what builds on it must not find it deeper than it was.
-      if place.baseDepth > 0, try contains(id) { continue }
-      change.placed.append((id, place))
-    }
+    change.placed = batch.places(bufferPack: state.openPack, bufferOffset: bufferStart)
+    change.keepsPlacesOfBased = true
     var byteCount = batch.buffer.count + state.reflogByteCount - old.reflogByteCount
     for pack in batch.packs { byteCount += try pack.file.byteCount() }
     let indexBefore = indexByteCount
@@ -66,8 +63,8 @@ extension Store {
 
   /// Writes the index's transaction and stamps it.
   func commit(_ change: IndexChange) throws(DSVError) {
-    try index.write(change)
-    IndexGuard(folder: folder, note: note).stamp()
+    let transactionID = try index.write(change)
+    IndexGuard(folder: folder, note: note).stamp(transactionID: transactionID)
   }
 
   /// Appends records to the open pack durably; begins a new one if there is none, or if it is full or damaged.

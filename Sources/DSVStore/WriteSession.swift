@@ -56,15 +56,20 @@ package final class WriteSession: ObjectSink {
   }
 
   package func put(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
+    try checkUsable()
+    if try !contains(id) { try putMissing(id, object) }
+  }
+
+  package func putMissing(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
     let body = object.body
     guard body.count <= PackLayout.storedByteCountMax, UInt32(exactly: object.plainByteCount) != nil
     else {
       throw DSVError(.badInput, "object \(id): \(object.bytes.count) bytes are too many for one object")
     }
     try checkUsable()
-    if try contains(id) { return }
     let record = PackRecord(id, object)
     try change { (state) throws(DSVError) in
+      if state.publishing?.entries[id] != nil { return }
       try state.batch.append(id, record, body, in: store.folder)
     }
   }
