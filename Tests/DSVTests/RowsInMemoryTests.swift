@@ -62,6 +62,19 @@ import Testing
     #expect(repeated?.message.contains("rows:1 and rows:2") == true, "\(repeated as Any)")
   }
 
+  @Test("the README's example is the one that a test runs")
+  func example() throws {
+    let dataset = try Dataset()
+    let repository = dataset.repository
+    var options = CommitOptions()
+    // BEGIN
+    options.mode = .append
+    let row = Array(#"{"id": "d1", "text": "hello"}"#.utf8)
+    print(try repository.commit(rows: row, CommitMessage("one more"), options).version)
+    // END
+    #expect(try dataset.rows() == [#"{"id":"d1","text":"hello"}"#])
+  }
+
   @Test("a thousand small appends make the table that one commit makes")
   func manyAppends() throws {
     let (one, many) = (try Dataset(), try Dataset())
