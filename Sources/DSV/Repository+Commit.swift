@@ -57,6 +57,24 @@ extension Repository {
       throw DSVError(
         .badInput, "the files are of different formats; commit them one after another with --append")
     }
+    return try commit(files, message, options, progress)
+  }
+
+  /// Commits rows that are in memory, one JSON object a line, as one table's content: what ``commit(_:_:_:progress:)``
+  /// does for a file that holds these bytes, without the file.
+  ///
+  /// With ``CommitOptions/Mode-swift.enum/append`` this is the quickest way to make a few rows durable. Messages call line
+  /// 3 of them `rows:3`.
+  public func commit(
+    rows lines: [UInt8], _ message: CommitMessage, _ options: CommitOptions = CommitOptions()
+  ) throws(DSVError) -> CommitResult {
+    try commit([InputFile(lines, name: "rows", format: .jsonl)], message, options) { _ in }
+  }
+
+  private func commit(
+    _ files: [InputFile], _ message: CommitMessage, _ options: CommitOptions,
+    _ progress: @escaping ProgressHandler
+  ) throws(DSVError) -> CommitResult {
     let deadline = Clock.monotonicNanoseconds() + Self.retryNanoseconds
     for attempt in 1... {
       do throws(DSVError) {

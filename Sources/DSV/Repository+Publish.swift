@@ -57,9 +57,10 @@ extension Repository {
   ) throws(DSVError) -> CommitResult {
     struct Outcome {
       let id: CommitID
-      let snapshot: Snapshot
+      /// `nil` if nothing had changed.
+      let commit: Commit?
+      let snapshot: EncodedSnapshot
       let number: Int
-      let isNew: Bool
       let branch: String?
     }
     let outcome = try session.publish { (publication) throws(DSVError) -> Outcome in
@@ -69,34 +70,36 @@ extension Repository {
           .conflict, "\(branch.map { "branch '\($0)'" } ?? Head.refName) was moved meanwhile; try again")
       }
       let old = try tip.map { (id) throws(DSVError) in try versions.commit(id) }
-      let oldSnapshot = try old.map { (commit) throws(DSVError) in try versions.snapshot(commit.root) }
-      let snapshot = try change(oldSnapshot ?? .empty)
+      let before = try old.map { (commit) throws(DSVError) in try versions.encodedSnapshot(commit.root) }
+      let snapshot = EncodedSnapshot(try change(before?.value ?? .empty))
       if let tip, let old, snapshot.id == old.root, parents == nil {
         if case .branch = target, try publication.ref(ref) == nil {
           try publication.move(RefMove(ref, expected: .anything, new: .commit(tip), action: "branch"))
         }
         return Outcome(
-          id: tip, snapshot: snapshot, number: try publication.number(tip), isNew: false, branch: branch)
+          id: tip, commit: nil, snapshot: snapshot, number: try publication.number(tip),
+          branch: branch)
       }
       for parent in parents ?? [] where try !store.contains(AnyID(parent)) {
         throw DSVError(.notFound, "commit \(parent): it is not there any more; gc has deleted it")
       }
+      try session.put(snapshot, after: before)
       let commit = Commit(
-        root: try session.put(snapshot, after: oldSnapshot), parents: parents ?? (tip.map { [$0] } ?? []),
-        rowCount: snapshot.liveCount,
+        root: snapshot.id, parents: parents ?? (tip.map { [$0] } ?? []), rowCount: snapshot.value.liveCount,
         time: message.time ?? Self.defaultTime,
         author: message.author ?? Self.defaultAuthor, message: message.text, lineage: lineage)
       let id = try session.put(commit)
       let number = try publication.number(id)
       let subject = message.text.split(separator: "\n", maxSplits: 1).first.map(String.init) ?? ""
       try publication.move(RefMove(ref, expected: .anything, new: .commit(id), action: "commit: \(subject)"))
-      return Outcome(id: id, snapshot: snapshot, number: number, isNew: true, branch: branch)
+      return Outcome(
+        id: id, commit: commit, snapshot: snapshot, number: number, branch: branch)
     }
-    versions.keep(AnyID(outcome.snapshot.id), .snapshot, outcome.snapshot.bytes)
+    versions.keep(outcome.snapshot, of: outcome.commit)
     return CommitResult(
       version: Version.name(outcome.number), commit: outcome.id, root: outcome.snapshot.id,
-      tables: Dictionary(outcome.snapshot.tables.map { ($0.name, $0.liveCount) }) { first, _ in first },
-      newByteCount: session.publishedByteCount, isNew: outcome.isNew, branch: outcome.branch)
+      tables: Dictionary(outcome.snapshot.value.tables.map { ($0.name, $0.liveCount) }) { first, _ in first },
+      newByteCount: session.publishedByteCount, isNew: outcome.commit != nil, branch: outcome.branch)
   }
 
   /// The ref that a commit moves, the branch's name if it is one, and what it is at now.

@@ -5,16 +5,33 @@ import DSVSystem
 
 /// One commit a row, as a service would make them, beside the least that makes 2 KB durable and found again.
 enum SingleRowBenchmarks {
-  static let all = [commits, bareLoop]
+  static let all = [commits, commitsOfFiles, bareLoop]
 
-  /// Rows of 8 columns, a text of 1 to 3 KB among them.
+  /// Rows of 8 columns, a text of 1 to 3 KB among them; the caller has them in memory.
   static let commits = Benchmark("single-row-commits") { setting in
+    let lines = rows(setting.pick(smoke: 20, full: 1000))
+    return work(lines, setting) { (repository, number, options) in
+      try repository.commit(rows: lines[number], message, options)
+    }
+  }
+
+  /// The same, each row in a file of its own.
+  static let commitsOfFiles = Benchmark("single-row-files") { setting in
     let lines = rows(setting.pick(smoke: 20, full: 1000))
     let paths = try lines.map { line in
       let path = setting.newPath(".jsonl")
       try File(path, .create).write(line, at: 0)
       return path
     }
+    return work(lines, setting) { (repository, number, options) in
+      try repository.commit([paths[number]], message, options)
+    }
+  }
+
+  private static func work(
+    _ lines: [[UInt8]], _ setting: Setting,
+    _ commit: @escaping (Repository, Int, CommitOptions) throws -> CommitResult
+  ) -> () throws -> Benchmark.Outcome {
     let byteCount = lines.reduce(0) { $0 + $1.count }
     return {
       let folder = setting.newPath()
@@ -22,7 +39,7 @@ enum SingleRowBenchmarks {
       var options = CommitOptions()
       options.mode = .append
       var root: SnapshotID?
-      for path in paths { root = try repository.commit([path], message, options).root }
+      for number in lines.indices { root = try commit(repository, number, options).root }
       try FileSystem.removeTree(folder)
       return Benchmark.Outcome(byteCount: byteCount, checksum: root?.w0 ?? 0)
     }

@@ -10,6 +10,13 @@ extension ArrayView {
     return plain
   }
 
+  /// The plain form of one array's values and then another's.
+  ///
+  /// - Returns: `nil` if the two differ in layout or are more than a chunk can have.
+  static func plain(_ first: ArrayView, _ second: ArrayView) -> GrowingBytes? {
+    byteCount(first, second).flatMap { plain(first, second, plainByteCount: $0) }
+  }
+
   /// How many bytes `write` writes; `nil` if there are more values, or more bytes, than a chunk can have.
   private static func byteCount(_ first: ArrayView, _ second: ArrayView) -> Int? {
     let count = first.count + second.count

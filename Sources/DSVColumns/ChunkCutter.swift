@@ -36,6 +36,25 @@ package struct ChunkCutter {
     return true
   }
 
+  /// Takes the values of an unfinished chunk into account, which were found to be no chunk of their own before the last.
+  ///
+  /// - Parameters:
+  ///   - bitCount: of all of them, each counted for no less than `valueBitCountMin`.
+  ///   - last: the last values, of 64 bytes and more if there are so many: no others are in the window.
+  /// - Returns: whether the chunk ends after them.
+  mutating func resume(
+    bitCount: Int, valueCount: Int, last: [(bitCount: Int, hash: UInt64)]
+  ) -> Bool {
+    guard let final = last.last else { return false }
+    for value in last.dropLast() {
+      let shift = max(value.bitCount, Self.valueBitCountMin) >> 3
+      window = (shift >= 64 ? 0 : window << UInt64(shift)) &+ value.hash
+    }
+    self.bitCount = bitCount - max(final.bitCount, Self.valueBitCountMin)
+    self.valueCount = valueCount - 1
+    return endsChunk(bitCount: final.bitCount, hash: final.hash)
+  }
+
   /// Takes up to `limit` equal values into account, up to the end of the chunk; the same as one after another.
   ///
   /// - Returns: how many were taken, and whether the chunk ends after them.

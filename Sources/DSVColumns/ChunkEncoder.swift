@@ -195,7 +195,8 @@ private struct DictionaryBuilder {
     // A few values, or long ones, gain nothing that zstd does not find as well.
     guard n >= 1, Int(offsets[n]) / n <= 128 else { return nil }
     let limit = min(4096, max(1, n / 4))
-    let slotCount = 16384
+    // At most a quarter of them are taken, and a few values do not pay for the clearing of many.
+    let slotCount = 1 << (Int.bitWidth - (limit * 4 - 1).leadingZeroBitCount)
     slots = [Int32](repeating: -1, count: slotCount)
     indexes.removeAll(keepingCapacity: true)
     for index in 0..<n {

@@ -15,17 +15,20 @@ package final class ColumnSink: Sendable {
 
   /// Puts a chunk, and describes it. Compresses nothing that is already there.
   ///
-  /// - Parameter old: a chunk whose values are the first of this one's, which is then stored as what comes after them.
-  func put(_ chunk: Chunk, order: BoundsOrder?, after old: StoredChunk? = nil) throws(DSVError) -> TreeEntry {
+  /// - Parameter extended: what the chunk adds to another one, if it does: it is then stored as that.
+  func put(_ chunk: Chunk, order: BoundsOrder?, adding extended: ExtendedChunk? = nil) throws(DSVError)
+    -> TreeEntry
+  {
     let id = chunk.id()
     if try !objects.contains(AnyID(id)) {
-      if let old, let added = try old.added(in: chunk), let base = try objects.baseForNew(AnyID(old.id)) {
-        let stored = Self.encoders.with { $0.store(appended: added) }
-        try objects.put(
+      if let extended, extended.isWorthwhile(in: chunk), let base = try objects.baseForNew(AnyID(extended.id))
+      {
+        let stored = Self.encoders.with { $0.store(appended: extended.added) }
+        try objects.putMissing(
           AnyID(id), kind: .chunk, plainByteCount: chunk.plainBytes.count, base: base, bytes: stored)
       } else {
         let stored = Self.encoders.with { $0.store(chunk) }
-        try objects.put(AnyID(id), kind: .chunk, plainByteCount: chunk.plainBytes.count, bytes: stored)
+        try objects.putMissing(AnyID(id), kind: .chunk, plainByteCount: chunk.plainBytes.count, bytes: stored)
       }
     }
     let array = chunk.array
@@ -46,21 +49,15 @@ package final class ColumnSink: Sendable {
   }
 }
 
-/// A chunk that is stored, and what it holds.
-struct StoredChunk: Sendable {
+/// A chunk that is stored, and the values that another one has after its values.
+struct ExtendedChunk: Sendable {
   let id: ColumnID
-  let chunk: Chunk
+  let plainByteCount: Int
+  let added: Chunk
 
-  /// The values that `new`, which begins with this chunk's, has beyond them; `nil` where they are so many that the
-  /// whole may as well be stored.
-  func added(in new: Chunk) throws(DSVError) -> Chunk? {
-    guard new.count > chunk.count, new.plainBytes.count - chunk.plainBytes.count <= new.plainBytes.count / 2
-    else { return nil }
-    let builder = ArrayBuilder(new.array.layout)
-    for index in chunk.count..<new.count { builder.append(from: new.array, index) }
-    let plain = GrowingBytes()
-    builder.writePlain(to: plain)
-    return try Chunk(taking: plain, of: "values being appended")
+  /// Whether `chunk`, which is both, is not so much more that the whole may as well be stored.
+  func isWorthwhile(in chunk: Chunk) -> Bool {
+    chunk.plainBytes.count - plainByteCount <= chunk.plainBytes.count / 2
   }
 }
 

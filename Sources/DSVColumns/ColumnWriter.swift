@@ -20,9 +20,12 @@ package final class ColumnWriter {
   private var pendingStart = 0
   /// Of all values, those in the unfinished chunk included.
   @exclusivity(unchecked) package private(set) var rowCount = 0
+  /// Of all values that are not in `builder`.
   package private(set) var nullCount = 0
-  /// The chunk whose values the next one begins with.
-  private var old: StoredChunk?
+  /// The values that the unfinished chunk has before those in `builder`: the last chunk of the column that goes on.
+  private var head: Chunk?
+  /// The head's name; `nil` where it is kept inline.
+  private var headID: ColumnID?
   /// Keeps what the next append to this column begins by reading.
   private var cache: ObjectCache?
 
@@ -43,10 +46,9 @@ package final class ColumnWriter {
     tree = TreeBuilder(
       sink: sink, order: order, resuming: tail.unfinished, edge: tail.edge, cache: reader.cache)
     cache = reader.cache
-    if let id = tail.chunkID, let chunk = tail.chunk { old = StoredChunk(id: id, chunk: chunk) }
-    rowCount = root.rowCount - (tail.chunk?.count ?? 0)
-    nullCount = root.nullCount - (tail.chunk?.array.nullCount ?? 0)
-    if let chunk = tail.chunk { try append(contentsOf: chunk.array, from: 0, to: chunk.count) }
+    (rowCount, nullCount) = (root.rowCount, root.nullCount)
+    (head, headID) = (tail.chunk, tail.chunkID)
+    if let head, cutter.resume(after: head.array) { try seal() }
   }
 
   /// Ends the value that was appended to `builder`.
@@ -84,7 +86,7 @@ package final class ColumnWriter {
   ///
   /// - Returns: `false`, and nothing is appended, where the values themselves have to be.
   package func append(whole entry: TreeEntry, isLast: Bool) -> Bool {
-    guard !isLast, builder.count == 0 else { return false }
+    guard !isLast, builder.count == 0, head == nil else { return false }
     pending.append(Pending(entry))
     rowCount += entry.rowCount
     nullCount += entry.nullCount
@@ -117,16 +119,31 @@ package final class ColumnWriter {
     return BlobReference(root: id, valueByteCount: bytes.count)
   }
 
-  private func takeChunk() throws(DSVError) -> Chunk {
-    let plain = GrowingBytes(capacity: 96 << 10)
+  /// The unfinished chunk, and what it adds to one that is stored.
+  private func takeChunk() throws(DSVError) -> (Chunk, ExtendedChunk?) {
+    let head = head
+    self.head = nil
+    if let head, builder.count == 0 { return (head, nil) }
+    let plain = GrowingBytes(capacity: head == nil ? 96 << 10 : 64)
     builder.writePlain(to: plain)
     nullCount += builder.nullCount
     builder.removeAll()
-    return try Chunk(taking: plain, of: "a chunk being written")
+    let added = try Chunk(taking: plain, of: "a chunk being written")
+    guard let head else { return (added, nil) }
+    let joined = withExtendedLifetime((head, added)) { ArrayView.plain(head.array, added.array) }
+    guard let joined else {
+      throw DSVError(.corrupt, "chunk \(head.id()): it has more values than a chunk can have")
+    }
+    let chunk = try Chunk(taking: joined, of: "a chunk being written")
+    let extended = headID.map {
+      ExtendedChunk(id: $0, plainByteCount: head.plainBytes.count, added: added)
+    }
+    return (chunk, extended)
   }
 
   private func seal() throws(DSVError) {
-    submit(try takeChunk())
+    let (chunk, extended) = try takeChunk()
+    submit(chunk, extended)
     while pendingStart < pending.count, pending[pendingStart].isReady { try collectOne() }
     if pendingStart > 64 {
       pending.removeFirst(pendingStart)
@@ -134,10 +151,10 @@ package final class ColumnWriter {
     }
   }
 
-  private func submit(_ chunk: Chunk) {
-    let (sink, order, old) = (sink, order, old)
-    self.old = nil
-    pending.append(sink.pool.submit { () throws(DSVError) in try sink.put(chunk, order: order, after: old) })
+  private func submit(_ chunk: Chunk, _ extended: ExtendedChunk?) {
+    let (sink, order) = (sink, order)
+    pending.append(
+      sink.pool.submit { () throws(DSVError) in try sink.put(chunk, order: order, adding: extended) })
   }
 
   private func collectOne() throws(DSVError) {
@@ -147,9 +164,10 @@ package final class ColumnWriter {
 
   /// Ends the column and returns its root. The writer is not used after.
   package func finish() throws(DSVError) -> ColumnRoot {
-    let isOnlyChunk = pending.isEmpty && rowCount == builder.count
-    if builder.count > 0 {
-      let chunk = try takeChunk()
+    let count = (head?.count ?? 0) + builder.count
+    let isOnlyChunk = pending.isEmpty && rowCount == count
+    if count > 0 {
+      let (chunk, extended) = try takeChunk()
       if isOnlyChunk, chunk.plainBytes.count <= ColumnRoot.inlineByteCountMax {
         return ColumnRoot(
           place: .inline(Array(chunk.plainBytes)), rowCount: rowCount, nullCount: nullCount,
@@ -157,9 +175,10 @@ package final class ColumnWriter {
       }
       while pendingStart < pending.count { try collectOne() }
       // Whoever finishes waits for it: another thread would do it no sooner.
-      let entry = try sink.put(chunk, order: order, after: old)
+      let entry = try sink.put(chunk, order: order, adding: extended)
       try tree.append(entry)
-      cache?.insert(entry.id, .chunk(chunk), byteCount: chunk.plainBytes.count + 256)
+      cache?.insert(
+        entry.id, .chunk(chunk), byteCount: chunk.plainBytes.count + 256, insteadOf: extended?.id)
     }
     while pendingStart < pending.count { try collectOne() }
     guard let (root, level) = try tree.finish() else { return .empty }

@@ -46,10 +46,12 @@ package final class ObjectCache: Sendable {
     }
   }
 
-  package func insert(_ id: ColumnID, _ content: Content, byteCount: Int) {
+  /// - Parameter old: what nobody is likely to want again now that this is there.
+  package func insert(_ id: ColumnID, _ content: Content, byteCount: Int, insteadOf old: ColumnID? = nil) {
     guard byteCount <= byteCountMax / 4 else { return }
     state.withLock { state in
       guard state.places[id] == nil else { return }
+      if let old, let place = state.places[old] { Self.remove(place, &state) }
       while state.byteCount + byteCount > byteCountMax, state.oldest >= 0 { Self.evictOne(&state) }
       let entry = Entry(id: id, content: content, byteCount: byteCount, older: state.newest)
       let place = state.free.popLast() ?? state.entries.count
@@ -67,8 +69,13 @@ package final class ObjectCache: Sendable {
       state.entries[place]?.isVisited = false
       place = entry.newer >= 0 ? entry.newer : state.oldest
     }
+    state.hand = place
+    remove(place, &state)
+  }
+
+  private static func remove(_ place: Int, _ state: inout State) {
     guard let entry = state.entries[place] else { return }
-    state.hand = entry.newer
+    if state.hand == place { state.hand = entry.newer }
     if entry.newer >= 0 {
       state.entries[entry.newer]?.older = entry.older
     } else {

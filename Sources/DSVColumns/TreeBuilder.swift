@@ -40,7 +40,7 @@ struct TreeBuilder {
     if level < edge.count { swap(&old, &edge[level]) }
     let node = TreeNode(level: level + 1, children: children)
     let id = try sink.put(node, instead: old)
-    cache?.insert(id, .node(node), byteCount: children.count * 160)
+    cache?.insert(id, .node(node), byteCount: children.count * 160, insteadOf: old?.id)
     try append(TreeEntry(id: id, of: children, order: order), level: level + 1)
   }
 

@@ -84,12 +84,15 @@ extension ObjectID: CustomStringConvertible {
 
 /// Computes SHA-256, hardware-accelerated where libcrypto can.
 package enum SHA256 {
+  // Looking it up by name takes as long as hashing a small object. Never freed, and libcrypto only reads it.
+  nonisolated(unsafe) private static let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
+
   /// The digest of `kind`, if there is one, followed by `content`.
   package static func id<Kind>(kind: ObjectKind?, _ content: UnsafeRawBufferPointer) -> ObjectID<Kind> {
     let context = EVP_MD_CTX_new()
     defer { EVP_MD_CTX_free(context) }
     var digest: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-    var succeeded = EVP_DigestInit_ex(context, EVP_sha256(), nil)
+    var succeeded = EVP_DigestInit_ex(context, algorithm, nil)
     if var prefix = kind?.rawValue { succeeded &= EVP_DigestUpdate(context, &prefix, 1) }
     succeeded &= EVP_DigestUpdate(context, content.baseAddress, content.count)
     withUnsafeMutableBytes(of: &digest) { digest in

@@ -4,15 +4,25 @@ package import DSVStore
 import DSVSystem
 import Synchronization
 
-/// A file of rows that can be read more than once: a pipe is kept in a temporary file as it is read.
+/// Rows that can be read more than once: those of a file, of a pipe, which is kept in a temporary file as it is read, or of
+/// bytes in memory.
 package final class InputFile {
+  private enum Source {
+    /// A file that is no pipe, and what it was like when it was opened.
+    case file(File, FileStatus)
+    case pipe(File)
+    case bytes([UInt8])
+  }
+
+  /// A file of at most so many bytes is read at once: another thread, and its blocks, would cost more than they give.
+  private static let wholeByteCountMax = 1 << 18
+
   /// As the user named it; `-` is standard input.
   package let path: String
   package let format: RecordFormat
   /// `nil` for a pipe.
   package let byteCount: Int?
-  private let file: File
-  private let status: FileStatus
+  private let source: Source
   private var spool: TemporaryFile?
   private let makeSpool: () throws(DSVError) -> TemporaryFile
   /// How far the current reading has come: another thread reads a file that is no pipe.
@@ -27,12 +37,20 @@ package final class InputFile {
     self.path = path
     self.makeSpool = makeSpool
     self.format = format ?? RecordFormat(fileName: path)
-    file = path == "-" ? .standardInput : try File(path, .read)
-    status = try file.status()
+    let file = path == "-" ? .standardInput : try File(path, .read)
+    let status = try file.status()
     if status.isFolder { throw DSVError(.badInput, "\(path): it is a folder; name the files in it") }
     if format == nil, status.isRegular, path != "-" { try Self.checkReadable(file) }
     // Standard input may be a file that somebody has begun to read: it counts as a pipe.
-    byteCount = status.isRegular && path != "-" ? status.byteCount : nil
+    let isFile = status.isRegular && path != "-"
+    source = isFile ? .file(file, status) : .pipe(file)
+    byteCount = isFile ? status.byteCount : nil
+  }
+
+  /// Rows that are in memory; messages call them `name`.
+  package init(_ bytes: [UInt8], name: String, format: RecordFormat) {
+    (path, self.format, byteCount, source) = (name, format, bytes.count, .bytes(bytes))
+    makeSpool = { () throws(DSVError) in preconditionFailure("only a pipe is kept") }
   }
 
   /// What files begin with that are no text, and how their rows can be had.
@@ -65,7 +83,21 @@ package final class InputFile {
   package func records() throws(DSVError) -> RecordReader {
     // Its own: the thread of an earlier reading may still be at it.
     position = Position()
-    if byteCount != nil { return records(of: file) }
+    switch source {
+    case .bytes(let bytes): return records(of: bytes)
+    case .file(let file, let status) where status.byteCount <= Self.wholeByteCountMax:
+      return records(of: try file.read(upTo: status.byteCount, at: 0))
+    case .file(let file, _): return records(of: file)
+    case .pipe(let file): return try records(ofPipe: file)
+    }
+  }
+
+  private func records(of bytes: [UInt8]) -> RecordReader {
+    position.offset.store(bytes.count, ordering: .relaxed)
+    return bytes.withBytes { RecordReader(source: path, format: format, bytes: $0) }
+  }
+
+  private func records(ofPipe file: File) throws(DSVError) -> RecordReader {
     if let spool { return records(of: spool.file) }
     let spool = try makeSpool()
     self.spool = spool
@@ -90,7 +122,7 @@ package final class InputFile {
 
   /// Makes sure that the file is still what was read first.
   package func checkUnchanged() throws(DSVError) {
-    guard byteCount != nil else { return }
+    guard case .file(let file, let status) = source else { return }
     let now = try file.status()
     guard now.byteCount == status.byteCount, now.modified == status.modified else {
       throw DSVError(.badInput, "\(path): it was changed while it was read")

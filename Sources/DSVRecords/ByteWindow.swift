@@ -9,6 +9,8 @@ struct ByteWindow: ~Copyable {
   private enum Source {
     case direct(ByteSource)
     case ahead(ReadAhead)
+    /// All there is, is there.
+    case none
   }
 
   private let source: Source
@@ -24,6 +26,16 @@ struct ByteWindow: ~Copyable {
   /// Is read for by another thread.
   init(_ ahead: ReadAhead) { source = .ahead(ahead) }
 
+  /// Has all bytes from the start.
+  init(all bytes: UnsafeRawBufferPointer) {
+    source = .none
+    let room = buffer.reserve(bytes.count + JSONParser.padding)
+    if let start = bytes.baseAddress { room.copyMemory(from: start, byteCount: bytes.count) }
+    (room + bytes.count).initializeMemory(as: UInt8.self, repeating: 0, count: JSONParser.padding)
+    buffer.advance(by: bytes.count)
+    self.bytes = buffer.bytes
+  }
+
   /// Adds what the source gives next; false at its end. Bytes already there keep their offsets in ``bytes``.
   mutating func fill() throws(DSVError) -> Bool {
     guard !isAtEnd else { return false }
@@ -31,6 +43,7 @@ struct ByteWindow: ~Copyable {
     switch source {
     case .direct(let pull): try fill(pull)
     case .ahead(let ahead): bytes = try ahead.next(after: bytes)
+    case .none: break
     }
     isAtEnd = bytes.count == before
     return !isAtEnd

@@ -43,6 +43,11 @@ package final class RecordReader {
 
   private init(_ lines: Lines) { self.lines = lines }
 
+  /// A reader of bytes that are in memory, which are copied.
+  package convenience init(source: String, format: RecordFormat, bytes: UnsafeRawBufferPointer) {
+    self.init(Self.lines(source, format, ByteWindow(all: bytes)))
+  }
+
   /// A reader for which another thread calls `pull`, before the bytes are needed.
   package static func readingAhead(
     source: String, format: RecordFormat,

@@ -66,9 +66,14 @@ final class Index: Sendable {
   func settle() throws(DSVError) { try current.withLock { $0 }.settle() }
 
   /// Applies `change` whole or not at all, durably. The caller holds the writer's lock.
-  func write(_ change: IndexChange) throws(DSVError) {
+  ///
+  /// - Returns: the transaction's number.
+  func write(_ change: IndexChange) throws(DSVError) -> UInt64 {
     let environment = current.withLock { $0 }
-    try environment.write { (transaction) throws(DSVError) in try change.apply(in: transaction) }
+    return try environment.write { (transaction) throws(DSVError) in
+      try change.apply(in: transaction)
+      return transaction.transactionID
+    }
   }
 }
 

@@ -53,14 +53,14 @@ struct IndexGuard {
 
   /// Makes the index, as it is now, the trusted one. The caller holds the writer's lock.
   ///
-  /// Where that fails (the disk may be full), the old stamp no longer matches, and the next open verifies the index.
-  func stamp() {
+  /// Where that fails (the disk may be full), the stamp does not match, and the next open verifies the index.
+  /// - Parameter transactionID: of the last transaction, where the caller knows it.
+  func stamp(transactionID: UInt64? = nil) {
     do throws(DSVError) {
-      let transactionID = try Index(folder).transactionID
+      let last: UInt64
+      if let transactionID { last = transactionID } else { last = try Index(folder).transactionID }
       guard let status = try FileSystem.status(folder.indexData) else { return }
-      let stamp = IndexStamp(status, transactionID: transactionID)
-      try FileSystem.replace(
-        folder.stamp, with: stamp.bytes, temporary: "\(folder.stamp).new", isDurable: false)
+      try IndexStamp(status, transactionID: last).write(to: folder.stamp)
     } catch {
       note("\(folder.stamp): \(error)")
     }

@@ -72,6 +72,13 @@ package protocol ObjectSink: ObjectStore {
   /// the other's base.
   /// - Throws: `.badInput` if `object` is larger than ``PackLayout/storedByteCountMax``.
   func put(_ id: AnyID, _ object: StoredObject) throws(DSVError)
+
+  /// As ``put(_:_:)``, for whoever has just asked whether it is there and need not ask again.
+  func putMissing(_ id: AnyID, _ object: StoredObject) throws(DSVError)
+}
+
+extension ObjectSink {
+  package func putMissing(_ id: AnyID, _ object: StoredObject) throws(DSVError) { try put(id, object) }
 }
 
 extension ObjectSink {
@@ -85,5 +92,11 @@ extension ObjectSink {
     _ id: AnyID, kind: ObjectKind, plainByteCount: Int, base: ObjectBase? = nil, bytes: [UInt8]
   ) throws(DSVError) {
     try put(id, StoredObject(kind: kind, plainByteCount: plainByteCount, base: base, bytes: bytes))
+  }
+
+  package func putMissing(
+    _ id: AnyID, kind: ObjectKind, plainByteCount: Int, base: ObjectBase? = nil, bytes: [UInt8]
+  ) throws(DSVError) {
+    try putMissing(id, StoredObject(kind: kind, plainByteCount: plainByteCount, base: base, bytes: bytes))
   }
 }

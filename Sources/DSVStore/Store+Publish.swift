@@ -120,8 +120,8 @@ extension Store {
 
   /// Writes the index's transaction and stamps it.
   func commit(_ change: IndexChange) throws(DSVError) {
-    try index.write(change)
-    IndexGuard(folder: folder, note: note).stamp()
+    let transactionID = try index.write(change)
+    IndexGuard(folder: folder, note: note).stamp(transactionID: transactionID)
   }
 
   /// Appends records to the open pack durably; begins a new one if there is none, or if it is full or damaged.

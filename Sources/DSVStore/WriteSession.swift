@@ -58,6 +58,11 @@ package final class WriteSession: ObjectSink {
   }
 
   package func put(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
+    try checkUsable()
+    if try !contains(id) { try putMissing(id, object) }
+  }
+
+  package func putMissing(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
     try append(id, object, isRestored: false)
   }
 
@@ -76,9 +81,9 @@ package final class WriteSession: ObjectSink {
       throw DSVError(.badInput, "object \(id): \(object.bytes.count) bytes are too many for one object")
     }
     try checkUsable()
-    if !isRestored, try contains(id) { return }
     let record = PackRecord(id, object)
     try change { (state) throws(DSVError) in
+      if !isRestored, state.publishing?.entries[id] != nil { return }
       try state.batch.append(
         id, record, body, base: object.base, isRestored: isRestored, in: store.folder)
     }

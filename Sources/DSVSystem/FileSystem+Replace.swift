@@ -17,15 +17,11 @@ extension FileSystem {
 
   /// Makes `bytes` the whole content of the file `path`, which at every moment has its old or its new content.
   ///
-  /// - Parameters:
-  ///   - temporary: where the new content is first written, for callers of whom there is only one at a time: what
-  ///     a crash leaves there is then overwritten. By default a random name beside `path`.
-  ///   - isDurable: return only when the new content would survive a power cut.
+  /// - Parameter isDurable: return only when the new content would survive a power cut.
   package static func replace(
-    _ path: String, with bytes: [UInt8], temporary: String? = nil, isDurable: Bool = true
+    _ path: String, with bytes: [UInt8], isDurable: Bool = true
   ) throws(DSVError) {
-    if let temporary, try exists(temporary) { try remove(temporary) }
-    let temporary = temporary ?? temporaryName(beside: path)
+    let temporary = temporaryName(beside: path)
     do throws(DSVError) {
       let file = try File(temporary, .create)
       try file.write(bytes, at: 0)

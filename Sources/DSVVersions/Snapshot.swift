@@ -37,7 +37,7 @@ package struct Snapshot: Equatable, Sendable {
     return writer.bytes
   }
 
-  package var id: SnapshotID { bytes.withUnsafeBytes { SHA256.id(kind: .snapshot, $0) } }
+  package var id: SnapshotID { EncodedSnapshot(self).id }
 
   package init(_ bytes: UnsafeRawBufferPointer, of subject: String) throws(DSVError) {
     var reader = ByteReader(bytes, of: subject)
@@ -54,5 +54,23 @@ package struct Snapshot: Equatable, Sendable {
       guard rowCount <= TreeEntry.rowCountMax else { throw reader.corrupt("\(rowCount) rows") }
     }
     try reader.finish()
+  }
+}
+
+/// A snapshot with its plain form and its name, for whoever needs them more than once.
+package struct EncodedSnapshot: Sendable {
+  package let value: Snapshot
+  package let id: SnapshotID
+  package let bytes: [UInt8]
+
+  package init(_ snapshot: Snapshot) {
+    value = snapshot
+    bytes = snapshot.bytes
+    id = bytes.withUnsafeBytes { SHA256.id(kind: .snapshot, $0) }
+  }
+
+  /// A snapshot as it was read.
+  init(_ snapshot: Snapshot, id: SnapshotID, bytes: [UInt8]) {
+    (value, self.id, self.bytes) = (snapshot, id, bytes)
   }
 }

@@ -1,11 +1,13 @@
 package import DSVColumns
 package import DSVFormat
 import DSVStore
+import Synchronization
 
 /// Reads commits and snapshots.
 package struct VersionReader: Sendable {
   package let objects: ObjectReader
   private var store: any ObjectStore { objects.store }
+  private let last = LastSnapshot()
 
   package init(_ objects: ObjectReader) { self.objects = objects }
 
@@ -14,14 +16,26 @@ package struct VersionReader: Sendable {
     }
   }
 
-  package func snapshot(_ id: SnapshotID) throws(DSVError) -> Snapshot {
-    try decode(AnyID(id), kind: .snapshot) { (bytes, subject) throws(DSVError) in
-      try Snapshot(bytes, of: subject)
+  package func snapshot(_ id: SnapshotID) throws(DSVError) -> Snapshot { try encodedSnapshot(id).value }
+
+  /// A snapshot with its plain form, as it was read.
+  package func encodedSnapshot(_ id: SnapshotID) throws(DSVError) -> EncodedSnapshot {
+    if let known = last.value.withLock({ $0 }), known.id == id { return known }
+    let snapshot = try decode(AnyID(id), kind: .snapshot) { (bytes, subject) throws(DSVError) in
+      EncodedSnapshot(try Snapshot(bytes, of: subject), id: id, bytes: Array(bytes))
     }
+    last.value.withLock { $0 = snapshot }
+    return snapshot
   }
 
-  /// Keeps a plain form in memory, for whoever reads it next: the next commit begins with this one's snapshot.
-  package func keep(_ id: AnyID, _ kind: ObjectKind, _ plain: [UInt8]) {
+  /// Keeps what was just published in memory, for whoever reads it next: the next commit begins with it.
+  package func keep(_ snapshot: EncodedSnapshot, of commit: Commit?) {
+    keep(AnyID(snapshot.id), .snapshot, snapshot.bytes)
+    last.value.withLock { $0 = snapshot }
+    if let commit { keep(AnyID(commit.id), .commit, commit.bytes) }
+  }
+
+  private func keep(_ id: AnyID, _ kind: ObjectKind, _ plain: [UInt8]) {
     objects.cache.insert(ColumnID(id), .plain(plain, kind), byteCount: plain.count + 128)
   }
 
@@ -47,13 +61,17 @@ package struct VersionReader: Sendable {
   }
 }
 
+/// The snapshot that was read or published last, which whoever commits asks for more than once.
+private final class LastSnapshot: Sendable {
+  let value = Mutex<EncodedSnapshot?>(nil)
+}
+
 extension ObjectSink {
   /// - Parameter old: the snapshot that this one comes after, which is published.
-  package func put(_ snapshot: Snapshot, after old: Snapshot? = nil) throws(DSVError) -> SnapshotID {
-    let plain = snapshot.bytes
-    let id: SnapshotID = plain.withUnsafeBytes { SHA256.id(kind: .snapshot, $0) }
-    try put(AnyID(id), kind: .snapshot, plain: plain, instead: old.map { (AnyID($0.id), $0.bytes) })
-    return id
+  package func put(_ snapshot: EncodedSnapshot, after old: EncodedSnapshot? = nil) throws(DSVError) {
+    try put(
+      AnyID(snapshot.id), kind: .snapshot, plain: snapshot.bytes,
+      instead: old.map { (AnyID($0.id), $0.bytes) })
   }
 
   package func put(_ commit: Commit) throws(DSVError) -> CommitID {

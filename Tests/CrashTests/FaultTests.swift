@@ -74,7 +74,7 @@ import Testing
         if stepCount <= step { break }
         step += 1
       }
-      #expect(step >= (operation == .gc ? 3 : 6), "\(operation): \(step) steps")
+      #expect(step >= (operation == .gc ? 3 : 4), "\(operation): \(step) steps")
     }
   }
 }

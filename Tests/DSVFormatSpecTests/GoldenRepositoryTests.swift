@@ -57,10 +57,11 @@ import Testing
       var table = try #require(try repository.snapshot(repository.resolve("v4").commit).table("data"))
       table.liveCount += 1
       let session = try repository.store.session()
-      let root = try session.put(Snapshot(tables: [table]))
+      let snapshot = EncodedSnapshot(Snapshot(tables: [table]))
+      try session.put(snapshot)
       for rowCount in [table.liveCount, honest.rowCount] {
         let commit = Commit(
-          root: root, parents: [], rowCount: rowCount, time: 0, author: "", message: "")
+          root: snapshot.id, parents: [], rowCount: rowCount, time: 0, author: "", message: "")
         let id = try session.put(commit)
         _ = try session.publish { (publication) throws(DSVError) in try publication.number(id) }
       }

@@ -44,6 +44,16 @@ func readmeExample() throws {
     #expect(lines[(begin + 1)..<end].map { String($0.dropFirst(4)) } == wanted)
   }
 
+  @Test("the README's example of rows in memory is the one that a test runs")
+  func rowsExampleText() throws {
+    let blocks = try SourceText.file("README.md").text.matches(of: #/```swift\n([\s\S]*?)```/#)
+    let wanted = blocks[2].output.1.split(separator: "\n").map(String.init)
+    let lines = try SourceText.file("Tests/DSVTests/RowsInMemoryTests.swift").lines
+    let begin = try #require(lines.firstIndex(of: "    // BEGIN"))
+    let end = try #require(lines.firstIndex(of: "    // END"))
+    #expect(lines[(begin + 1)..<end].map { String($0.dropFirst(4)) } == wanted)
+  }
+
   @Test("the README's Swift example runs")
   func exampleRuns() async throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "dsv-readme-\(UUID().uuidString)")
