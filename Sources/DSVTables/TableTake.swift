@@ -116,7 +116,8 @@ private struct Reordering {
     let layout = parts[0].values.array.layout
     let byteCount = parts.reduce(0) { $0 + $1.values.array.byteCount }
     let gatherer = ArrayGatherer(layout, rowCount: sources.count, byteCount: byteCount, reader: reader)
-    for (part, row) in sources { try gatherer.append(parts[part].values.array, row..<row + 1) }
+    let values = parts.map { EncodedArray($0.values.array) }
+    for (part, row) in sources { try gatherer.append(values[part], row..<row + 1) }
     var children: [GatheredField] = []
     for index in parts[0].children.indices { children.append(try field(parts.map { $0.children[index] })) }
     return GatheredField(
