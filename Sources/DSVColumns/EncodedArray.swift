@@ -131,6 +131,8 @@ package struct EncodedArray {
   }
 
   /// Writes the bytes of the values at `run`, which has `length(run)` of them, of layout bytes.
+  ///
+  /// - Parameter target: has room for 16 bytes more, as ``GrowingBytes`` has.
   func writeBytes(_ run: Range<Int>, to target: UnsafeMutableRawPointer) {
     guard let offsets = view.offsets else { return }
     guard case .dictionary(let numbers, let width) = form else {
@@ -143,7 +145,13 @@ package struct EncodedArray {
     for index in run where !view.isNull(index) {
       let entry = entry(index, numbers, width)
       let byteCount = Int(offsets[entry + 1] - offsets[entry])
-      end.copyMemory(from: view.values + Int(offsets[entry]), byteCount: byteCount)
+      let source = view.values + Int(offsets[entry])
+      if byteCount <= 16 {
+        // One load and one store, whatever the length: what is too much is written over, or behind the end.
+        end.storeBytes(of: source.loadUnaligned(as: SIMD16<UInt8>.self), as: SIMD16<UInt8>.self)
+      } else {
+        end.copyMemory(from: source, byteCount: byteCount)
+      }
       end += byteCount
     }
   }

@@ -51,7 +51,11 @@ package struct TableTake {
       let range = positions.count * part / partCount..<positions.count * (part + 1) / partCount
       plans.append(try Self.plan(positions[range], &feeds))
     }
-    if plans.count == 1 { return [try maker.make(plans[0])] }
+    if plans.count == 1 {
+      // Who asks for single rows will ask for more of them: the chunks stay in memory.
+      for chunk in plans[0].chunks.joined() { chunk.share() }
+      return [try maker.make(plans[0])]
+    }
     let pending = plans.map { plan in
       reader.pool.submit { [maker] () throws(DSVError) in try maker.make(plan) }
     }
