@@ -51,11 +51,12 @@ package struct TableTake {
       let range = positions.count * part / partCount..<positions.count * (part + 1) / partCount
       plans.append(try Self.plan(positions[range], &feeds))
     }
-    if plans.count == 1 {
-      // Who asks for single rows will ask for more of them: the chunks stay in memory.
-      for chunk in plans[0].chunks.joined() { chunk.share() }
-      return [try maker.make(plans[0])]
+    // Who asks for single rows asks for others near them; and columns that have room in memory stay there.
+    let byteCount = fields.flatMap(\.valueColumns).reduce(0) { $0 + $1.root.plainByteCount }
+    if plans.count == 1 || byteCount <= reader.cache.byteCountMax {
+      for plan in plans { for chunk in plan.chunks.joined() { chunk.share() } }
     }
+    if plans.count == 1 { return [try maker.make(plans[0])] }
     let pending = plans.map { plan in
       reader.pool.submit { [maker] () throws(DSVError) in try maker.make(plan) }
     }
