@@ -17,7 +17,7 @@ BUILD := swift build -j $(JOBS)
 RELEASE := $(BUILD) -c release --static-swift-stdlib
 DSV := .build/release/dsv
 
-.PHONY: help setup build run test lint format bench bench-smoke bench-peers power-loss traffic torture fuzz man completions install clean
+.PHONY: help setup build run test lint format bench bench-smoke bench-peers power-loss traffic torture damage tsan asan fuzz man completions install clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
@@ -53,6 +53,21 @@ traffic: setup ## processes append, read and collect for SECONDS=n
 torture: setup ## kill commands that work at one repository at once; ROUNDS=n
 	$(BUILD) --build-tests
 	DSV_TORTURE_ROUNDS=$(or $(ROUNDS),10000) swift test --skip-build --filter TortureTests
+
+damage: setup ## flip each byte, cut each length of a small repository (1 h); FILES=packs names some
+	$(BUILD) --build-tests
+	DSV_DAMAGE_FILES=$(FILES) nice swift test --skip-build --filter CrashTests.DamageTests
+
+tsan: setup ## run what runs in one process under the thread sanitizer
+	$(BUILD) --build-tests --sanitize thread --scratch-path .build-tsan
+	$(SANITIZED)
+
+asan: setup ## and under the address sanitizer
+	$(BUILD) --build-tests --sanitize address --scratch-path .build-asan
+	$(SANITIZED)
+
+SANITIZED = nice swift test --skip-build --sanitize $(if $(filter tsan,$@),thread,address) \
+  --scratch-path .build-$@ --no-parallel $(addprefix --filter ,DSVStoreTests DSVColumnsTests DSVTests DSVRecordsTests)
 
 FUZZ_BUILD = $(BUILD) -c release --scratch-path .build-fuzz --product DSVFuzzer \
   -Xswiftc -sanitize=fuzzer,address -Xswiftc -DFUZZING -Xswiftc -use-ld=lld

@@ -13,7 +13,7 @@ public struct Batch: Sendable {
   }
 
   /// The column of that name.
-  public subscript(_ name: String) -> Column? { columns.first { $0.field.name == name } }
+  public subscript(_ name: String) -> Column? { columns.first { $0.field.name.hasSameBytes(as: name) } }
 }
 
 extension Batch {

@@ -46,9 +46,17 @@ extension Repository {
     var problems = report.problems.map(\.description)
     var walk = Reachability(versions) { id, error in problems.append("object \(id): \(error.message)") }
     var counts = CountCheck(versions)
+    let collected = try store.collectedCommits()
     for number in stride(from: 1, through: try store.versionCount, by: 1) {
-      // A version that nothing leads to any more may have been collected.
-      guard let id = try store.commit(number: number), try store.contains(AnyID(id)) else { continue }
+      guard let id = try store.commit(number: number) else { continue }
+      guard try store.contains(AnyID(id)) else {
+        // A version that nothing leads to any more may have been collected.
+        if !collected.contains(id) {
+          problems.append(
+            "version \(Version.name(number)): its commit \(id) is not there, and gc has not deleted it")
+        }
+        continue
+      }
       try walk.add(id)
       // What cannot be read is named by the walk.
       do throws(DSVError) {
@@ -77,8 +85,15 @@ extension Repository {
   public func collectGarbage(
     keepDays: Int = 30, progress: @escaping ProgressHandler = { _ in }
   ) throws(DSVError) -> GarbageResult {
-    let since = Clock.secondsSince1970() - keepDays * 86_400
-    let report = try store.collectGarbage(garbageShareMin: keepDays == 0 ? 0 : 0.25) { () throws(DSVError) in
+    try collectGarbage(
+      since: Clock.secondsSince1970() - keepDays * 86_400, garbageShareMin: keepDays == 0 ? 0 : 0.25)
+  }
+
+  /// - Parameters:
+  ///   - since: what refs were at then or later is kept; seconds since 1970.
+  ///   - garbageShareMin: see ``Store/collectGarbage(garbageShareMin:waitSeconds:progress:mark:)``.
+  package func collectGarbage(since: Int, garbageShareMin: Double) throws(DSVError) -> GarbageResult {
+    let report = try store.collectGarbage(garbageShareMin: garbageShareMin) { () throws(DSVError) in
       var roots = Set<CommitID>()
       for (name, target) in try store.refs() {
         guard case .commit(let id) = target else { continue }

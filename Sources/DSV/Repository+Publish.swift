@@ -78,6 +78,9 @@ extension Repository {
         return Outcome(
           id: tip, snapshot: snapshot, number: try publication.number(tip), isNew: false, branch: branch)
       }
+      for parent in parents ?? [] where try !store.contains(AnyID(parent)) {
+        throw DSVError(.notFound, "commit \(parent): it is not there any more; gc has deleted it")
+      }
       let commit = Commit(
         root: try session.put(snapshot, after: oldSnapshot), parents: parents ?? (tip.map { [$0] } ?? []),
         rowCount: snapshot.liveCount,

@@ -82,10 +82,7 @@ extension Repository {
       guard let id = try store.commit(number: number) else {
         throw DSVError(.notFound, "there is no version \(name); the last is v\(try store.versionCount)")
       }
-      guard try store.contains(AnyID(id)) else {
-        throw DSVError(
-          .notFound, "version \(name) is gone: no branch or tag led to it when gc ran")
-      }
+      try checkThere(id, "version \(name)")
       return Revision(commit: id, branch: nil, note: nil)
     }
     for (ref, kind) in [(RefName.branch(name), "branch"), (RefName.tag(name), "tag")] {
@@ -99,10 +96,22 @@ extension Repository {
       if found.count > 1 {
         throw DSVError(.badInput, "'\(name)' begins the IDs of several commits; give more digits")
       }
-      if let id = found.first { return Revision(commit: id, branch: nil, note: nil) }
+      if let id = found.first {
+        try checkThere(id, "commit \(name)")
+        return Revision(commit: id, branch: nil, note: nil)
+      }
     }
     throw DSVError(
       .notFound, "no version, branch, tag or commit is called '\(name)'; see 'dsv log' and 'dsv branch'")
+  }
+
+  /// - Throws: `notFound` if gc has deleted the commit, `corrupt` if it is gone for another reason.
+  private func checkThere(_ id: CommitID, _ subject: String) throws(DSVError) {
+    if try store.contains(AnyID(id)) { return }
+    guard try store.collectedCommits().contains(id) else {
+      throw DSVError(.corrupt, "\(subject): its commit \(id) is not there; 'dsv fsck' looks for damage")
+    }
+    throw DSVError(.notFound, "\(subject) is gone: no branch or tag led to it when gc ran")
   }
 
   private static func isPrefix(_ name: String) -> Bool {

@@ -41,19 +41,21 @@ extension Repository {
     let after = try versions.snapshot(commit.root)
     var before = Snapshot.empty
     if let parent = commit.parents.first { before = try snapshot(parent) }
-    let name = try versionName(revision)
+    let version = try versionName(revision)
     return try publish(session, to: .head, message) {
       (now) throws(DSVError) in
       var result: [Table] = now.tables
-      for table in Set(before.tables.map(\.name) + after.tables.map(\.name)) {
+      for name in Set((before.tables + after.tables).map { FieldName($0.name) }) {
+        let table = name.text
         let (old, new) = (before.table(table), after.table(table))
         if old == new || now.table(table) == old { continue }
         guard now.table(table) == new else {
           throw DSVError(
             .conflict,
-            "table '\(table)' was changed again after \(name); revert the later versions first, newest first")
+            "table '\(table)' was changed again after \(version); revert the later versions first, newest first"
+          )
         }
-        result.removeAll { $0.name == table }
+        result.removeAll { $0.name.hasSameBytes(as: table) }
         if let old { result.append(old) }
       }
       return Snapshot(tables: result)

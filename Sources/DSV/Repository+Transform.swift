@@ -51,7 +51,7 @@ extension Repository {
     return TransformResult(commit: result, rowsIn: rowsIn, rowsOut: table.liveCount, dropped: dropped)
   }
 
-  private func transformTarget(_ revision: Revision, _ branch: String?) throws(DSVError) -> Target {
+  func transformTarget(_ revision: Revision, _ branch: String?) throws(DSVError) -> Target {
     if let branch {
       try RefName.check(branch)
       let tip = try commitID(RefName.branch(branch))

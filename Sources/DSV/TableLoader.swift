@@ -44,7 +44,9 @@ struct TableLoader {
         choice.leftOut = unchanged
         table = try build(files, &choice, nil, progress)
         table.key = key
-        _ = try check(&table, files, choice, progress)
+        guard try check(&table, files, choice, progress).isEmpty else {
+          throw DSVError(.badInput, "the rows were others when they were read again")
+        }
       }
     }
     for file in files { try file.checkUnchanged() }

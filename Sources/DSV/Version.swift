@@ -21,7 +21,9 @@ public struct Version: Sendable {
   /// - Throws: `notFound`; `badInput` if there are several and none is named.
   public func table(_ name: String? = nil) throws(DSVError) -> Version.Table {
     let names = tables.map(\.name)
-    if let table = tables.first(where: { $0.name == name ?? DSVTables.Table.defaultName }) { return table }
+    if let table = tables.first(where: { $0.name.hasSameBytes(as: name ?? DSVTables.Table.defaultName) }) {
+      return table
+    }
     if let name {
       throw DSVError(
         .notFound,

@@ -14,6 +14,11 @@ package final class ChunkDecoder {
 
   package init(zstd: Zstd) { self.zstd = zstd }
 
+  /// Whether a stored chunk has all its values in a frame over its base.
+  static func isWholeOverBase(_ stored: [UInt8]) -> Bool {
+    stored.count > 1 && stored[0] == 2 && stored[1] == 0
+  }
+
   /// The chunk whose stored form is `stored`.
   ///
   /// - Parameters:

@@ -42,16 +42,38 @@ package final class ChunkEncoder {
   /// The stored form of a chunk that has its base's values and then these.
   package func store(appended values: Chunk) -> [UInt8] { store(values.array, isAppended: true) }
 
-  private func store(_ array: ArrayView, isAppended: Bool) -> [UInt8] {
+  /// The stored form of a chunk that is whole by itself, compressed at another level than dsv's usual one.
+  package func store(_ chunk: Chunk, level: Int32) -> [UInt8] {
+    store(chunk.array, isAppended: false, level: level)
+  }
+
+  /// The stored form of a chunk over a base, whose plain form `prefix` is; `nil` where the frame would be no shorter than
+  /// `limit`.
+  package func store(_ chunk: Chunk, over prefix: ZstdPrefix, limit: Int) -> [UInt8]? {
+    encoded.removeAll()
+    write(chunk.array)
+    return zstd.compressed(encoded.bytes, after: prefix, limit: limit).map {
+      stored($0, compression: 2, isAppended: false)
+    }
+  }
+
+  private func store(_ array: ArrayView, isAppended: Bool, level: Int32 = Zstd.level) -> [UInt8] {
     encoded.removeAll()
     write(array)
+    guard let frame = zstd.compressed(encoded.bytes, level: level) else {
+      return stored(encoded.bytes, compression: 0, isAppended: isAppended)
+    }
+    return stored(frame, compression: 1, isAppended: isAppended)
+  }
+
+  /// The header for what is encoded, and `content`, which is that, or a frame of it.
+  private func stored(_ content: some Collection<UInt8>, compression: UInt8, isAppended: Bool) -> [UInt8] {
     var writer = ByteWriter()
-    let frame = zstd.compressed(encoded.bytes)
-    writer.write(UInt8(frame == nil ? 0 : 1))
+    writer.write(compression)
     writer.write(UInt8(isAppended ? 1 : 0))
     writer.write(UInt16(0))
     writer.write(UInt32(encoded.count))
-    if let frame { writer.write(bytes: frame) } else { writer.write(bytes: encoded.bytes) }
+    writer.write(bytes: content)
     return writer.bytes
   }
 

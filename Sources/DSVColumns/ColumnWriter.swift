@@ -79,6 +79,18 @@ package final class ColumnWriter {
     }
   }
 
+  /// Appends the values of a chunk of a column of the same type, as it is where it would be cut out of them again: that is,
+  /// where it was cut by its content and not by the end of the column, and a chunk begins here too.
+  ///
+  /// - Returns: `false`, and nothing is appended, where the values themselves have to be.
+  package func append(whole entry: TreeEntry, isLast: Bool) -> Bool {
+    guard !isLast, builder.count == 0 else { return false }
+    pending.append(Pending(entry))
+    rowCount += entry.rowCount
+    nullCount += entry.nullCount
+    return true
+  }
+
   /// Appends many values of one byte each; the same as one after another.
   private func append(contentsOf bytes: UnsafeRawBufferPointer) throws(DSVError) {
     var start = 0

@@ -30,8 +30,13 @@ extension ObjectReader {
   func baseChunk(of id: ColumnID, _ stored: StoredObject) throws(DSVError) -> Chunk? {
     guard let base = stored.base else { return nil }
     if case .chunk(let chunk)? = cache.content(ColumnID(base.id)) { return chunk }
-    // What was a chunk's last state only on the way to the next one is not worth a place in the cache.
-    return try decodedChunk(ColumnID(base.id), try object(base, of: AnyID(id), .chunk))
+    let chunk = try decodedChunk(ColumnID(base.id), try object(base, of: AnyID(id), .chunk))
+    // What many chunks are compressed over is soon wanted again; what was a chunk's last state only on the way to the
+    // next one is not worth a place in the cache.
+    if ChunkDecoder.isWholeOverBase(stored.bytes) {
+      cache.insert(ColumnID(base.id), .chunk(chunk), byteCount: chunk.plainBytes.count + 256)
+    }
+    return chunk
   }
 
   /// Reads a base. It has fewer bases below it than what builds on it, so this comes to an end.

@@ -64,6 +64,29 @@ package final class Zstd {
     return Array(scratch[..<count])
   }
 
+  /// `plain` compressed as what follows a prefix that was prepared; `nil` where the frame would be no shorter than `limit`.
+  package func compressed(
+    _ plain: UnsafeRawBufferPointer, after prefix: ZstdPrefix, limit: Int
+  ) -> [UInt8]? {
+    if compressor == nil { compressor = ZSTD_createCCtx() }
+    guard let compressor else { preconditionFailure("no memory for a zstd context") }
+    let bound = ZSTD_compressBound(plain.count)
+    if scratch.count < bound { scratch = [UInt8](repeating: 0, count: bound) }
+    // What is set here must not be found by the other methods.
+    func reset() { _ = ZSTD_CCtx_reset(compressor, ZSTD_reset_session_and_parameters) }
+    reset()
+    defer { reset() }
+    // The prefix's tables are used where they are: copying them would take longer than a chunk does.
+    guard ZSTD_isError(ZSTD_CCtx_refCDict(compressor, prefix.tables)) == 0,
+      ZSTD_isError(ZSTD_CCtx_setParameter(compressor, ZSTD_c_experimentalParam4, 1)) == 0
+    else { return nil }
+    let count = scratch.withUnsafeMutableBytes { scratch in
+      ZSTD_compress2(compressor, scratch.baseAddress, scratch.count, plain.baseAddress, plain.count)
+    }
+    guard ZSTD_isError(count) == 0, count < limit else { return nil }
+    return Array(scratch[..<count])
+  }
+
   /// Fills `plain` with what `frame` holds, which must be exactly as many bytes.
   ///
   /// Never writes past `plain`, whatever the frame says of its own size.
@@ -82,4 +105,22 @@ package final class Zstd {
       throw DSVError(.corrupt, "\(subject): its compressed bytes do not decode")
     }
   }
+}
+
+/// A prefix, prepared so that many frames can be compressed after it, by any number of threads at once.
+package final class ZstdPrefix: @unchecked Sendable {
+  // Unchecked because of the pointer: nothing writes to the tables once they are made.
+  fileprivate let tables: OpaquePointer
+
+  /// - Parameter bytes: are copied. They must not begin as a zstd dictionary does.
+  package init(_ bytes: UnsafeRawBufferPointer, level: Int32) {
+    let magic: [UInt8] = [0x37, 0xa4, 0x30, 0xec]
+    precondition(!bytes.starts(with: magic), "it would be read as a dictionary with tables")
+    guard let tables = ZSTD_createCDict(bytes.baseAddress, bytes.count, level) else {
+      preconditionFailure("no memory for a zstd dictionary")
+    }
+    self.tables = tables
+  }
+
+  deinit { ZSTD_freeCDict(tables) }
 }

@@ -16,7 +16,7 @@ package final class InputFile {
   private var spool: TemporaryFile?
   private let makeSpool: () throws(DSVError) -> TemporaryFile
   /// How far the current reading has come: another thread reads a file that is no pipe.
-  private let position = Position()
+  private var position = Position()
 
   /// - Parameters:
   ///   - format: `nil` to go by the path's ending, `.csv` or anything else for JSONL.
@@ -63,7 +63,8 @@ package final class InputFile {
 
   /// Begins to read, from the first row. Nobody reads the rows of an earlier call any more.
   package func records() throws(DSVError) -> RecordReader {
-    position.offset.store(0, ordering: .relaxed)
+    // Its own: the thread of an earlier reading may still be at it.
+    position = Position()
     if byteCount != nil { return records(of: file) }
     if let spool { return records(of: spool.file) }
     let spool = try makeSpool()

@@ -62,6 +62,9 @@ final class Index: Sendable {
     }
   }
 
+  /// Makes reading show the last state, also where who wrote it was killed on the way. The caller holds the writer's lock.
+  func settle() throws(DSVError) { try current.withLock { $0 }.settle() }
+
   /// Applies `change` whole or not at all, durably. The caller holds the writer's lock.
   func write(_ change: IndexChange) throws(DSVError) {
     let environment = current.withLock { $0 }

@@ -38,6 +38,7 @@ struct IndexGuard {
         return "it is older than it was"
       }
       let index = try Index(folder)
+      try index.settle()
       let state = try index.state
       // A record behind the committed length was written durably by a publication that then did not reach the
       // index, or that an old copy of the index does not know. Its objects are there: let it count.

@@ -25,15 +25,17 @@ struct IndexRebuild {
   /// Everything that packs and reflog say.
   private func collect() throws(DSVError) -> IndexChange {
     var change = IndexChange()
-    var found = Found()
-    for number in try folder.packNumbers() {
-      change.state.lastPack = number
-      try scan(number, into: &found)
-    }
-    found.dropBaseless(note)
-    change.placed = found.places.map { ($0.key, $0.value) }
     let reflog = try ReflogFile(path: folder.reflog).read()
     for range in reflog.damaged { note("\(folder.reflog): bytes \(range) hold no good record") }
+    var found = Found(reflog.records.compactMap(\.collected))
+    // Where the last packs are gone: what is written now must not look as if gc had seen it.
+    change.state.lastPack = reflog.records.compactMap(\.collected?.lastPack).max() ?? 0
+    for number in try folder.packNumbers() {
+      change.state.lastPack = max(change.state.lastPack, number)
+      try scan(number, into: &found)
+    }
+    found.placeBased()
+    change.placed = found.places.map { ($0.key, $0.value) }
     var refs: [String: RefTarget?] = [:]
     for record in reflog.records {
       for move in record.moves { refs[move.name] = .some(move.new) }
@@ -62,35 +64,38 @@ struct IndexRebuild {
 /// The records that an index made anew is to point at.
 private struct Found {
   private(set) var places: [AnyID: Place] = [:]
-  private var bases: [AnyID: AnyID] = [:]
+  /// Records that build on a base, in the order of the packs.
+  private var based: [(id: AnyID, place: Place, base: AnyID)] = []
+  /// By commit, the last gc that has deleted it.
+  private var collected: [AnyID: CollectedCommits] = [:]
 
-  /// Of several records of one object, the one with the fewest bases counts, and of those the last.
-  ///
-  /// Every record was written when its base had fewer bases than it. So whichever records are chosen so, bases form no
-  /// cycle, although what gc left behind may name each other.
-  mutating func take(_ id: AnyID, _ place: Place, _ base: ObjectBase?) {
-    if let known = places[id], known.baseDepth < place.baseDepth { return }
-    places[id] = place
-    bases[id] = base?.id
+  init(_ collections: [CollectedCommits]) {
+    for collection in collections {
+      var bounds = collection
+      bounds.commits = []
+      for commit in collection.commits { collected[AnyID(commit)] = bounds }
+    }
   }
 
-  /// Leaves out objects whose base is not there: if they are committed again, they have to be written again.
+  /// Commits that gc has deleted stay deleted.
+  mutating func take(_ id: AnyID, _ place: Place, _ base: ObjectBase?) {
+    if place.kind == .commit, collected[id]?.hasSeen(place) == true { return }
+    if let base { based.append((id, place, base.id)) } else { places[id] = place }
+  }
+
+  /// Chooses among the records that build on a base: of several of one object, the one with the fewest bases counts whose
+  /// base is there, with fewer bases than it; of those the last.
   ///
-  /// gc leaves such records behind, so this is no damage by itself.
-  mutating func dropBaseless(_ note: (String) -> Void) {
-    var count = 0
-    while true {
-      let baseless = bases.filter { id, base in
-        guard let place = places[id], let basePlace = places[base] else { return true }
-        return basePlace.baseDepth >= place.baseDepth
+  /// So bases form no cycle. A record that gc has left behind without its base says nothing of another one of the same
+  /// object, which may build on another base; an object that has no good record has to be written again.
+  mutating func placeBased() {
+    for depth in 1...ObjectBase.depthMax {
+      for (id, place, base) in based where place.baseDepth == depth {
+        if let known = places[id], known.baseDepth < depth { continue }
+        guard let basePlace = places[base], basePlace.baseDepth < depth else { continue }
+        places[id] = place
       }
-      if baseless.isEmpty { break }
-      for id in baseless.keys {
-        places[id] = nil
-        bases[id] = nil
-      }
-      count += baseless.count
     }
-    if count > 0 { note("\(count) records build on objects that are not there; they are left out") }
+    based = []
   }
 }

@@ -39,6 +39,8 @@ package final class KeyRun: Sendable {
 /// Reads a run's buckets in ascending order, several at once where most are wanted.
 struct KeyRunReader {
   private static let byteCountMax = 1 << 20
+  /// No bucket is longer, unless one key was written anew millions of times: then the columns are read instead.
+  private static let bucketByteCountMax = 64 << 20
 
   private let run: KeyRun
   /// How many buckets are read at once.
@@ -84,8 +86,14 @@ struct KeyRunReader {
       guard end >= last, end <= UInt64(header.rowCount) else { throw corrupt() }
       last = end
       let byteCount = Int(end - begin) * KeyRunHeader.entryByteCount
+      guard byteCount <= Self.bucketByteCountMax else { throw corrupt() }
       if index > 0, byteCount > Self.byteCountMax { break }
       ends.append(byteCount)
+    }
+    if number + ends.count == header.bucketCount {
+      guard Int(begin) + ends[ends.count - 1] / KeyRunHeader.entryByteCount == header.rowCount else {
+        throw corrupt()
+      }
     }
     bytes = try run.file.read(
       ends[ends.count - 1],

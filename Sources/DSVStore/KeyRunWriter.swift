@@ -64,7 +64,10 @@ final class KeyRunWriter {
   }
 
   func finish() throws(DSVError) {
-    precondition(entryCount == header.rowCount, "a run has as many entries as its header says")
+    // What is merged comes from files, which may have fewer than they say.
+    guard entryCount == header.rowCount else {
+      throw DSVError(.corrupt, "\(file.path): \(entryCount) keys for \(header.rowCount) rows")
+    }
     while bucketNumber < header.bucketCount { try endBucket() }
     try flush()
     try file.write(header.bytes + directory.bytes, at: 0)

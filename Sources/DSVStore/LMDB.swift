@@ -185,6 +185,27 @@ extension Environment {
     }
   }
 
+  /// Makes reading show what is on the disk, also where a process was killed at the end of its commit.
+  ///
+  /// LMDB says in shared memory, after it has written the commit to the file, which transaction is the last. Between the two
+  /// readers see the state before. Only who begins to write finds that the last writer died, and puts it right.
+  func settle() throws(DSVError) {
+    while true {
+      do throws(DSVError) {
+        return try map.withReading { () throws(DSVError) in
+          let opened = try usable()
+          try writer.withLock { (_) throws(DSVError) in
+            var handle: OpaquePointer?
+            try check(mdb_txn_begin(opened.environment, nil, 0, &handle), "mdb_txn_begin", folder)
+            mdb_txn_abort(handle)
+          }
+        }
+      } catch {
+        try recover(from: error)
+      }
+    }
+  }
+
   private func attempt<R>(
     _ opened: Opened, _ body: (borrowing Transaction) throws(DSVError) -> R
   ) throws(DSVError) -> R {

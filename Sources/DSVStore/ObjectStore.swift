@@ -49,9 +49,16 @@ package protocol ObjectStore: Sendable {
 
   /// How many bases lie below an object; 0 for one that is whole by itself, `nil` for one that is not there.
   func baseDepth(of id: AnyID) throws(DSVError) -> Int?
+
+  /// What an object builds on; `nil` for one that is whole by itself, or not there.
+  func baseID(of id: AnyID) throws(DSVError) -> AnyID?
 }
 
 extension ObjectStore {
+  package func baseID(of id: AnyID) throws(DSVError) -> AnyID? {
+    try contains(id) ? try read(id).base?.id : nil
+  }
+
   package func baseDepth(of id: AnyID) throws(DSVError) -> Int? {
     try contains(id) ? try read(id).base?.depth ?? 0 : nil
   }

@@ -43,6 +43,25 @@ final class PackFiles: Sendable {
     return object
   }
 
+  /// What the object whose record lies at `place` builds on: read without its bytes, so their checksum is not looked at.
+  ///
+  /// - Throws: `.notFound` if the pack is gone, `.corrupt` if the bytes there are not that object's record.
+  func baseID(of id: AnyID, at place: Place) throws(DSVError) -> AnyID? {
+    guard place.baseDepth > 0 else { return nil }
+    let file = try file(place.pack)
+    let bytes = try file.read(upTo: PackLayout.Record.byteCount + AnyID.byteCount, at: place.offset)
+    let base = bytes.withBytes { bytes -> AnyID? in
+      guard let record = PackRecord(bytes), record.id == id, record.baseDepth == place.baseDepth,
+        bytes.count == PackLayout.Record.byteCount + AnyID.byteCount
+      else { return nil }
+      return PackRecord.baseID(in: UnsafeRawBufferPointer(rebasing: bytes[PackLayout.Record.byteCount...]))
+    }
+    guard let base else {
+      throw DSVError(.corrupt, "object \(id): its record at byte \(place.offset) of \(file.path) is damaged")
+    }
+    return base
+  }
+
   private func file(_ number: UInt32) throws(DSVError) -> File {
     let known = cache.withLock { cache -> File? in
       cache.useCount += 1

@@ -1,9 +1,16 @@
+import DSVFormat
+
 /// Where each field of a pack lies. All numbers are little-endian. `format-spec/store.md` says what they mean.
 package enum PackLayout {
   /// Largest body of a record. Checked before anything is allocated for one.
   package static let storedByteCountMax = 64 << 20
   /// A pack that has reached this length takes no more records.
   package static let sealedByteCount = 64 << 20
+
+  /// How long the record of an object is.
+  package static func recordByteCount(_ object: StoredObject) -> Int {
+    Record.byteCount + (object.base == nil ? 0 : AnyID.byteCount) + object.bytes.count
+  }
 
   /// The beginning of a pack file.
   enum Header {

@@ -48,6 +48,8 @@ struct ReflogRecord: Equatable {
   let time: Int
   let numbered: [Numbered]
   let moves: [Move]
+  /// What gc has deleted, if this is its record.
+  var collected: CollectedCommits?
 
   var entries: [ReflogEntry] {
     moves.map { move in
@@ -86,6 +88,7 @@ extension ReflogRecord {
       body.write(move.new)
       body.write(move.action)
     }
+    if let collected { body.write(collected) }
     var writer = ByteWriter()
     writer.write(ReflogLayout.Record.magicValue)
     writer.write(UInt32(body.count))
@@ -109,6 +112,7 @@ extension ReflogRecord {
       let new = try reader.readRefTarget()
       moves.append(Move(name: name, old: old, new: new, action: try reader.readString()))
     }
+    collected = reader.remaining == 0 ? nil : try reader.readCollected()
     try reader.finish()
     (self.numbered, self.moves) = (numbered, moves)
   }

@@ -20,19 +20,14 @@ struct ReflogFile {
     try file.sync()
   }
 
-  /// Appends `record` durably, to be called by the holder of the writer's lock.
+  /// Appends `record` durably where the file ends, to be called by the holder of the writer's lock, who has cut off what
+  /// was never acknowledged.
   ///
-  /// What lies behind `committed` was never acknowledged and is cut off. A file that is shorter has
-  /// been damaged: it goes on where it ends.
   /// - Returns: the file's new length.
-  func append(_ record: ReflogRecord, at committed: Int) throws(DSVError) -> Int {
+  func append(_ record: ReflogRecord) throws(DSVError) -> Int {
     let isNew = try !FileSystem.exists(path)
     let file = try File(path, .updateOrCreate)
     var end = try file.byteCount()
-    if end > committed {
-      try file.truncate(to: committed)
-      end = committed
-    }
     if end < ReflogLayout.Header.byteCount {
       try file.write(ReflogRecord.fileHeader, at: 0)
       end = ReflogLayout.Header.byteCount
@@ -44,10 +39,10 @@ struct ReflogFile {
     return end + bytes.count
   }
 
-  /// Takes back what lies behind `committed`.
+  /// Takes back what lies behind `committed`, durably.
   func cut(to committed: Int) throws(DSVError) {
+    guard let status = try FileSystem.status(path), status.byteCount > committed else { return }
     let file = try File(path, .update)
-    guard try file.byteCount() > committed else { return }
     try file.truncate(to: committed)
     try file.sync()
   }

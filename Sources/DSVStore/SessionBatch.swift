@@ -22,7 +22,13 @@ struct SessionBatch {
   /// A session with more than this in memory goes to packs of its own.
   static let memoryByteCountMax = 1 << 20
 
+  /// New packs have higher numbers: none is used twice, for readers keep packs open.
+  let lastPack: UInt32
   private(set) var entries: [AnyID: Entry] = [:]
+  /// What each object that is not whole by itself builds on.
+  private(set) var bases: [AnyID: ObjectBase] = [:]
+  /// Those that are to take the place of records of the same objects.
+  private(set) var restored: Set<AnyID> = []
   private(set) var packs: [OwnPack] = []
   /// What is not yet written of slot `slot`.
   private(set) var buffer: [UInt8] = []
@@ -31,13 +37,20 @@ struct SessionBatch {
   /// The slot that takes the next object.
   private var slot = 0
 
+  init(after lastPack: UInt32) { self.lastPack = lastPack }
+
   var isEmpty: Bool { entries.isEmpty }
 
   /// Takes an object in; may write to disk.
+  ///
+  /// - Parameter isRestored: whether it takes the place of what the index points at.
   mutating func append(
-    _ id: AnyID, _ record: PackRecord, _ body: [UInt8], in folder: RepositoryFolder
+    _ id: AnyID, _ record: PackRecord, _ body: [UInt8], base: ObjectBase? = nil, isRestored: Bool = false,
+    in folder: RepositoryFolder
   ) throws(DSVError) {
     guard entries[id] == nil else { return }
+    bases[id] = base
+    if isRestored { restored.insert(id) }
     entries[id] = Entry(slot: slot, offset: bufferStart + buffer.count, record: record)
     buffer += record.bytes
     buffer += body
@@ -47,7 +60,7 @@ struct SessionBatch {
   /// Writes the buffer to the current pack of its own, which is made if need be, and seals a full one.
   mutating func spill(in folder: RepositoryFolder) throws(DSVError) {
     if slot == packs.count {
-      let (number, file) = try PackFiles.create(in: folder, after: 0)
+      let (number, file) = try PackFiles.create(in: folder, after: lastPack)
       packs.append(OwnPack(number: number, file: file))
     }
     try packs[slot].file.write(buffer, at: bufferStart)

@@ -79,6 +79,7 @@ private struct PackCheck {
     var state = IndexState()
     do throws(DSVError) {
       _ = try IndexVerifier.verify(store.folder.indexData)
+      try store.index.settle()
       state = try store.index.state
     } catch {
       add(store.folder.indexData, nil, nil, error.message)

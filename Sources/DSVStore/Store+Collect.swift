@@ -31,10 +31,11 @@ extension Store {
   ) throws(DSVError) -> GarbageReport {
     try format.checkWritable(folder.format)
     let gcLock = try CollectionLock(folder, waitSeconds: waitSeconds)
-    let writerLock = try lockWriter()
+    let writerLock = try beginWriting()
     defer { withExtendedLifetime((gcLock, writerLock)) {} }
-    try refreshIndex()
-    var collection = Collection(store: self, isLive: try mark())
+    let isLive = try mark()
+    try forgetBrokenOff(try index.state)
+    var collection = Collection(store: self, isLive: isLive)
     try collection.survey()
     try collection.deleteUnused()
     try collection.rewrite(garbageShareMin, progress)
@@ -76,6 +77,7 @@ private struct Collection {
   private var packs: [UInt32: Usage] = [:]
   /// Dead objects that mean nothing without others: commits, and those that have a base. They leave the index with the
   /// first object that goes, wherever they lie: what they need may go, and nobody may take them for whole then.
+  private var deadCommits: [AnyID] = []
   private var deadDependents: [AnyID] = []
 
   init(store: Store, isLive: @escaping (AnyID) -> Bool) {
@@ -92,11 +94,13 @@ private struct Collection {
     }
     let isLive = isLive
     var kept = 0
-    var deadDependents: [AnyID] = []
+    var (deadCommits, deadDependents): ([AnyID], [AnyID]) = ([], [])
     try store.forEachObject { (id, place) throws(DSVError) in
       found[place.pack, default: Usage()].isIndexed = true
       guard isLive(id) else {
-        if place.baseDepth > 0 || place.kind == .commit {
+        if place.kind == .commit {
+          deadCommits.append(id)
+        } else if place.baseDepth > 0 {
           deadDependents.append(id)
         } else {
           found[place.pack, default: Usage()].dead.append(id)
@@ -108,7 +112,7 @@ private struct Collection {
       kept += 1
     }
     packs = found
-    self.deadDependents = deadDependents
+    (self.deadCommits, self.deadDependents) = (deadCommits, deadDependents)
     report.keptObjectCount = kept
   }
 
@@ -117,7 +121,8 @@ private struct Collection {
     let openPack = try store.index.state.openPack
     let unused = packs.filter { $0.value.liveCount == 0 }
     try remove(unused.filter { !$0.value.isIndexed && $0.key != openPack }.map(\.key))
-    try replace(unused.filter { $0.value.isIndexed || $0.key == openPack }.map(\.key), by: SessionBatch())
+    try replace(
+      unused.filter { $0.value.isIndexed || $0.key == openPack }.map(\.key), by: SessionBatch(after: 0))
   }
 
   /// Copies what is live out of the packs that are mostly garbage.
@@ -145,7 +150,7 @@ private struct Collection {
   ///
   /// - Returns: the copies, and the packs of which nothing live was left out.
   private func copy(_ numbers: [UInt32]) throws(DSVError) -> (SessionBatch, [UInt32]) {
-    var batch = SessionBatch()
+    var batch = SessionBatch(after: try store.index.state.lastPack)
     var copied: [UInt32] = []
     do throws(DSVError) {
       for number in numbers {
@@ -187,14 +192,29 @@ private struct Collection {
     var change = IndexChange()
     change.state = try store.index.state
     change.placed = batch.places(bufferPack: 0, bufferOffset: 0)
-    change.deleted = deadDependents + numbers.flatMap { packs[$0]?.dead ?? [] }
-    deadDependents = []
+    change.deleted = deadCommits + deadDependents + numbers.flatMap { packs[$0]?.dead ?? [] }
     change.state.lastPack = ([change.state.lastPack] + batch.packs.map(\.number) + numbers).max() ?? 0
+    change.state.reflogByteCount = try remember(change.state)
     if numbers.contains(change.state.openPack) { change.state.openPack = 0 }
     try store.commit(change)
+    (deadCommits, deadDependents) = ([], [])
     report.deletedObjectCount += change.deleted.count
     for pack in batch.packs { report.freedByteCount -= try pack.file.byteCount() }
     try remove(numbers)
+  }
+
+  /// Says in the reflog, durably, that the dead commits are deleted: that outlives the index.
+  ///
+  /// - Returns: the reflog's new length.
+  private func remember(_ state: IndexState) throws(DSVError) -> Int {
+    var end = state.reflogByteCount
+    for start in stride(from: 0, to: deadCommits.count, by: CollectedCommits.countMax) {
+      let commits = deadCommits[start...].prefix(CollectedCommits.countMax).map { CommitID($0) }
+      let record = ReflogRecord(
+        time: Clock.secondsSince1970(), numbered: [], moves: [], collected: CollectedCommits(commits, state))
+      end = try ReflogFile(path: store.folder.reflog).append(record)
+    }
+    return end
   }
 
   private mutating func remove(_ numbers: [UInt32]) throws(DSVError) {

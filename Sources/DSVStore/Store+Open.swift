@@ -40,7 +40,7 @@ extension Store {
     if !refs.isEmpty {
       let moves = refs.map { ReflogRecord.Move(name: $0.0, old: nil, new: $0.1, action: "create") }
       let record = ReflogRecord(time: Clock.secondsSince1970(), numbered: [], moves: moves)
-      change.state.reflogByteCount = try reflog.append(record, at: change.state.reflogByteCount)
+      change.state.reflogByteCount = try reflog.append(record)
     }
     try Index.create(new.index, change)
     try FileSystem.syncFolder(new.root)

@@ -5,32 +5,78 @@ extension Store {
   /// Makes a batch and a publication durable and visible, in the order that a crash may interrupt anywhere:
   /// records, reflog, index, stamp. The caller holds the writer's lock; the batch's own packs are durable.
   ///
-  /// - Parameter reachedIndex: set if the index may have been changed.
+  /// - Parameter mayHappen: set if it failed and may all the same be visible, or come to light when the index is next made.
   /// - Returns: how much longer the repository's files are.
   func publish(
-    _ batch: SessionBatch, _ publication: Publication, reachedIndex: inout Bool
+    _ batch: SessionBatch, _ publication: Publication, mayHappen: inout Bool
   ) throws(DSVError) -> Int {
     let old = try index.state
     var state = publication.state
+    try forgetBrokenOff(old)
+    let leftOut = try unsafeToPlace(batch)
     let bufferStart = try append(batch.buffer, to: &state)
     state.lastPack = max(state.lastPack, batch.packs.map(\.number).max() ?? 0)
-    if let record = publication.reflogRecord {
-      state.reflogByteCount = try ReflogFile(path: folder.reflog).append(record, at: state.reflogByteCount)
-    }
-    var change = publication.indexChange(state)
+    // What may fail comes before the reflog tells of the publication: from there on it may happen.
+    var placed: [(AnyID, Place)] = []
     for (id, place) in batch.places(bufferPack: state.openPack, bufferOffset: bufferStart) {
-      // Where another session has put the same object, what builds on it must not find it deeper than it was.
-      if place.baseDepth > 0, try contains(id) { continue }
-      change.placed.append((id, place))
+      if leftOut.contains(id) { continue }
+      placed.append((id, place))
     }
-    var byteCount = batch.buffer.count + state.reflogByteCount - old.reflogByteCount
+    var byteCount = batch.buffer.count + (state.openPack == old.openPack ? 0 : PackLayout.Header.byteCount)
     for pack in batch.packs { byteCount += try pack.file.byteCount() }
     let indexBefore = indexByteCount
+    if let record = publication.reflogRecord {
+      do throws(DSVError) {
+        state.reflogByteCount = try ReflogFile(path: folder.reflog).append(record)
+      } catch {
+        mayHappen = !withdraw(state, to: old)
+        throw error
+      }
+    }
+    var change = publication.indexChange(state)
+    change.placed += placed
     do throws(DSVError) { try commit(change) } catch {
-      reachedIndex = !withdraw(state, to: old)
+      mayHappen = !withdraw(state, to: old)
       throw error
     }
-    return byteCount + indexByteCount - indexBefore
+    return byteCount + state.reflogByteCount - old.reflogByteCount + indexByteCount - indexBefore
+  }
+
+  /// Which objects of a batch that have a base the index must not take: an object that others build on, or may build on,
+  /// must not become deeper than it was. Of what is put anew that is what another session has put first.
+  ///
+  /// - Throws: `.conflict` if what something new builds on has become deeper since it was looked at.
+  private func unsafeToPlace(_ batch: SessionBatch) throws(DSVError) -> Set<AnyID> {
+    var leftOut: Set<AnyID> = []
+    if batch.bases.isEmpty { return leftOut }
+    let used = batch.bases.keys.contains { batch.restored.contains($0) } ? try basesInUse() : []
+    let named = Set(batch.bases.values.map(\.id))
+    for (id, base) in batch.bases {
+      if batch.restored.contains(id) {
+        guard !used.contains(id), !named.contains(id), let depth = try baseDepth(of: base.id),
+          depth < base.depth
+        else {
+          leftOut.insert(id)
+          continue
+        }
+      } else if try contains(id) {
+        leftOut.insert(id)
+      } else {
+        guard let depth = try baseDepth(of: base.id), depth < base.depth else {
+          throw DSVError(.conflict, "object \(base.id): it was archived meanwhile; try again")
+        }
+      }
+    }
+    return leftOut
+  }
+
+  /// Every object that one that is indexed builds on. Reads the records' beginnings only.
+  func basesInUse() throws(DSVError) -> Set<AnyID> {
+    var used: Set<AnyID> = []
+    try forEachObject { (id, place) throws(DSVError) in
+      if place.baseDepth > 0, let base = try baseID(of: id) { used.insert(base) }
+    }
+    return used
   }
 
   /// How long the index is; 0 where that cannot be told, for a publication must not fail by what is only said of it.
@@ -39,6 +85,14 @@ extension Store {
       note("\(folder.indexData): \(error)")
       return 0
     }
+  }
+
+  /// Takes what a crash left of a publication that did not reach the index out of the reflog, durably.
+  ///
+  /// Until then it may happen yet, when the index is next made anew. So nothing of what it put, in the open pack's tail or in
+  /// packs that nobody knows, may be written over or removed before. The caller holds the writer's lock.
+  func forgetBrokenOff(_ state: IndexState) throws(DSVError) {
+    try ReflogFile(path: folder.reflog).cut(to: state.reflogByteCount)
   }
 
   /// Takes back what a publication wrote before the index refused it: else it would come to light when the index is

@@ -58,6 +58,16 @@ package final class Store: ObjectStore {
 
   package func baseDepth(of id: AnyID) throws(DSVError) -> Int? { try index.place(of: id)?.baseDepth }
 
+  /// Reads the beginning of the object's record, and not what it holds.
+  package func baseID(of id: AnyID) throws(DSVError) -> AnyID? {
+    guard let place = try index.place(of: id), place.baseDepth > 0 else { return nil }
+    do throws(DSVError) { return try packs.baseID(of: id, at: place) } catch {
+      guard error.code == .notFound || error.code == .corrupt else { throw error }
+      // gc may have moved it; or else this says what is damaged.
+      return try read(id).base?.id
+    }
+  }
+
   /// Where an object lies, and how large it is.
   package func place(of id: AnyID) throws(DSVError) -> Place? { try index.place(of: id) }
 
@@ -86,14 +96,17 @@ package final class Store: ObjectStore {
   /// - Throws: `.busy` if gc goes on for more than a minute, `.unsupportedFormat` if a newer dsv must write here.
   package func session() throws(DSVError) -> WriteSession {
     try format.checkWritable(folder.format)
-    return WriteSession(self, try lease())
+    let lease = try lease()
+    return WriteSession(self, lease, lastPack: try index.state.lastPack)
   }
 
   /// Keeps gc away for as long as the result lives, for a long read.
   package func lease() throws(DSVError) -> Lease {
     let lease = try Lease(folder, leaseCount)
-    // An index that was exchanged before gc ran would still show what gc has deleted.
+    // An index that was exchanged before gc ran would still show what gc has deleted, and so would one whose last change
+    // was gc's, killed as it made it.
     try refreshIndex()
+    try index.settle()
     return lease
   }
 
@@ -102,6 +115,15 @@ package final class Store: ObjectStore {
     let file = try File(folder.writerLock, .updateOrCreate)
     try file.lock(.exclusive, waitingUpTo: Self.writerWaitSeconds, for: "publishing in this repository")
     return file
+  }
+
+  /// Takes the lock of who publishes, and sees to it that the index shows the last state: a change that is decided on an older
+  /// one would write over what was published since.
+  func beginWriting() throws(DSVError) -> File {
+    let lock = try lockWriter()
+    try refreshIndex()
+    try index.settle()
+    return lock
   }
 
   /// Turns to a rebuilt index, if there is one.
@@ -139,7 +161,15 @@ package final class Store: ObjectStore {
 
   /// All ref moves there have been, oldest first. Damaged stretches are left out: ``checkPacks`` names them.
   package func reflog() throws(DSVError) -> [ReflogEntry] {
-    try ReflogFile(path: folder.reflog).read(limit: try index.state.reflogByteCount).records.flatMap(
-      \.entries)
+    try reflogRecords().flatMap(\.entries)
+  }
+
+  /// The commits that gc has deleted. One that was written again since is there all the same.
+  package func collectedCommits() throws(DSVError) -> Set<CommitID> {
+    Set(try reflogRecords().flatMap { $0.collected?.commits ?? [] })
+  }
+
+  private func reflogRecords() throws(DSVError) -> [ReflogRecord] {
+    try ReflogFile(path: folder.reflog).read(limit: try index.state.reflogByteCount).records
   }
 }

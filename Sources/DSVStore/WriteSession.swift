@@ -9,7 +9,7 @@ import Synchronization
 package final class WriteSession: ObjectSink {
   private struct State {
     /// Put, and not part of a publication yet.
-    var batch = SessionBatch()
+    var batch: SessionBatch
     /// Being published; still to be read from here.
     var publishing: SessionBatch?
     /// Writing failed. The session throws this ever after.
@@ -19,12 +19,14 @@ package final class WriteSession: ObjectSink {
 
   let store: Store
   private let lease: Lease
-  private let state = Mutex(State())
+  private let state: Mutex<State>
   private let processID = Machine.processID
 
-  init(_ store: Store, _ lease: Lease) {
+  /// - Parameter lastPack: no pack has had a higher number, and gc takes none away while the lease lives.
+  init(_ store: Store, _ lease: Lease, lastPack: UInt32) {
     self.store = store
     self.lease = lease
+    state = Mutex(State(batch: SessionBatch(after: lastPack)))
   }
 
   deinit {
@@ -56,16 +58,29 @@ package final class WriteSession: ObjectSink {
   }
 
   package func put(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
+    try append(id, object, isRestored: false)
+  }
+
+  /// Puts another stored form of an object that is there: from the publication on it is the one that is read.
+  ///
+  /// A form with a base is left out of the publication if something builds on the object by then, or if the base is not
+  /// above it any more. The form that was there stays in its pack until gc.
+  package func restore(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
+    try append(id, object, isRestored: true)
+  }
+
+  private func append(_ id: AnyID, _ object: StoredObject, isRestored: Bool) throws(DSVError) {
     let body = object.body
     guard body.count <= PackLayout.storedByteCountMax, UInt32(exactly: object.plainByteCount) != nil
     else {
       throw DSVError(.badInput, "object \(id): \(object.bytes.count) bytes are too many for one object")
     }
     try checkUsable()
-    if try contains(id) { return }
+    if !isRestored, try contains(id) { return }
     let record = PackRecord(id, object)
     try change { (state) throws(DSVError) in
-      try state.batch.append(id, record, body, in: store.folder)
+      try state.batch.append(
+        id, record, body, base: object.base, isRestored: isRestored, in: store.folder)
     }
   }
 
@@ -87,21 +102,20 @@ package final class WriteSession: ObjectSink {
   /// - Throws: `.busy` if another holds the writer's lock, `.conflict` from ``Publication/move(_:)``.
   package func publish<R>(_ decide: (Publication) throws(DSVError) -> R) throws(DSVError) -> R {
     try checkUsable()
-    let lock = try store.lockWriter()
+    let lock = try store.beginWriting()
     defer { withExtendedLifetime(lock) {} }
-    try store.refreshIndex()
     let publication = Publication(self, state: try store.index.state)
     let result = try decide(publication)
     let batch = try begin()
     if batch.isEmpty && publication.isEmpty { return result }
-    var reachedIndex = false
+    var mayHappen = false
     do throws(DSVError) {
-      let byteCount = try store.publish(batch, publication, reachedIndex: &reachedIndex)
+      let byteCount = try store.publish(batch, publication, mayHappen: &mayHappen)
       state.withLock { $0.publishedByteCount += byteCount }
     } catch {
       state.withLock { $0.failure = error }
-      // Whether the index took them is unknown once it was reached: gc will tell.
-      if !reachedIndex { discard(batch) }
+      // What may come to light yet needs its packs: gc will tell.
+      if !mayHappen { discard(batch) }
       throw error
     }
     state.withLock { $0.publishing = nil }
@@ -114,7 +128,7 @@ package final class WriteSession: ObjectSink {
       try state.batch.finish(in: store.folder)
       let batch = state.batch
       state.publishing = batch
-      state.batch = SessionBatch()
+      state.batch = SessionBatch(after: batch.lastPack)
       return batch
     }
   }

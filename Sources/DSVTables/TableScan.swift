@@ -22,6 +22,7 @@ package final class TableScan {
   private var ahead: [(byteCount: Int, batch: Pending<GatheredBatch>)] = []
   private var aheadByteCount = 0
   private var isPlanned = false
+  private var failure: DSVError?
 
   /// How many bytes of batches are made before they are asked for.
   static let aheadByteCountMax = 128 << 20
@@ -42,14 +43,23 @@ package final class TableScan {
   }
 
   /// The next rows; `nil` after the last.
+  ///
+  /// Once it has thrown, it throws that error ever after: rows behind a gap are no rows of the table.
   package func next() throws(DSVError) -> GatheredBatch? {
-    try fill()
-    guard !ahead.isEmpty else { return nil }
-    let (byteCount, batch) = ahead.removeFirst()
-    aheadByteCount -= byteCount
-    let result = try batch.value()
-    try fill()
-    return result
+    if let failure { throw failure }
+    do throws(DSVError) {
+      try fill()
+      guard !ahead.isEmpty else { return nil }
+      let (byteCount, batch) = ahead.removeFirst()
+      aheadByteCount -= byteCount
+      let result = try batch.value()
+      try fill()
+      return result
+    } catch {
+      failure = error
+      ahead = []
+      throw error
+    }
   }
 
   private func fill() throws(DSVError) {

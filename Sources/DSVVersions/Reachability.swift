@@ -37,7 +37,7 @@ package struct Reachability {
       }
       isThere = true
       var last = id
-      while depth > 0, let base = try walk.store.read(last).base?.id, walk.bases.insert(base).inserted {
+      while depth > 0, let base = try walk.store.baseID(of: last), walk.bases.insert(base).inserted {
         guard let baseDepth = try walk.store.baseDepth(of: base) else {
           throw DSVError(.corrupt, "object \(last): its base \(base) is not in this repository")
         }

@@ -23,7 +23,9 @@ package struct Snapshot: Equatable, Sendable {
   }
 
   /// The snapshot without the table of that name, if there is one.
-  package func removing(_ name: String) -> Snapshot { Snapshot(tables: tables.filter { $0.name != name }) }
+  package func removing(_ name: String) -> Snapshot {
+    Snapshot(tables: tables.filter { !$0.name.utf8.elementsEqual(name.utf8) })
+  }
 
   package var liveCount: Int { tables.reduce(0) { $0 + $1.liveCount } }
 

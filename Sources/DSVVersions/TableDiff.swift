@@ -95,7 +95,7 @@ package final class TableDiff {
     for rows in ColumnAlignment.gaps(runs.map(\.rowsB), b.rowCount) { try liveB.insert(rows, into: &looseB) }
     try compareSelections(runs)
     try compare(runs, known: spine.flatMap { isKnown(by: $0) ? [$0] : nil } ?? [], isInPlace: true)
-    if spine != nil { try matchLoose() } else { try reportLoose(matchedA: RowSet(), matchedB: RowSet()) }
+    if !identity.isEmpty { try matchLoose() } else { try reportLoose(matchedA: RowSet(), matchedB: RowSet()) }
     matched.sort { $0.startA < $1.startA }
     counts.moved = try MovedRows.count(runs, matched: matched) { (run) throws(DSVError) in
       try liveA.count(in: run.rowsA) - looseA.count(in: run.rowsA) - changed.count(in: run.rowsA)

@@ -30,7 +30,8 @@ package struct VersionReader: Sendable {
   ) throws(DSVError) -> Value {
     let subject = "\(kind) \(id)"
     let plain: [UInt8]
-    if case .plain(let cached, kind)? = objects.cache.content(ColumnID(id)) {
+    // What gc has deleted meanwhile is gone for this process too.
+    if case .plain(let cached, kind)? = objects.cache.content(ColumnID(id)), try store.contains(id) {
       plain = cached
     } else {
       let stored = try store.read(id)

@@ -34,7 +34,7 @@ struct Dsv: ParsableCommand {
         ]),
       CommandGroup(name: "Rows", subcommands: [Export.self, HeadRows.self, Count.self]),
       CommandGroup(name: "Transforms", subcommands: [Transform.self, Dropped.self, Why.self]),
-      CommandGroup(name: "Care", subcommands: [Fsck.self, Gc.self]),
+      CommandGroup(name: "Care", subcommands: [Fsck.self, Gc.self, Compact.self]),
     ])
 }
 

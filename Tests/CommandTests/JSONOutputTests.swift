@@ -160,6 +160,23 @@ import Testing
     #expect(try bench.folder.read("out.jsonl") == bench.folder.read("a.jsonl"))
   }
 
+  @Test("compact writes one document, as commit does, and another with --archive")
+  func compact() throws {
+    try bench.ok("commit", "\(bench.path)/a.jsonl", "-m", "one", "--key", "id")
+    try bench.ok("commit", "\(bench.path)/a.jsonl", "--upsert", "-m", "again")
+    let compacted = try bench.json("compact", "-m", "smaller")
+    #expect(try compacted.keys == ["version", "commit", "root", "rows", "tables", "new_bytes"])
+    #expect(try compacted["version"].text == "v3" && compacted["rows"].int == 2)
+    #expect(try bench.json("compact")["version"].text == "v3")
+    #expect(try bench.ok("compact").contains("nothing changed: it equals v3"))
+    let archived = try bench.json("compact", "--archive", "v1", "v3")
+    #expect(
+      try archived.keys == ["chunks", "archived", "bytes_before", "bytes_after", "freed_bytes", "swept"])
+    #expect(try archived["swept"].bool)
+    #expect(try bench.run("compact", "--archive", "-m", "x").exitCode == 2)
+    #expect(try bench.run("compact", "v1").exitCode == 7, "it is no branch's tip")
+  }
+
   @Test("an error is told as JSON on standard error")
   func errors() throws {
     let outcome = try bench.run("log", "nosuch", "--json")

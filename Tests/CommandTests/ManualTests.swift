@@ -8,7 +8,7 @@ import Testing
   static let commands = [
     "init", "commit", "status", "info", "log", "show", "checkout", "branch", "tag", "diff", "revert",
     "fingerprint",
-    "export", "head", "count", "transform", "dropped", "why", "fsck", "gc",
+    "export", "head", "count", "transform", "dropped", "why", "fsck", "gc", "compact",
   ]
 
   @Test("the help of every command has an example and names its options", arguments: commands)

@@ -16,11 +16,14 @@ import Testing
     case extend(String, by: Int)
     case remove(String)
     case swap(String, String)
+    /// What stands in one stretch stands in the other.
+    case exchange(String, Range<Int>, Range<Int>)
+    case excise(String, Range<Int>)
 
     var path: String {
       switch self {
       case .flip(let path, _, _), .cut(let path, _), .extend(let path, _), .remove(let path),
-        .swap(let path, _):
+        .swap(let path, _), .exchange(let path, _, _), .excise(let path, _):
         path
       }
     }
@@ -32,6 +35,8 @@ import Testing
       case .extend(let path, let count): "\(path) extended by \(count)"
       case .remove(let path): "\(path) removed"
       case .swap(let a, let b): "\(a) and \(b) swapped"
+      case .exchange(let path, let a, let b): "\(path), bytes \(a) and \(b) exchanged"
+      case .excise(let path, let range): "\(path) without bytes \(range)"
       }
     }
 
@@ -43,6 +48,12 @@ import Testing
       case .extend(let path, let count): files[path]?.append(contentsOf: [UInt8](repeating: 7, count: count))
       case .remove(let path): files[path] = nil
       case .swap(let a, let b): (files[a], files[b]) = (files[b], files[a])
+      case .exchange(let path, let a, let b):
+        guard let bytes = files[path] else { break }
+        files[path] =
+          Array(bytes[..<a.lowerBound] + bytes[b] + bytes[a.upperBound..<b.lowerBound]) + bytes[a]
+          + bytes[b.upperBound...]
+      case .excise(let path, let range): files[path]?.removeSubrange(range)
       }
       return files
     }
@@ -92,6 +103,67 @@ import Testing
     return try Tree.read(scratch.repository)
   }
 
+  /// Whether a small repository is damaged in all ways there are, in its files whose paths begin with what the
+  /// environment says; else a larger one in some.
+  static let wholePrefix = Machine.environment("DSV_DAMAGE_FILES")
+
+  /// As ``makeTemplate()``, of a few kilobytes, and with an index of keys.
+  static func makeSmallTemplate() throws -> [String: [UInt8]] {
+    let scratch = try Scratch()
+    do {
+      var limits = Repository.Options(threadCount: 0)
+      limits.scannedKeyByteCountMax = 0
+      let repository = try Repository.initialize(at: scratch.repository, options: limits)
+      var options = CommitOptions()
+      options.key = ["id"]
+      let message = CommitMessage("test", author: "test", time: 1)
+      _ = try repository.commit([try scratch.file("1.jsonl", Rows.text(0..<12, seed: 1))], message, options)
+      for row in 20..<23 {
+        try repository.commitTest(
+          try scratch.file("\(row).jsonl", Rows.text(row..<row + 1, seed: 9)), .append)
+      }
+      // What comes now goes to a new pack.
+      try repository.repair()
+      try repository.commitTest(try scratch.file("3.jsonl", Rows.text(8..<16, seed: 3)), .upsert)
+      try repository.makeTag("tag", at: try repository.resolve("main").commit)
+      try repository.filterTest(table: "data")
+      try repository.makeBranch("side", at: try repository.resolve("main~1").commit)
+    }
+    return try Tree.read(scratch.repository).filter { !$0.key.contains("index.damaged") }
+  }
+
+  /// Each byte of each file flipped, and each file cut to each length.
+  static func everything(_ files: [String: [UInt8]], _ prefix: String) -> [Damage] {
+    var random = SeededGenerator(11)
+    return files.keys.sorted().filter { $0.hasPrefix(".dsv/" + prefix) }.flatMap { path in
+      (0..<(files[path]?.count ?? 0)).flatMap { offset -> [Damage] in
+        [
+          .flip(path, offset: offset, mask: 1 << UInt8.random(in: 0..<8, using: &random)),
+          .cut(path, to: offset),
+        ]
+      }
+    }
+  }
+
+  /// Where the records of a pack lie.
+  static func records(_ bytes: [UInt8]) -> [Range<Int>] {
+    var (result, start) = ([Range<Int>](), 32)
+    while start + 56 <= bytes.count {
+      let end = start + 56 + (0..<4).reduce(0) { $0 | Int(bytes[start + 8 + $1]) << ($1 * 8) }
+      result.append(start..<end)
+      start = end
+    }
+    return result
+  }
+
+  static func damages(_ kind: String, _ files: [String: [UInt8]]) -> [Damage] {
+    switch (kind, wholePrefix) {
+    case ("flips", let prefix?): everything(files, prefix)
+    case ("flips", nil): flips(files)
+    default: misplaced(files)
+    }
+  }
+
   /// Flips, in each file at least 100, and besides in proportion to the files' lengths.
   static func flips(_ files: [String: [UInt8]]) -> [Damage] {
     var random = SeededGenerator(11)
@@ -123,6 +195,11 @@ import Testing
       result += [.remove(path), .extend(path, by: 1), .extend(path, by: 5000)]
     }
     let packs = files.keys.filter { $0.contains("/packs/") }.sorted()
+    for path in packs {
+      let records = records(files[path] ?? [])
+      result += records.map { .excise(path, $0) }
+      result += zip(records, records.dropFirst()).map { .exchange(path, $0, $1) }
+    }
     for (index, a) in packs.enumerated() { for b in packs[..<index] { result.append(.swap(a, b)) } }
     return result
   }
@@ -169,7 +246,7 @@ import Testing
   static func work(_ folder: String, _ kind: String, _ part: Int, of partCount: Int) throws {
     let files = try Tree.read("\(folder)/repository")
     let expected = try Picture(try Repository.test(at: "\(folder)/pristine"))
-    let damages = kind == "flips" ? flips(files) : misplaced(files)
+    let damages = damages(kind, files)
     let log = try File("\(folder)/\(part).log", .create)
     for (number, damage) in damages.enumerated() where number % partCount == part {
       let copy = "\(folder)/copy\(part)"
@@ -183,10 +260,11 @@ import Testing
   @Test("damage anywhere is an error, a problem named, or harmless", arguments: ["flips", "files"])
   func damage(kind: String) async throws {
     let scratch = try Scratch(inMemory: true)
-    let files = try Self.makeTemplate()
+    let files = try Self.wholePrefix == nil ? Self.makeTemplate() : Self.makeSmallTemplate()
     try Tree.write(files, to: scratch.repository)
     try Tree.write(files, to: "\(scratch.path)/pristine")
-    let count = kind == "flips" ? Self.flips(files).count : Self.misplaced(files).count
+    let count = Self.damages(kind, files).count
+    print("damage: \(kind), \(count) cases, \(files.values.reduce(0) { $0 + $1.count }) bytes")
     #expect(count >= (kind == "flips" ? 2000 : 100))
     let partCount = 2
     await withTaskGroup { group in

@@ -6,7 +6,17 @@ import Testing
 /// Each durable step of an operation on a whole repository is made to fail.
 @Suite struct FaultTests {
   enum Operation: String, CaseIterable {
-    case append, spillingAppend, transform, gc, tag
+    case append, spillingAppend, transform, gc, tag, compact, archive
+
+    /// What the repository is made for.
+    var template: KillTests.Operation {
+      switch self {
+      case .gc: .gc
+      case .compact: .compact
+      case .archive: .archive
+      case .append, .spillingAppend, .transform, .tag: .commit
+      }
+    }
 
     func perform(_ repository: Repository, _ scratch: Scratch) throws(DSVError) {
       switch self {
@@ -14,6 +24,8 @@ import Testing
       case .spillingAppend: try repository.commitTest("\(scratch.path)/large.jsonl", .append)
       case .transform: try repository.filterTest()
       case .gc: _ = try repository.collectGarbage(keepDays: 0)
+      case .compact: try repository.compactTest()
+      case .archive: _ = try repository.archive()
       case .tag: try repository.makeTag("new", at: try repository.resolve("main").commit)
       }
     }
@@ -23,7 +35,7 @@ import Testing
     "whatever step fails, the old state is whole, the error is the right one, and it can be done again",
     arguments: Operation.allCases, [Faults.Outcome.inputOutput, .diskFull])
   func sweep(operation: Operation, outcome: Faults.Outcome) throws {
-    let template = try KillTests.makeTemplate(operation == .gc ? .gc : .commit)
+    let template = try KillTests.makeTemplate(operation.template)
     let scratch = try Scratch(inMemory: true)
     _ = try scratch.file("more.jsonl", Rows.text(100..<110, seed: 4))
     _ = try scratch.file("large.jsonl", Rows.noise(100, byteCount: 2_000_000, seed: 4))

@@ -7,7 +7,11 @@ import Testing
 /// The command is killed at any moment. What it acknowledged is there; the rest is there whole or not at all.
 @Suite struct KillTests {
   enum Operation: String, CaseIterable {
-    case commit, append, upsert, transform, gc
+    case commit, append, upsert, transform, gc, compact, archive
+
+    var makesVersion: Bool { self != .gc && self != .archive }
+    /// Whether each round begins with the template: the operation finds nothing to do a second time.
+    var isRestarted: Bool { self == .gc || self == .compact || self == .archive }
 
     /// The command line, for round `round`.
     func arguments(_ repository: String, _ file: String, round: Int) -> [String] {
@@ -18,6 +22,8 @@ import Testing
       case .upsert: ["commit", file, "--upsert", "-m", "newer"] + place
       case .transform: ["transform", "--filter", "quality", "--branch", "round\(round)"] + place
       case .gc: ["gc", "--keep-days", "0"] + place
+      case .compact: ["compact", "-m", "compact"] + place
+      case .archive: ["compact", "--archive"] + place
       }
     }
   }
@@ -33,6 +39,11 @@ import Testing
       options.key = ["id"]
       let first = try scratch.file("first.jsonl", Rows.text(0..<80, seed: 1))
       _ = try repository.commit([first], CommitMessage("first"), options)
+      if operation == .compact { try repository.filterTest() }
+      if operation == .archive {
+        let text = try scratch.file("long.jsonl", Rows.text(1000..<1900, seed: 3, wordCount: 120))
+        try repository.commitTest(text, .append)
+      }
       if operation == .gc {
         for number in 0..<3 {
           let more = try scratch.file(
@@ -62,7 +73,7 @@ import Testing
       Rows.text(0..<70, seed: seed) + Rows.noise(ids.lowerBound, byteCount: round % 2 * 1_500_000, seed: seed)
     case .append: Rows.text(ids, seed: seed)
     case .upsert: Rows.text(ids, seed: seed) + Rows.text(10..<20, seed: seed + 1)
-    case .transform, .gc: ""
+    case .transform, .gc, .compact, .archive: ""
     }
   }
 
@@ -79,7 +90,7 @@ import Testing
       let new = Set(lines(input).map(id))
       return (lines(old).filter { !new.contains(id($0)) } + lines(input)).sorted()
     case .transform: return lines(old).filter { $0.count > 300 }
-    case .gc: return lines(old)
+    case .gc, .compact, .archive: return lines(old)
     }
   }
 
@@ -109,7 +120,7 @@ import Testing
     try Tree.write(template, to: scratch.repository)
     var (doneCount, killedCount) = (0, 0)
     for round in 0..<Self.roundCount {
-      if operation == .gc { try Tree.write(template, to: scratch.repository) }
+      if operation.isRestarted { try Tree.write(template, to: scratch.repository) }
       let share = (Double(round) + Double.random(in: 0..<1, using: &random)) / Double(Self.roundCount)
       let delay = UInt64(Double(duration) * share * 1.1)
       let context: Comment = "seed \(seed), round \(round) of \(operation), killed after \(delay / 1000) µs"
@@ -129,8 +140,8 @@ import Testing
       var after = try Picture(repository)
       let branch = operation == .transform ? "round\(round)" : "main"
       let isDone = after.versionCount > before.versionCount
-      if operation == .gc { #expect(after == before, context) }
-      if operation != .gc, end.isAcknowledged { #expect(isDone, "\(context): \(end.output)") }
+      if !operation.makesVersion { #expect(after == before, context) }
+      if operation.makesVersion, end.isAcknowledged { #expect(isDone, "\(context): \(end.output)") }
       if isDone {
         doneCount += 1
         let name = "v\(before.versionCount + 1)"
@@ -157,6 +168,6 @@ import Testing
       }
     }
     #expect(killedCount > 5, "of \(Self.roundCount), \(operation)")
-    if operation != .gc { #expect(doneCount < Self.roundCount, "\(operation)") }
+    if operation.makesVersion { #expect(doneCount < Self.roundCount, "\(operation)") }
   }
 }

@@ -85,6 +85,10 @@ extension Repository {
     return try commit([file], CommitMessage("test", author: "test", time: 1), options)
   }
 
+  func compactTest() throws(DSVError) {
+    _ = try compact(try resolve("main"), CommitMessage("compact", author: "test", time: 1))
+  }
+
   @discardableResult
   func filterTest(branch: String? = nil, table: String? = nil) throws(DSVError) -> TransformResult {
     try transform(

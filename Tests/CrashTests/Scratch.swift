@@ -1,6 +1,7 @@
 import DSV
 import DSVFormat
 import DSVSystem
+import Synchronization
 import Testing
 
 /// A repeatable source of random numbers.
@@ -27,7 +28,12 @@ final class Scratch: Sendable {
     try FileSystem.makeFolder(path)
   }
 
-  deinit { try? FileSystem.removeTree(path) }
+  private let isKept = Atomic(false)
+
+  /// Lets the folder be, for somebody to look at.
+  func keep() { isKept.store(true, ordering: .relaxed) }
+
+  deinit { if !isKept.load(ordering: .relaxed) { try? FileSystem.removeTree(path) } }
 
   /// The folder of the repository that tests use.
   var repository: String { "\(path)/repository" }

@@ -25,11 +25,14 @@ import Testing
     var state = IndexState()
     (state.openPack, state.openPackByteCount, state.lastPack) = (1, 149, 1)
     (state.reflogByteCount, state.lastVersion) = (166, 1)
+    let collection = ReflogRecord(
+      time: 1_700_000_000, numbered: [], moves: [], collected: CollectedCommits([commit], state))
     let status = FileStatus(byteCount: 49_152, modified: 1, changed: 2, inode: 3)
     return [
       "format": Array(RepositoryFormat().text.utf8),
       "pack": PackHeader(packID: packID).bytes + record.bytes + object.bytes + commitRecord.bytes,
       "reflog": ReflogRecord.fileHeader + publication.bytes,
+      "reflog collected": collection.bytes,
       "index objects": SealedValue.seal(.objects, id.key, Place(1, 32, record).bytes),
       "index refs": SealedValue.seal(.refs, Array("HEAD".utf8), RefTarget.symbolic("heads/main").bytes),
       "index versions": SealedValue.seal(.versions, Index.key(1), commit.key),

@@ -39,12 +39,13 @@ class Repository:
         if any(line.startswith("reader-required") for line in lines):
             raise Unsupported("a feature")
         self.records, self.refs, self.versions = {}, {}, {}
+        self.places = {}
         self.checked = {}
         for pack in sorted((folder / "packs").glob("*.pack")):
-            self.scan(pack.read_bytes())
+            self.scan(int(pack.stem, 16), pack.read_bytes())
         self.replay((folder / "reflog").read_bytes())
 
-    def scan(self, data):
+    def scan(self, number, data):
         if data[:4] != b"dsvP" or data[4:8] != b"\1\0\0\0":
             raise Corrupt("a pack's header")
         check(data[:24], data[24:32])
@@ -66,6 +67,7 @@ class Repository:
             # Of several records of one object the one with the fewest bases, and of those the last.
             if id not in self.records or depth <= self.records[id][3]:
                 self.records[id] = (kind, plain_count, body, depth)
+                self.places[id] = (number, at)
             at += 56 + stored_count
 
     def replay(self, data):
@@ -92,8 +94,19 @@ class Repository:
                 self.refs[name] = new
                 if new is None:
                     del self.refs[name]
+            if body.at < len(body.data):
+                self.collect(body)
             body.finish()
             at += 16 + count
+
+    def collect(self, body):
+        """Commits that gc has deleted: records that were there then do not count."""
+        last, open_pack, open_count = body.u(4), body.u(4), body.u(8)
+        for _ in range(body.varint()):
+            id = body.take(32)
+            pack, at = self.places.get(id, (last + 1, 0))
+            if pack <= last and not (pack == open_pack and at >= open_count) and self.records[id][0] == 4:
+                del self.records[id], self.places[id]
 
     @staticmethod
     def target(reader):
@@ -188,6 +201,8 @@ def main():
     repository = Repository(arguments[0])
     if len(arguments) == 1:
         for number, id in sorted(repository.versions.items()):
+            if id not in repository.records:
+                continue  # gc has deleted it
             commit = repository.commit(id)
             tables = {name: table.live_count for name, table in repository.tables(commit["root"]).items()}
             print(json.dumps({"version": f"v{number}", "commit": id.hex(), "root": commit["root"].hex(),
