@@ -9,7 +9,7 @@ import DSVVersions
 enum RepositoryBenchmarks {
   static let all = [
     commit, commitSingleThread, commitEdited, export, whereNumber, whereText, diff, transform, randomRows,
-    fsck, scan, scanColumn, scanWhere, take,
+    fsck, scan, scanColumn, scanWhere, scanShort, take, takeShort,
   ]
 
   static let commit = Benchmark("commit") { setting in

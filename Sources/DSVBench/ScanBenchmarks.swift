@@ -19,8 +19,22 @@ extension RepositoryBenchmarks {
   }
 
   /// A thousand rows at random, as one batch.
-  static let take = Benchmark("take-1000") { setting in
-    let table = try openTable(setting)
+  static let take = Benchmark("take-1000") { setting in takingRows(of: try openTable(setting), setting) }
+
+  /// The same of rows so short that every chunk holds some of them.
+  static let takeShort = Benchmark("take-1000-short") { setting in
+    takingRows(of: try openShortTable(setting), setting)
+  }
+
+  /// Short rows, all columns.
+  static let scanShort = Benchmark("scan-short") { setting in
+    let table = try openShortTable(setting)
+    return { try outcome(try table.scan()) }
+  }
+
+  private static func takingRows(
+    of table: Version.Table, _ setting: Setting
+  ) -> () throws -> Benchmark.Outcome {
     var random = Documents.Generator(state: 4)
     let count = setting.pick(smoke: 20, full: 1000)
     let rows = (0..<count).map { _ in Int(random.next() % UInt64(table.rowCount)) }
@@ -31,9 +45,19 @@ extension RepositoryBenchmarks {
   }
 
   private static func openTable(_ setting: Setting) throws -> Version.Table {
+    try openTable(of: try setting.documentFile(), setting)
+  }
+
+  private static func openShortTable(_ setting: Setting) throws -> Version.Table {
+    let file = setting.newPath(".jsonl")
+    try ShortRows.write(0..<setting.pick(smoke: 500, full: 1_000_000), to: file)
+    return try openTable(of: file, setting)
+  }
+
+  private static func openTable(of file: String, _ setting: Setting) throws -> Version.Table {
     let repository = try Repository.initialize(at: setting.newPath())
     let message = CommitMessage("a benchmark", author: "dsv-bench", time: 0)
-    _ = try repository.commit([try setting.documentFile()], message)
+    _ = try repository.commit([file], message)
     return try repository.version().table()
   }
 

@@ -64,21 +64,20 @@ package final class ArrayGatherer {
   }
 
   /// Appends the values at `run` of `source`, whose layout is this one's.
-  package func append(_ source: ArrayView, _ run: Range<Int>) throws(DSVError) {
+  package func append(_ source: EncodedArray, _ run: Range<Int>) throws(DSVError) {
     if run.isEmpty { return }
-    appendValidity(source, run)
+    let view = source.view
+    appendValidity(view, run)
     switch layout {
     case .none: break
     case .bool:
-      bools.append(source.values.assumingMemoryBound(to: UInt8.self), from: run.lowerBound, count: run.count)
-    case .fixed(let width):
-      values.append(
-        UnsafeRawBufferPointer(start: source.values + run.lowerBound * width, count: run.count * width))
+      bools.append(view.values.assumingMemoryBound(to: UInt8.self), from: run.lowerBound, count: run.count)
+    case .fixed(let width): source.writeFixed(run, to: values.grow(by: run.count * width))
     case .bytes:
-      if source.blobs != nil { try appendBlobs(source, run) } else { try appendBytes(source, run) }
+      if view.blobs != nil { try appendBlobs(source, run) } else { try appendBytes(source, run) }
     case .list:
-      let (start, end) = (source.range(run.lowerBound).start, source.range(run.upperBound - 1).end)
-      try appendOffsets(source, run, base: children[0].count, more: end - start)
+      let (start, end) = (view.range(run.lowerBound).start, view.range(run.upperBound - 1).end)
+      try appendEnds(source, run, base: children[0].count, more: end - start)
       try children[0].append(source.children[0], start..<end)
     case .fixedSizeList(_, let n):
       try children[0].append(source.children[0], run.lowerBound * n..<run.upperBound * n)
@@ -100,28 +99,24 @@ package final class ArrayGatherer {
   }
 
   /// Appends the ends of the values of `run`, which have `more` bytes or elements and come after `base` others.
-  private func appendOffsets(
-    _ source: ArrayView, _ run: Range<Int>, base: Int, more: Int
+  private func appendEnds(
+    _ source: EncodedArray, _ run: Range<Int>, base: Int, more: Int
   ) throws(DSVError) {
-    guard let from = source.offsets else { preconditionFailure("a layout with offsets has them") }
     guard base + more <= Self.offsetMax else {
       throw DSVError(.full, "values of a batch exceed 2 GiB; take fewer rows at once")
     }
-    let shift = UInt32(base) &- from[run.lowerBound]
-    let ends = offsets.grow(by: run.count * 4).bindMemory(to: UInt32.self, capacity: run.count)
-    let first = from + run.lowerBound + 1
-    for index in 0..<run.count { ends[index] = first[index] &+ shift }
+    source.writeEnds(run, from: base, to: offsets.grow(by: run.count * 4))
   }
 
-  private func appendBytes(_ source: ArrayView, _ run: Range<Int>) throws(DSVError) {
-    let (start, end) = (source.range(run.lowerBound).start, source.range(run.upperBound - 1).end)
-    try appendOffsets(source, run, base: values.count, more: end - start)
-    values.append(UnsafeRawBufferPointer(start: source.values + start, count: end - start))
+  private func appendBytes(_ source: EncodedArray, _ run: Range<Int>) throws(DSVError) {
+    let byteCount = source.length(run)
+    try appendEnds(source, run, base: values.count, more: byteCount)
+    source.writeBytes(run, to: values.grow(by: byteCount))
   }
 
-  private func appendBlobs(_ source: ArrayView, _ run: Range<Int>) throws(DSVError) {
+  private func appendBlobs(_ source: EncodedArray, _ run: Range<Int>) throws(DSVError) {
     for index in run {
-      guard source.isBlob(index) else {
+      guard source.view.isBlob(index) else {
         try appendBytes(source, index..<index + 1)
         continue
       }

@@ -102,7 +102,7 @@ private struct PlainParser {
     case 7:
       let offsets = try takeOffsets(count)
       let result = view(.bytes, try take(Int(offsets[count])), offsets: offsets)
-      if blobs != nil { try checkBlobs(result) }
+      if let problem = EncodedArray(result).blobProblem { throw corrupt(problem) }
       return result
     case 8:
       let offsets = try takeOffsets(count)
@@ -147,17 +147,6 @@ private struct PlainParser {
 
   static func bitCount(_ bits: UnsafePointer<UInt8>, _ count: Int) -> Int {
     (0..<(count + 7) / 8).reduce(0) { $0 + bits[$1].nonzeroBitCount }
-  }
-
-  func checkBlobs(_ array: ArrayView) throws(DSVError) {
-    var isAny = false
-    for index in 0..<array.count where array.isBlob(index) {
-      isAny = true
-      guard !array.isNull(index), array.bytes(index).count == BlobReference.byteCount,
-        BlobReference.valueByteCounts.contains(try BlobReference(array.bytes(index)).valueByteCount)
-      else { throw corrupt("a blob reference that cannot be") }
-    }
-    guard isAny else { throw corrupt("a blob bitmap without a blob") }
   }
 
   func finish() throws(DSVError) {

@@ -44,6 +44,11 @@ package final class GrowingBytes {
   /// Zeros up to the next multiple of 8.
   package func align8() { appendZeros(-count & 7) }
 
+  /// Makes room for `more` bytes: as many can be grown by before the memory moves.
+  package func reserve(_ more: Int) {
+    if count + more > capacity { reallocate(count + more) }
+  }
+
   private func reallocate(_ wanted: Int) {
     let newCapacity = max(wanted, capacity * 2)
     let newBase = UnsafeMutableRawPointer.allocate(byteCount: newCapacity + 16, alignment: 64)

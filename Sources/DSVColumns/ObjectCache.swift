@@ -7,6 +7,7 @@ import Synchronization
 package final class ObjectCache: Sendable {
   package enum Content: Sendable {
     case chunk(Chunk)
+    case encoded(EncodedChunk)
     case node(TreeNode)
     case plain([UInt8], ObjectKind)
   }

@@ -8,6 +8,8 @@ package final class ObjectReader: Sendable {
   package let pool: WorkerPool
   // Of the process: every commit reads through a reader of its own.
   private static let decoders = IdlePool { ChunkDecoder(zstd: Zstd()) }
+  // Chunks that are read once, in memory that stays in the processor's caches.
+  private static let passing = IdlePool { EncodedChunk() }
   /// What all cursors together may have decoded ahead of their readers.
   package let aheadBudget = ByteBudget(ObjectReader.aheadByteCountMax)
   package static let aheadByteCountMax = 32 << 20
@@ -24,6 +26,7 @@ package final class ObjectReader: Sendable {
   package func chunk(_ id: ColumnID) throws(DSVError) -> Chunk {
     switch cache.content(id) {
     case .chunk(let chunk): return chunk
+    case .encoded(let chunk): return try chunk.plainChunk(of: "chunk \(id)")
     case .node, .plain: throw DSVError(.corrupt, "chunk \(id): it is none")
     case nil: break
     }
@@ -34,26 +37,66 @@ package final class ObjectReader: Sendable {
 
   /// Decodes a stored chunk, past the cache.
   package func decodedChunk(_ id: ColumnID, _ stored: StoredObject) throws(DSVError) -> Chunk {
+    try decode(id, stored) { (decoder, bytes, base, subject) throws(DSVError) in
+      try decoder.chunk(bytes, plainByteCount: stored.plainByteCount, base: base, of: subject)
+    }
+  }
+
+  /// A chunk whose values stay as they are encoded: for who wants to copy some of them.
+  package func encodedChunk(_ id: ColumnID) throws(DSVError) -> EncodedChunk {
+    if let known = try knownChunk(id) { return known }
+    let chunk = EncodedChunk()
+    try read(id, into: chunk)
+    cache.insert(id, .encoded(chunk), byteCount: chunk.byteCount)
+    return chunk
+  }
+
+  /// As `encodedChunk`, for a chunk that nobody will want again soon: `body` may use it, and keep nothing of it.
+  package func withEncodedChunk<Value>(
+    _ id: ColumnID, _ body: (EncodedChunk) throws(DSVError) -> Value
+  ) throws(DSVError) -> Value {
+    if let known = try knownChunk(id) { return try body(known) }
+    return try Self.passing.with { (chunk) throws(DSVError) in
+      defer { chunk.removeAll() }
+      try read(id, into: chunk)
+      return try body(chunk)
+    }
+  }
+
+  private func knownChunk(_ id: ColumnID) throws(DSVError) -> EncodedChunk? {
+    switch cache.content(id) {
+    case .chunk(let chunk): return EncodedChunk(chunk)
+    case .encoded(let chunk): return chunk
+    case .node, .plain: throw DSVError(.corrupt, "chunk \(id): it is none")
+    case nil: return nil
+    }
+  }
+
+  private func read(_ id: ColumnID, into chunk: EncodedChunk) throws(DSVError) {
+    let stored = try store.read(AnyID(id))
+    try decode(id, stored) { (decoder, bytes, base, subject) throws(DSVError) in
+      try decoder.decode(
+        bytes, plainByteCount: stored.plainByteCount, base: base, into: chunk, of: subject)
+    }
+  }
+
+  private func decode<Value>(
+    _ id: ColumnID, _ stored: StoredObject,
+    _ body: (ChunkDecoder, UnsafeRawBufferPointer, Chunk?, String) throws(DSVError) -> Value
+  ) throws(DSVError) -> Value {
     guard stored.kind == .chunk else { throw DSVError(.corrupt, "chunk \(id): it is a \(stored.kind)") }
     let base = try baseChunk(of: id, stored)
     let subject = stored.base.map { "chunk \(id), whose base is \($0.id)" } ?? "chunk \(id)"
     return try Self.decoders.with { (decoder) throws(DSVError) in
-      try decode(stored, over: base, with: decoder, subject)
+      // A closure that throws a typed error cannot be inferred, so the result is carried out.
+      var result: Result<Value, DSVError> = .failure(DSVError(.corrupt, "\(subject): no bytes"))
+      stored.bytes.withUnsafeBytes { bytes in
+        do throws(DSVError) { result = .success(try body(decoder, bytes, base, subject)) } catch {
+          result = .failure(error)
+        }
+      }
+      return try result.get()
     }
-  }
-
-  private func decode(
-    _ stored: StoredObject, over base: Chunk?, with decoder: ChunkDecoder, _ subject: String
-  ) throws(DSVError) -> Chunk {
-    // A closure that throws a typed error cannot be inferred, so the result is carried out.
-    var result: Result<Chunk, DSVError> = .failure(DSVError(.corrupt, "\(subject): no bytes"))
-    stored.bytes.withUnsafeBytes { bytes in
-      do throws(DSVError) {
-        result = .success(
-          try decoder.chunk(bytes, plainByteCount: stored.plainByteCount, base: base, of: subject))
-      } catch { result = .failure(error) }
-    }
-    return try result.get()
   }
 
   /// - Parameter level: what the node's parent or root says; another is corruption, so that no cycle can be read.
@@ -61,7 +104,7 @@ package final class ObjectReader: Sendable {
     let node: TreeNode
     switch cache.content(id) {
     case .node(let cached): node = cached
-    case .chunk, .plain: throw DSVError(.corrupt, "node \(id): it is none")
+    case .chunk, .encoded, .plain: throw DSVError(.corrupt, "node \(id): it is none")
     case nil:
       node = try decodedNode(id, try store.read(AnyID(id)))
       cache.insert(id, .node(node), byteCount: node.children.count * 160)

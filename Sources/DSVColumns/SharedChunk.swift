@@ -29,7 +29,7 @@ package final class SharedChunk: Sendable {
   private let budget: ByteBudget
 
   private struct State {
-    var chunk: Chunk?
+    var chunk: EncodedChunk?
     var isShared = false
     var takenByteCount = 0
   }
@@ -40,7 +40,7 @@ package final class SharedChunk: Sendable {
     _ leaf: TreeWalker.Leaf, chunk: Chunk? = nil, layout: Layout, reader: ObjectReader, budget: ByteBudget
   ) {
     (self.leaf, self.layout, self.reader, self.budget) = (leaf, layout, reader, budget)
-    state = Mutex(State(chunk: chunk))
+    state = Mutex(State(chunk: chunk.map { EncodedChunk($0) }))
   }
 
   deinit {
@@ -51,18 +51,30 @@ package final class SharedChunk: Sendable {
   /// Says that the chunk will be wanted more than once.
   package func share() { state.withLock { $0.isShared = true } }
 
-  /// The chunk, which is what its column's tree says of it.
-  package func chunk() throws(DSVError) -> Chunk {
+  /// Runs `body` with the chunk's values, which are what its column's tree says of them.
+  package func with<Value>(_ body: (EncodedArray) throws(DSVError) -> Value) throws(DSVError) -> Value {
+    if let chunk = try shared() { return try body(chunk.array) }
+    return try reader.withEncodedChunk(leaf.entry.id) { (chunk) throws(DSVError) in
+      try check(chunk)
+      return try body(chunk.array)
+    }
+  }
+
+  /// The chunk; `nil` if nobody else wants it.
+  private func shared() throws(DSVError) -> EncodedChunk? {
     try state.withLock { (state) throws(DSVError) in
       if let chunk = state.chunk { return chunk }
-      let entry = leaf.entry
-      let chunk = try reader.chunk(entry.id)
-      try chunk.check(layout: layout, rowCount: entry.rowCount, nullCount: entry.nullCount)
-      if state.isShared, budget.take(chunk.plainBytes.count) {
-        (state.chunk, state.takenByteCount) = (chunk, chunk.plainBytes.count)
-      }
+      guard state.isShared else { return nil }
+      let chunk = try reader.encodedChunk(leaf.entry.id)
+      try check(chunk)
+      if budget.take(chunk.byteCount) { (state.chunk, state.takenByteCount) = (chunk, chunk.byteCount) }
       return chunk
     }
+  }
+
+  private func check(_ chunk: EncodedChunk) throws(DSVError) {
+    let entry = leaf.entry
+    try chunk.check(entry.id, layout: layout, rowCount: entry.rowCount, nullCount: entry.nullCount)
   }
 }
 

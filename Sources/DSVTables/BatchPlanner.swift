@@ -112,11 +112,10 @@ private struct BatchWeights {
     self.chunks = chunks
     for chunk in chunks.joined() where chunk.leaf.entry.hasBlobs {
       chunk.share()
-      let array = try chunk.chunk().array
-      var sums = [0]
-      for index in 0..<array.count {
-        let size = array.isBlob(index) ? try BlobReference(array.bytes(index)).valueByteCount : 0
-        sums.append(sums[index] + size)
+      let sums = try chunk.with { (array) throws(DSVError) in
+        var sums = [0]
+        for index in 0..<array.count { sums.append(sums[index] + (try array.blobByteCount(index))) }
+        return sums
       }
       blobs.append((chunk.leaf.startRow, sums))
     }

@@ -69,22 +69,31 @@ struct BatchMaker: Sendable {
     let missing = tellsMissing && field.absence != .null ? MissingRows(field, reader: reader) : nil
     var run = 0
     for shared in chunks {
-      let leaf = shared.leaf
-      let chunk = try shared.chunk()
-      while run < plan.runs.count {
-        let rows = plan.runs[run].clamped(to: leaf.startRow..<leaf.endRow)
-        let inChunk = rows.lowerBound - leaf.startRow..<rows.upperBound - leaf.startRow
-        try gatherer.append(chunk.array, inChunk)
-        try missing?.append(chunk.array, inChunk, nullsBefore: leaf.startNull)
-        if plan.runs[run].upperBound > leaf.endRow { break }
-        run += 1
-        if run == plan.runs.count || plan.runs[run].lowerBound >= leaf.endRow { break }
+      try shared.with { (values) throws(DSVError) in
+        run = try Self.append(values, at: shared.leaf, plan.runs, from: run, to: gatherer, missing)
       }
     }
     var children: [GatheredField] = []
     for child in field.children { children.append(try gather(child, plan, &column)) }
     return GatheredField(
       field: field.field, values: gatherer.finish(), children: children, missing: missing?.finish())
+  }
+
+  /// Appends the rows of a chunk that are among `runs`; returns the first run that goes beyond it.
+  private static func append(
+    _ values: EncodedArray, at leaf: TreeWalker.Leaf, _ runs: [Range<Int>], from first: Int,
+    to gatherer: ArrayGatherer, _ missing: MissingRows?
+  ) throws(DSVError) -> Int {
+    var run = first
+    while run < runs.count, runs[run].lowerBound < leaf.endRow {
+      let rows = runs[run].clamped(to: leaf.startRow..<leaf.endRow)
+      let inChunk = rows.lowerBound - leaf.startRow..<rows.upperBound - leaf.startRow
+      try gatherer.append(values, inChunk)
+      try missing?.append(values, inChunk, nullsBefore: leaf.startNull)
+      if runs[run].upperBound > leaf.endRow { break }
+      run += 1
+    }
+    return run
   }
 
   /// About how many bytes the rows have: a chunk's rows are taken to be of one size.
@@ -122,7 +131,8 @@ private final class MissingRows {
   }
 
   /// - Parameter nullsBefore: how many of the column's nulls stand before `array`.
-  func append(_ array: ArrayView, _ run: Range<Int>, nullsBefore: Int) throws(DSVError) {
+  func append(_ values: EncodedArray, _ run: Range<Int>, nullsBefore: Int) throws(DSVError) {
+    let array = values.view
     guard array.validity != nil else { return bits.append(repeating: false, count: run.count) }
     var null = nullsBefore + array.nullCount(before: run.lowerBound)
     for index in run {

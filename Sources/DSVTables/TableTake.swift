@@ -51,6 +51,11 @@ package struct TableTake {
       let range = positions.count * part / partCount..<positions.count * (part + 1) / partCount
       plans.append(try Self.plan(positions[range], &feeds))
     }
+    // Who asks for single rows asks for others near them; and columns that have room in memory stay there.
+    let byteCount = fields.flatMap(\.valueColumns).reduce(0) { $0 + $1.root.plainByteCount }
+    if plans.count == 1 || byteCount <= reader.cache.byteCountMax {
+      for plan in plans { for chunk in plan.chunks.joined() { chunk.share() } }
+    }
     if plans.count == 1 { return [try maker.make(plans[0])] }
     let pending = plans.map { plan in
       reader.pool.submit { [maker] () throws(DSVError) in try maker.make(plan) }
@@ -116,7 +121,8 @@ private struct Reordering {
     let layout = parts[0].values.array.layout
     let byteCount = parts.reduce(0) { $0 + $1.values.array.byteCount }
     let gatherer = ArrayGatherer(layout, rowCount: sources.count, byteCount: byteCount, reader: reader)
-    for (part, row) in sources { try gatherer.append(parts[part].values.array, row..<row + 1) }
+    let values = parts.map { EncodedArray($0.values.array) }
+    for (part, row) in sources { try gatherer.append(values[part], row..<row + 1) }
     var children: [GatheredField] = []
     for index in parts[0].children.indices { children.append(try field(parts.map { $0.children[index] })) }
     return GatheredField(

@@ -73,6 +73,17 @@ import Testing
     }
   }
 
+  @Test("a dictionary has no more entries than its array has slots")
+  func dictionaryEntries() throws {
+    // Texts without bytes; the dictionary's lengths and numbers have no bits.
+    func stored(slots: UInt8, entries: UInt8) -> [UInt8] {
+      [0, 0, 0, 0, 13, 0, 0, 0] + [7, 0, 2, 0, slots, 0, 0, 0] + [entries, 0, 0, 0] + [0]
+    }
+    #expect(decodingCode(stored(slots: 3, entries: 3), 24) == nil)
+    #expect(decodingCode(stored(slots: 3, entries: 4), 24) == .corrupt)
+    #expect(decodingCode(stored(slots: 3, entries: 0), 24) == .corrupt)
+  }
+
   private func decodingCode(_ stored: [UInt8], _ plainByteCount: Int) -> DSVError.Code? {
     stored.withUnsafeBytes { bytes in
       do throws(DSVError) {

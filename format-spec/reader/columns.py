@@ -195,7 +195,10 @@ def expand_array(r, parts):
             lengths = r.lengths(count)
             values = r.take(sum(lengths))
         else:
-            sizes = r.lengths(1 if encoding == 1 else r.u(4))
+            entry_count = 1 if encoding == 1 else r.u(4)
+            if not 1 <= entry_count <= min(max(1, count), 65536):
+                raise Corrupt(f"a dictionary of {entry_count} entries for {count} slots")
+            sizes = r.lengths(entry_count)
             entries = [r.take(size) for size in sizes]
             which = r.packed(count, width) if encoding == 2 else [0] * count
             slots = [entries[n] if ok else b"" for n, ok in zip(which, valid)]
