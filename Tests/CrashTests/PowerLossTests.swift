@@ -241,14 +241,17 @@ import Testing
     let (whole, cut) = (PowerCut(recording), PowerCut(recording, ignoring: label))
     let pictures = try pictures(folder, recording.commandCount)
     let cuts = (0...recording.events.count).filter { whole.pending(at: $0) != cut.pending(at: $0) }
-    for variant in [-2, -1, 1, 8, 9, 10, 11] {
+    for variant in [-3, -2, -1, 1, 8, 9, 10, 11] {
       // Right behind the sync, and then ever farther.
       for at in Set(
         cuts.prefix(12) + stride(from: 0, to: cuts.count, by: 1 + cuts.count / 24).map { cuts[$0] }
       ).sorted() {
         // The sharpest: what the sync was to keep is lost, and nothing else.
         let extra = Set(cut.pending(at: at)).subtracting(whole.pending(at: at))
-        let state = variant < 0 ? cut.state(at: at, losing: extra) : cut.state(at: at, variant: variant)
+        let state =
+          variant < 0
+          ? cut.state(at: at, losing: extra, keepsLengths: variant == -3)
+          : cut.state(at: at, variant: variant)
         let count = cut.acknowledgedCounts[at]
         if let problem = try check(state, in: "\(folder)/copy", variant, pictures, count, folder) {
           return try log.say("cut \(at), variant \(variant): \(problem)\n")

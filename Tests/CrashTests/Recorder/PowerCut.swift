@@ -102,8 +102,12 @@ struct PowerCut {
   }
 
   /// The state in which of all events before `cut` only those in `lost` are lost.
-  func state(at cut: Int, losing lost: Set<Int>) -> State {
-    state(at: cut, random: 2) { index, _ in lost.contains(index) ? .lost : .kept }
+  ///
+  /// - Parameter keepsLengths: whether the writes among them have given the files their lengths.
+  func state(at cut: Int, losing lost: Set<Int>, keepsLengths: Bool = false) -> State {
+    state(at: cut, random: 2) { index, isWrite in
+      lost.contains(index) ? (isWrite && keepsLengths ? .zeros : .lost) : .kept
+    }
   }
 
   private func state(at cut: Int, random: UInt64, _ fate: (Int, Bool) -> Fate) -> State {
