@@ -4,7 +4,7 @@ import json, math, os, subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from place import Place, Works
+from place import Place, Process, Works
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Library:
 
 def dsv(place: Place) -> Works:
     call = Library(place.library)
-    place.process = call.process.pid
+    place.process = Process(call.process.pid)
     call("init", place.store)
     rows = ",".join(map(str, place.random_rows(1000)))
     few = ",".join(map(str, place.random_rows(100)))
@@ -82,7 +82,7 @@ def command(place: Place) -> Works:
             process = subprocess.Popen([place.command, *arguments, "-C", place.store, "--quiet"], stdout=file)
             _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        place.child_peak = used.ru_maxrss * 1024
+        place.process.child_peak = used.ru_maxrss * 1024
         if process.returncode:
             raise RuntimeError(f"dsv {' '.join(arguments)} ended with {process.returncode}")
 

@@ -1,9 +1,33 @@
-"""Where a system finds the rows and keeps its store."""
+"""Where a system finds the rows and keeps its store, and what its process used."""
 
 import json, os, random
 from collections.abc import Callable
 
 Works = dict[str, Callable]
+
+
+class Process:
+    """What a process used."""
+
+    def __init__(self, number: int | str) -> None:
+        self.folder = f"/proc/{number}"
+        # What its last child took, where children do its works.
+        self.child_peak: int | None = None
+
+    def forget_peak(self) -> None:
+        with open(f"{self.folder}/clear_refs", "w") as file:
+            file.write("5")
+
+    def peak(self) -> int:
+        """The most memory since it was forgotten."""
+        if self.child_peak is not None:
+            return self.child_peak
+        with open(f"{self.folder}/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmHWM:")) * 1024
+
+    def bytes_read(self) -> int:
+        with open(f"{self.folder}/io") as file:
+            return int(file.readline().split()[1])
 
 
 class Place:
@@ -19,9 +43,8 @@ class Place:
         self.half, self.first, self.last = rows // 2, rows // 3, rows // 3 + rows // 100
         self.where = f"{self.number} > {self.cut} and row < {self.half}"
         self.sorted_where = f"row >= {self.first} and row < {self.last}"
-        # Whose memory and reading are measured, if it is not this process; and what its last child took, where it has some.
-        self.process: int | str = "self"
-        self.child_peak: int | None = None
+        # Whose memory and reading are measured.
+        self.process = Process("self")
 
     def file(self, name: str) -> str:
         return f"{self.data}/{name}.jsonl"
@@ -29,21 +52,6 @@ class Place:
     def random_rows(self, count: int) -> list[int]:
         rng = random.Random(7)
         return [rng.randrange(self.counts["base"]) for _ in range(count)]
-
-    def forget_peak(self) -> None:
-        with open(f"/proc/{self.process}/clear_refs", "w") as file:
-            file.write("5")
-
-    def peak(self) -> int:
-        """The most memory since it was forgotten."""
-        if self.child_peak is not None:
-            return self.child_peak
-        with open(f"/proc/{self.process}/status") as file:
-            return next(int(line.split()[1]) for line in file if line.startswith("VmHWM:")) * 1024
-
-    def bytes_read(self) -> int:
-        with open(f"/proc/{self.process}/io") as file:
-            return int(file.readline().split()[1])
 
 
 def files(folder: str) -> list[int]:

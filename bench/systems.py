@@ -342,8 +342,8 @@ class Round:
         gc.collect()
         size = bodies.get("size", lambda: sum(files(place.store)))
         before = size() if makes else 0
-        place.forget_peak()
-        read, cpu, began = place.bytes_read(), processor_seconds(), time.perf_counter()
+        place.process.forget_peak()
+        read, cpu, began = place.process.bytes_read(), processor_seconds(), time.perf_counter()
         got = bodies[body](*version)
         line = {"value": time.perf_counter() - began, "cpu": processor_seconds() - cpu}
         if isinstance(got, Timed):
@@ -353,9 +353,9 @@ class Round:
             if makes:
                 self.report(work=f"{work}: new MB", value=(size() - before) / 1e6)
             if body in PEAKS and (not version or version[0] in ("base", "upsert", "filter")):
-                self.report(work=f"{work}: peak MB", value=place.peak() / 1e6)
-            if body in READS and place.child_peak is None:
-                self.report(work=f"{work}: read MB", value=(place.bytes_read() - read) / 1e6)
+                self.report(work=f"{work}: peak MB", value=place.process.peak() / 1e6)
+            if body in READS and place.process.child_peak is None:
+                self.report(work=f"{work}: read MB", value=(place.process.bytes_read() - read) / 1e6)
             if body == "singles":
                 self.report(work=f"{work}: MB", value=sum(files(place.singles)) / 1e6)
                 self.report(work=f"{work}: files", value=len(files(place.singles)))
