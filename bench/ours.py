@@ -35,6 +35,7 @@ def dsv(place: Place) -> Works:
     call = Library(place.library)
     place.process = Process(call.process.pid)
     call("init", place.store)
+    place.process.trim = lambda: call("trim")
     rows = ",".join(map(str, place.random_rows(1000)))
     few = ",".join(map(str, place.random_rows(100)))
 
@@ -129,7 +130,7 @@ def floor(place: Place) -> Works:
         return Timed(place.counts[name], sum(per_byte[work] for work in works) * size / cores)
 
     def new(name: str) -> int:
-        """The bytes of what is new in a version, compressed at level 3 as one."""
+        """The bytes of what is new in a version, compressed at level 3 as one; 0 where nothing is."""
         if name == "filter":
             p = place.counts["filter"] / place.counts["base"]
             return int(place.counts["base"] * -(p * math.log2(p) + (1 - p) * math.log2(1 - p)) / 8)

@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--corpus", help="the JSONL file, for the shape documents")
     parser.add_argument("--shape", choices=list(ROWS), default="documents", help="default: %(default)s")
     parser.add_argument("--rows", type=int, help="of the shapes that are made up; default: 1,000,000 short, 20,000 of tokens")
-    parser.add_argument("--all", action="store_true", help="let peers without versions by content commit again, too")
+    parser.add_argument("--all", action="store_true", help="do what says little, too: those commit again that write all anew")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS), metavar="NAME",
                         help=f"of {', '.join(SYSTEMS)}; default: all")

@@ -1,9 +1,16 @@
 """Where a system finds the rows and keeps its store, and what its process used."""
 
-import json, os, random
+import ctypes, gc, json, os, random, sys
 from collections.abc import Callable
 
 Works = dict[str, Callable]
+
+
+def trim_self() -> None:
+    gc.collect()
+    if "pyarrow" in sys.modules:
+        sys.modules["pyarrow"].default_memory_pool().release_unused()
+    ctypes.CDLL(None).malloc_trim(0)
 
 
 class Process:
@@ -13,6 +20,8 @@ class Process:
         self.folder = f"/proc/{number}"
         # What its last child took, where children do its works.
         self.child_peak: int | None = None
+        # Gives memory that nothing holds back to the system.
+        self.trim: Callable = trim_self
 
     def forget_peak(self) -> None:
         with open(f"{self.folder}/clear_refs", "w") as file:

@@ -30,6 +30,7 @@ struct ServedWorks {
     "checkout": { works, words in try works.checkout(words) },
     "diff": { works, words in try works.diff(words) },
     "gc": { works, _ in try works.collect() },
+    "trim": { _, _ in { Machine.releaseFreeMemory() ? 1 : 0 } },
     "bare-loop": { _, words in try Self.bareLoop(words) },
     "parse": { _, words in try Floors.parse(try words(0)) },
     "hash": { _, words in try Floors.hash(try words(0)) },
