@@ -1,72 +1,17 @@
-"""What each system does for each work. Run as a process of its own each round: systems.py SYSTEM DATA HOME RESULTS DSV.
+"""What each system does for each work. Run as a process of its own each round: systems.py SYSTEM DATA HOME RESULTS DSV LIBRARY.
 
 A system is a function that returns its works by name; one that is not there it cannot do. A work may return the rows that it
-met, or how to count them. `base` goes back to the first version, untimed, before the version `name` is made from it.
+met, how to count them, or how long it took itself. `base` goes back to the first version, untimed, before the version `name` is
+made from it.
 """
 
-import functools, gc, hashlib, json, os, resource, shutil, subprocess, sys, time
+import functools, gc, hashlib, json, os, resource, shutil, sys, time
 from collections.abc import Callable
 from typing import Any
 
-from corpus import MUTATIONS
-
-Works = dict[str, Callable]
-
-
-class Place:
-    """Where a system finds the rows and keeps its store."""
-
-    def __init__(self, data: str, home: str, command: str) -> None:
-        self.data, self.store, self.command = data, f"{home}/store", command
-        with open(f"{data}/facts.json", encoding="utf-8") as file:
-            facts = json.load(file)
-        self.id, self.lang, self.cut, self.counts = facts["id"], facts["lang"], facts["cut"], facts["counts"]
-        self.where = f"lang = '{self.lang}' and bytes > {self.cut}"
-
-    def file(self, name: str) -> str:
-        return f"{self.data}/{name}.jsonl"
-
-    def size(self) -> int:
-        return sum(os.lstat(os.path.join(at, name)).st_size for at, _, names in os.walk(self.store) for name in names)
-
-
-def dsv(place: Place) -> Works:
-    out, recipe = f"{place.store}.out", f"{place.store}.yaml"
-
-    def call(*arguments: str, field: str = "") -> Callable | None:
-        """Run the command; what is returned reads a field of the last line that it wrote."""
-        with open(out, "wb") as file:
-            subprocess.run([place.command, *arguments, "-C", place.store, "--quiet"], stdout=file, check=True)
-
-        def read() -> int:
-            with open(out, "rb") as file:
-                return json.loads(file.readlines()[-1])[field]
-
-        return read if field else None
-
-    def commit(name: str, *how: str) -> Callable | None:
-        return call("commit", place.file(name), *how, "-m", name, "--json", field="rows")
-
-    os.mkdir(place.store)
-    call("init")
-    with open(recipe, "w", encoding="utf-8") as file:
-        file.write(f"stages:\n  - where: bytes <= {place.cut}\n")
-    return {
-        "base": lambda name: (call("branch", name, "v1"), call("checkout", name)),
-        "start": lambda: call("--version"),
-        "commit": lambda name: commit(name, "--key", "id"),
-        "scan": lambda: call("export", "v1", "-o", "/dev/null"),
-        "export": lambda: call("export", "v1", "-o", "/dev/null"),
-        "column": lambda: call("export", "v1", "--columns", "text", "-o", "/dev/null"),
-        "count": lambda: call("count", "v1", "--where", place.where, "--json", field="rows"),
-        "lookup": lambda: call("export", "v1", "--where", f"id = '{place.id}'"),
-        "tag": lambda: call("tag", "first", "v1"),
-        "branch": lambda: call("branch", "other", "v1"),
-        "checkout": lambda: call("checkout", "other"),
-        "upsert": lambda name: commit(name, "--upsert"),
-        "filter": lambda name: call("transform", "--recipe", recipe, "-m", name, "--json", field="rows"),
-        "diff": lambda name: call("diff", "v1", name, "--cells", "--json", field="changed"),
-    }
+from corpus import MUTATIONS, SINGLES
+from ours import Timed, command, dsv, floor
+from place import Place, Works, files
 
 
 def parsed(place: Place, name: str, schema: Any = None) -> Any:
@@ -77,18 +22,35 @@ def parsed(place: Place, name: str, schema: Any = None) -> Any:
     return pyarrow.json.read_json(place.file(name), read, parse)
 
 
+def single_rows(place: Place) -> list[Any]:
+    """The rows that are committed one by one, as tables of one row."""
+    import pyarrow.json
+
+    folder = f"{place.data}/singles"
+    return [pyarrow.json.read_json(f"{folder}/{name}") for name in sorted(os.listdir(folder))]
+
+
 def arrow(place: Place, write: Callable, dataset: Callable, sql: bool = False) -> Works:
     """What systems that hold Arrow tables share: `write` a table as a version, read the newest as a `dataset`."""
     import polars
     from pyarrow.dataset import field
 
-    where = place.where if sql else (field("lang") == place.lang) & (field("bytes") > place.cut)
+    number, row = field(place.number), field("row")
+    where = place.where if sql else (number > place.cut) & (row < place.half)
+    sorted_where = place.sorted_where if sql else (row >= place.first) & (row < place.last)
     by_key = f"id = '{place.id}'" if sql else field("id") == place.id
+
+    def stream() -> int:
+        return sum(batch.num_rows for batch in dataset().to_batches())
+
     return {
         "commit": lambda name: write(name, parsed(place, name)),
         "scan": lambda: dataset().to_table(),
+        "stream": stream,
         "export": lambda: polars.from_arrow(dataset().to_table()).write_ndjson("/dev/null"),
-        "column": lambda: dataset().to_table(columns=["text"]),
+        "number": lambda: dataset().to_table(columns=[place.number]),
+        "column": lambda: dataset().to_table(columns=[place.column]),
+        "sorted": lambda: dataset().to_table(filter=sorted_where),
         "count": lambda: dataset().count_rows(filter=where),
         "lookup": lambda: dataset().to_table(filter=by_key),
     }
@@ -113,7 +75,7 @@ def parquet(place: Place, **options: bool) -> Works:
     return arrow(place, write, base) | {
         "parse": lambda: parsed(place, "base"),
         "upsert": upsert,
-        "filter": lambda name: write(name, base().to_table(filter=ds.field("bytes") <= place.cut)),
+        "filter": lambda name: write(name, base().to_table(filter=ds.field(place.number) <= place.cut)),
     }
 
 
@@ -135,10 +97,12 @@ def parquet_cdc(place: Place) -> Works:
 
     def size() -> int:
         """As if a store kept equal pages once."""
-        files = [parts(f"{place.store}/{name}") for name in os.listdir(place.store)]
-        return sum(rest for rest, _ in files) + sum({key: size for _, found in files for key, size in found.items()}.values())
+        found = [parts(f"{place.store}/{name}") for name in os.listdir(place.store)]
+        return sum(rest for rest, _ in found) + sum({key: size for _, some in found for key, size in some.items()}.values())
 
-    return parquet(place, use_content_defined_chunking=True) | {"size": size}
+    bodies = parquet(place, use_content_defined_chunking=True)
+    # Reading is as it is from Parquet without.
+    return {name: bodies[name] for name in ("commit", "upsert", "filter")} | {"size": size}
 
 
 def pages(chunk: bytes) -> list[bytes]:
@@ -183,13 +147,25 @@ def lance(place: Place) -> Works:
         at().merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(new)
         return at().count_rows
 
+    def singles() -> int:
+        for row in rows:
+            library.write_dataset(row, place.singles, mode="append")
+        return len(rows)
+
+    rows, some, few = single_rows(place), place.random_rows(1000), place.random_rows(100)
+    opened = functools.cache(lambda: library.dataset(place.store, version=1))
     return arrow(place, write, at, sql=True) | {
+        "take": lambda: opened().take(some),
+        "take each": lambda: sum(opened().take([row]).num_rows for row in few),
+        "open, take": lambda: at(version=1).take(few[:1]),
+        "before thousand": lambda: at().create_scalar_index("id", "BTREE"),
+        "singles": singles,
         "base": lambda _: at(version=1).restore(),
         "tag": lambda: at().tags.create("first", 1),
         "branch": lambda: at().create_branch("other", 1),
         "checkout": lambda: at().checkout_version("first"),
         "upsert": upsert,
-        "filter": lambda _: at().delete(f"bytes > {place.cut}") and at().count_rows,
+        "filter": lambda _: at().delete(f"{place.number} > {place.cut}") and at().count_rows,
     }
 
 
@@ -215,7 +191,7 @@ def delta(place: Place) -> Works:
     return arrow(place, write, lambda: at().to_pyarrow_dataset()) | {
         "base": lambda _: at().restore(0) if at().version() else None,
         "upsert": upsert,
-        "filter": lambda _: at().delete(f"bytes > {place.cut}") and rows,
+        "filter": lambda _: at().delete(f"{place.number} > {place.cut}") and rows,
     }
 
 
@@ -241,6 +217,8 @@ def doltlite(place: Place) -> Works:
     import sqlite3
 
     os.mkdir(place.store)
+    os.mkdir(place.singles)
+    single = [tuple(row.to_pylist()[0].values()) for row in single_rows(place)]
     database = sqlite3.connect(f"{place.store}/rows.db", isolation_level=None)
 
     def sql(text: str, *values: object) -> int:
@@ -249,13 +227,25 @@ def doltlite(place: Place) -> Works:
     def rows() -> int:
         return sql("select id from data")
 
+    def values(line: str) -> tuple:
+        return tuple(json.dumps(value) if isinstance(value, list) else value for value in json.loads(line).values())
+
+    def singles() -> int:
+        other = sqlite3.connect(f"{place.singles}/rows.db", isolation_level=None)
+        other.execute("create table data(id text primary key, number integer, kind text, time integer, score real, isNew integer,"
+                      " url text, text text)")
+        for row in single:
+            other.execute("insert into data values(?, ?, ?, ?, ?, ?, ?, ?)", row)
+            other.execute("select dolt_commit('-A', '-m', 'one row')").fetchall()
+        return len(single)
+
     def save(name: str) -> Callable:
         sql("select dolt_commit('--allow-empty', '-A', '-m', ?)", name)
         return rows
 
     def put(name: str, whole: bool) -> Callable:
         with open(place.file(name), encoding="utf-8") as file:
-            first, row = json.loads(file.readline()), json.loads
+            first = json.loads(file.readline())
             sql("begin")
             if whole:
                 kinds = [{int: "integer", float: "real"}.get(type(value), "text") for value in first.values()]
@@ -264,7 +254,7 @@ def doltlite(place: Place) -> Works:
                 sql(f"create table data({', '.join(columns)})")
             file.seek(0)
             insert = f"insert or replace into data values({', '.join('?' * len(first))})"
-            database.executemany(insert, (tuple(row(line).values()) for line in file))
+            database.executemany(insert, (values(line) for line in file))
         sql("commit")
         return save(name)
 
@@ -272,73 +262,117 @@ def doltlite(place: Place) -> Works:
         "base": lambda name: (sql("select dolt_branch(?, 'first')", name), sql("select dolt_checkout(?)", name)),
         "commit": lambda name: put(name, True),
         "scan": lambda: sql("select * from data"),
-        "column": lambda: sql("select text from data"),
+        "number": lambda: sql(f"select {place.number} from data"),
+        "column": lambda: sql(f"select {place.column} from data"),
+        "sorted": lambda: sql(f"select * from data where {place.sorted_where}"),
         "count": lambda: database.execute(f"select count(*) from data where {place.where}").fetchone()[0],
         "lookup": lambda: sql("select * from data where id = ?", place.id),
+        "singles": singles,
         "tag": lambda: sql("select dolt_tag('first')"),
         "branch": lambda: sql("select dolt_branch('other')"),
         "checkout": lambda: sql("select dolt_checkout('other')"),
         "upsert": lambda name: put(name, False),
-        "filter": lambda name: (sql("delete from data where bytes > ?", place.cut), save(name))[1],
+        "filter": lambda name: (sql(f"delete from data where {place.number} > ?", place.cut), save(name))[1],
         "diff": lambda name: sql("select * from dolt_diff_data('first', ?)", name),
     }
 
 
-SYSTEMS = dict(zip(("dsv", "lance", "parquet", "parquet+cdc", "delta", "oxen", "doltlite"),
-                   (dsv, lance, parquet, parquet_cdc, delta, oxen, doltlite)))
+SYSTEMS = {"dsv": dsv, "command": command, "lance": lance, "parquet": parquet, "parquet+cdc": parquet_cdc, "delta": delta,
+           "oxen": oxen, "doltlite": doltlite, "floor": floor}
+# Who commits again, and who upserts little: the others write all anew whatever has changed.
+VERSIONING = ("dsv", "command", "parquet+cdc", "floor")
+UPSERTING = ("dsv", "command", "lance", "doltlite", "floor")
 
 
 def works(counts: dict[str, int]) -> list[tuple]:
     """Each work: its title, the name of what does it, the rows to expect, the version that it makes or is about."""
     rows = counts["base"]
     return [("process start", "start", None), ("parse JSONL only", "parse", rows), ("ingest JSONL", "commit", rows, "base"),
-            ("scan all columns *", "scan", rows), ("export as JSONL", "export", None), ("one column *", "column", rows),
-            ("count where", "count", counts["where"]), ("one row by key", "lookup", 1),
+            ("scan all columns", "scan", rows), ("stream all columns", "stream", rows), ("export as JSONL", "export", None),
+            ("one numeric column", "number", rows), ("largest column", "column", rows),
+            ("1 % of sorted rows", "sorted", counts["sorted"]), ("count where", "count", counts["where"]),
+            ("1,000 random rows", "take", 1000), ("100 single rows, warm", "take each", 100), ("open, one row", "open, take", 1),
+            ("one row by key", "lookup", 1),
             ("tag", "tag", None), ("branch", "branch", None), ("checkout", "checkout", None),
             *((f"commit again: {kind}", "commit", counts[kind], kind) for kind in MUTATIONS),
-            ("upsert 1 %", "upsert", rows, "upsert"), ("upsert 1 row", "upsert", rows, "one"),
-            ("filter out 10 %", "filter", counts["filter"], "filter"),
-            ("diff 1 row", "diff", 1, "one"), ("diff 1 %", "diff", counts["upsert"], "upsert")]
+            ("upsert 1 %", "upsert", rows, "upsert"), ("upsert 1,000, indexed", "upsert", rows, "thousand"),
+            ("upsert 1 row", "upsert", rows, "one"), ("filter out 10 %", "filter", counts["filter"], "filter"),
+            ("diff 1 row", "diff", 1, "one"), ("diff 1 %", "diff", counts["upsert"], "upsert"),
+            ("1,000 one-row commits", "singles", SINGLES)]
 
 
-def usage(name: str) -> tuple[float, int]:
-    """CPU seconds so far and the peak of memory, of this process or of those that it ran."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN if name == "dsv" else resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
+# Works whose memory, and whose reading, is told.
+PEAKS = ("commit", "scan", "stream", "export", "upsert", "filter", "diff")
+# Those that take long enough for it; what earlier works left is given back before, so that the figure is their own.
+TRIMMED = ("stream", "export", "filter")
+READS = ("scan", "number", "sorted")
 
 
-def main(name: str, data: str, home: str, results: str, command: str) -> None:
-    os.environ["HOME"] = home
-    place = Place(data, home, command)
+def processor_seconds() -> float:
+    """Of this process and of those that it ran."""
+    used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
-    def report(**line: object) -> None:
-        with open(results, "a", encoding="utf-8") as out:
-            out.write(json.dumps({"system": name, **line}) + "\n")
 
-    try:
-        bodies = SYSTEMS[name](place)
-    except ImportError as error:
-        return report(missing=str(error))
-    size = bodies.get("size", place.size)
-    for work, body, expected, *version in (entry for entry in works(place.counts) if entry[1] in bodies):
+class Round:
+    """Does the works of one system and reports what they took."""
+
+    def __init__(self, name: str, place: Place, results: str) -> None:
+        self.name, self.place, self.results = name, place, results
+
+    def report(self, **line: object) -> None:
+        with open(self.results, "a", encoding="utf-8") as out:
+            out.write(json.dumps({"system": self.name, **line}) + "\n")
+
+    def run(self) -> None:
         try:
-            makes = version and body != "diff"
-            if makes and version != ["base"] and "base" in bodies:
-                bodies["base"](*version)
-            gc.collect()
-            before, cpu, began = size() if makes else 0, usage(name)[0], time.perf_counter()
-            got = bodies[body](*version)
-            report(work=work, value=time.perf_counter() - began, cpu=usage(name)[0] - cpu)
+            bodies = SYSTEMS[self.name](self.place)
+        except ImportError as error:
+            return self.report(missing=str(error))
+        for work, body, expected, *version in works(self.place.counts):
+            sensible = (VERSIONING if body == "commit" and version != ["base"] else
+                        UPSERTING if body == "upsert" and version != ["upsert"] else SYSTEMS)
+            if body in bodies and (self.name in sensible or os.environ.get("DSV_BENCH_ALL")):
+                try:
+                    self.do(bodies, work, body, expected, version)
+                except Exception as error:
+                    self.report(work=work, failed=f"{type(error).__name__}: {error}"[:200])
+            if "new bytes" in bodies and body != "diff" and version and version != ["base"]:
+                self.report(work=f"{work}: new MB", value=bodies["new bytes"](*version) / 1e6)
+
+    def do(self, bodies: Works, work: str, body: str, expected: int | None, version: list[str]) -> None:
+        place, makes = self.place, version and body != "diff" and "new bytes" not in bodies
+        if makes and version != ["base"] and "base" in bodies:
+            bodies["base"](*version)
+        bodies.get(f"before {version[0]}" if version else "", lambda: None)()
+        gc.collect()
+        if body in TRIMMED or version == ["base"]:
+            place.process.trim()
+        size = bodies.get("size", lambda: sum(files(place.store)))
+        before = size() if makes else 0
+        place.process.forget_peak()
+        read, cpu, began = place.process.bytes_read(), processor_seconds(), time.perf_counter()
+        got = bodies[body](*version)
+        line = {"value": time.perf_counter() - began, "cpu": processor_seconds() - cpu}
+        if isinstance(got, Timed):
+            line, got = {"value": got.seconds} | ({"cpu": got.cpu} if got.cpu is not None else {}), got.count
+        self.report(work=work, **line)
+        if "new bytes" not in bodies:
             if makes:
-                report(work=f"{work}: new MB", value=(size() - before) / 1e6)
-            if version == ["base"]:
-                report(work=f"{work}: peak MB", value=usage(name)[1] / 1e6)
-            got = got() if callable(got) else getattr(got, "num_rows", got)
-            if isinstance(got, int) and expected is not None and got != expected:
-                report(work=work, failed=f"{got} rows, not {expected}")
-        except Exception as error:
-            report(work=work, failed=f"{type(error).__name__}: {error}"[:200])
+                self.report(work=f"{work}: new MB", value=(size() - before) / 1e6)
+            if body in PEAKS and (not version or version[0] in ("base", "upsert", "filter")):
+                self.report(work=f"{work}: peak MB", value=place.process.peak() / 1e6)
+            if body in READS and place.process.child_peak is None:
+                self.report(work=f"{work}: read MB", value=(place.process.bytes_read() - read) / 1e6)
+            if body == "singles":
+                self.report(work=f"{work}: MB", value=sum(files(place.singles)) / 1e6)
+                self.report(work=f"{work}: files", value=len(files(place.singles)))
+        got = got() if callable(got) else getattr(got, "num_rows", got)
+        if isinstance(got, int) and expected is not None and got != expected:
+            self.report(work=work, failed=f"{got} rows, not {expected}")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    system, data, home, results, *programs = sys.argv[1:]
+    os.environ["HOME"] = home
+    Round(system, Place(data, home, *programs), results).run()

@@ -2,7 +2,7 @@ import DSVFormat
 import DSVSystem
 import Glibc
 
-/// Measures dsv: `DSVBench --smoke | --full [--corpus FILE] [--only NAME]`.
+/// Measures dsv: `DSVBench --smoke | --full [--corpus FILE] [--only NAME]`, or does works that bench/ asks for.
 @main
 enum Main {
   static let benchmarks =
@@ -11,11 +11,13 @@ enum Main {
 
   static let usage = """
     usage: DSVBench --smoke | --full [--corpus FILE] [--only NAME] [--folder FOLDER]
+           DSVBench --serve
 
       --smoke    each benchmark once, as small as can be
       --full     real sizes, the best of at least three runs
       --corpus   documents as JSONL with a string 'text', instead of generated ones
       --only     benchmarks whose name contains NAME
+      --serve    the works that standard input names, for bench/peers.py and bench/growth.py
       --folder   where repositories are made for the time being (TMPDIR or /tmp)
 
     One line each: name, size, bytes, best time, rate, checksum of the result.
@@ -38,6 +40,7 @@ enum Main {
     var rest = arguments[...]
     while let argument = rest.popFirst() {
       switch argument {
+      case "--serve": return Server.run()
       case "--smoke": size = .smoke
       case "--full": size = .full
       case "--corpus": corpus = rest.popFirst()

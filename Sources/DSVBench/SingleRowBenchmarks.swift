@@ -48,23 +48,30 @@ enum SingleRowBenchmarks {
   /// As many times: 2 KB at the end of a file, synced, and a key in LMDB, committed.
   static let bareLoop = Benchmark("single-row-bare-loop") { setting in
     let count = setting.pick(smoke: 20, full: 1000)
-    let bytes = (0..<2048).map { UInt8(truncatingIfNeeded: $0 &* 7) }
     return {
       let folder = setting.newPath()
-      try FileSystem.makeFolder(folder)
-      let file = try File("\(folder)/log", .create)
-      let environment = try Environment(folder, tables: ["places"])
-      for number in 0..<count {
-        try file.write(bytes, at: number * bytes.count)
-        try file.sync()
-        let key = withUnsafeBytes(of: UInt64(number).bigEndian) { Array($0) }
-        try environment.write { (transaction) throws(DSVError) in
-          try transaction.put(0, key, Array(bytes[..<32]))
-        }
-      }
-      environment.close()
+      try appendDurably(count, in: folder)
       try FileSystem.removeTree(folder)
-      return Benchmark.Outcome(byteCount: count * bytes.count, checksum: UInt64(count))
+      return Benchmark.Outcome(byteCount: count * rowByteCount, checksum: UInt64(count))
+    }
+  }
+
+  private static let rowByteCount = 2048
+
+  /// The least that makes 2 KB durable and found again, `count` times, in a folder that is made for it.
+  static func appendDurably(_ count: Int, in folder: String) throws {
+    let bytes = (0..<rowByteCount).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+    try FileSystem.makeFolder(folder)
+    let file = try File("\(folder)/log", .create)
+    let environment = try Environment(folder, tables: ["places"])
+    defer { environment.close() }
+    for number in 0..<count {
+      try file.write(bytes, at: number * bytes.count)
+      try file.sync()
+      let key = withUnsafeBytes(of: UInt64(number).bigEndian) { Array($0) }
+      try environment.write { (transaction) throws(DSVError) in
+        try transaction.put(0, key, Array(bytes[..<32]))
+      }
     }
   }
 

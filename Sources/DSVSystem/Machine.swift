@@ -7,6 +7,17 @@ package enum Machine {
   /// How many cores this process may use.
   package static let coreCount = max(1, Int(dsv_core_count()))
 
+  /// Gives memory that nothing uses any more back to the system.
+  ///
+  /// - Returns: whether there was any.
+  @discardableResult
+  package static func releaseFreeMemory() -> Bool { malloc_trim(0) != 0 }
+
+  /// From now on, buffers of a megabyte or more go back to the system when they are freed, in this whole process.
+  ///
+  /// Where large ones come and go, the process stays smaller; each one costs the system's time to make its pages.
+  package static func returnLargeBuffers() { _ = mallopt(M_MMAP_THRESHOLD, 1 << 20) }
+
   package static var processID: Int32 { getpid() }
 
   /// The name that this machine gives itself, for messages.

@@ -76,5 +76,6 @@ struct ChunkTable: ~Copyable {
     slots.fill(spare.count * 2, with: Self.empty)
     mask = slots.count - 1
     for index in 0..<spare.count where spare[index].kind != .none { place(spare[index]) }
+    spare.removeAll(keepingAtMost: 1 << 18)
   }
 }

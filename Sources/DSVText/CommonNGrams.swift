@@ -30,8 +30,11 @@ struct CommonNGrams: ~Copyable {
   mutating func measure(
     _ words: borrowing ReusedBuffer<UInt32>, _ traits: UnsafePointer<WordTraits>
   ) -> (two: Int?, three: Int?, four: Int?) {
-    numbers.removeAll(keepingAtMost: 1 << 18)
-    longer.removeAll(keepingAtMost: 1 << 18)
+    // What comes next needs the memory itself.
+    defer {
+      numbers.removeAll(keepingAtMost: 1 << 18)
+      longer.removeAll(keepingAtMost: 1 << 18)
+    }
     numbers.append(words.base, words.count)
     longer.reserve(words.count)
     return (measure(2, words, traits), measure(3, words, traits), measure(4, words, traits))

@@ -13,7 +13,7 @@ struct RepeatedNGrams: ~Copyable {
   /// One table after the other, for each size; 0 is an empty slot.
   private var slots = ReusedBuffer<UInt64>()
   /// Where each word starts in the text without white space; and where the last one ends.
-  private var starts = ReusedBuffer<Int>()
+  private var starts = ReusedBuffer<UInt32>()
   /// How often heads occur, up to twice; heads that share a place count together, which costs time only.
   private var headCounts = ReusedBuffer<UInt8>()
   private var headPlaces = ReusedBuffer<UInt32>()
@@ -35,6 +35,9 @@ struct RepeatedNGrams: ~Copyable {
       for extra in 0..<6 { measure(extras: extra..<extra + 1, words, traits, &lengths) }
     }
     slots.removeAll(keepingAtMost: 1 << 19)
+    headCounts.removeAll(keepingAtMost: 1 << 19)
+    headPlaces.removeAll(keepingAtMost: 1 << 18)
+    starts.removeAll(keepingAtMost: 1 << 18)
     return lengths
   }
 
@@ -69,7 +72,7 @@ struct RepeatedNGrams: ~Copyable {
   /// Whether no n-gram that starts at that word equals another one, for certain.
   @inline(__always)
   private func isUnique(_ start: Int) -> Bool {
-    starts[start &+ 5] &- starts[start] >= Self.headByteCount && headCounts[Int(headPlaces[start])] == 1
+    Int(starts[start &+ 5] &- starts[start]) >= Self.headByteCount && headCounts[Int(headPlaces[start])] == 1
   }
 
   /// Counts the first bytes of what follows each word's start.
@@ -77,12 +80,12 @@ struct RepeatedNGrams: ~Copyable {
     _ words: borrowing ReusedBuffer<UInt32>, _ traits: UnsafePointer<WordTraits>,
     _ dense: borrowing ReusedBuffer<UInt8>
   ) {
-    let size = tableSize(words.count) * 4
-    headCounts.removeAll(keepingAtMost: 1 << 19)
+    // A larger table tells more heads apart; where there are many words that is not worth its memory.
+    let size = tableSize(words.count) * (words.count <= Self.manyWords ? 4 : 1)
     headCounts.fill(size, with: 0)
-    headPlaces.removeAll(keepingAtMost: 1 << 18)
+    headPlaces.removeAll()
     headPlaces.reserve(words.count)
-    starts.removeAll(keepingAtMost: 1 << 18)
+    starts.removeAll()
     starts.reserve(words.count + 1)
     let raw = UnsafeRawPointer(dense.base)
     var start = 0
@@ -95,10 +98,10 @@ struct RepeatedNGrams: ~Copyable {
         headCounts[place] = headCounts[place] == 0 ? 1 : 2
       }
       headPlaces.append(UInt32(truncatingIfNeeded: place))
-      starts.append(start)
+      starts.append(UInt32(truncatingIfNeeded: start))
       start &+= Int(traits[Int(words[position])].byteCount)
     }
-    starts.append(start)
+    starts.append(UInt32(truncatingIfNeeded: start))
   }
 
   /// Inserts `key`, which is not 0; returns whether it is new.

@@ -77,5 +77,6 @@ struct StringIndex: ~Copyable {
       while slots[slot].number != 0 { slot = (slot + 1) & mask }
       slots[slot] = spare[index]
     }
+    spare.removeAll(keepingAtMost: 1 << 18)
   }
 }

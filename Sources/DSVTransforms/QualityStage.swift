@@ -2,6 +2,7 @@ import DSVColumns
 package import DSVFormat
 package import DSVTables
 package import DSVText
+import Synchronization
 
 /// Measures the quality of a text and drops rows by a profile's thresholds.
 package struct QualityStage: Stage {
@@ -115,6 +116,11 @@ extension QualitySignal {
 }
 
 private final class QualityWorker: StageWorker {
+  /// Held while a text of more than `largeByteCount` is scored, which takes up to twenty times its size: so that large
+  /// ones, which are few, do not add up.
+  private static let largeText = Mutex(())
+  private static let largeByteCount = 1 << 20
+
   private var scorer: QualityScorer
 
   init(_ profile: QualityProfile) { scorer = QualityScorer(profile: profile) }
@@ -125,11 +131,16 @@ private final class QualityWorker: StageWorker {
     let column = batch.columns[0]
     for row in batch.rows where batch.isLive(row) {
       let index = row - batch.rows.lowerBound
-      let result = try column.withText(row) { scorer.score($0) }
+      let result = try column.withText(row) { score($0) }
       for signal in 0..<signalCount { output.signals[index * signalCount + signal] = result.signals[signal] }
       output.verdicts[index] = result.failedRule ?? StageOutput.kept
     }
     return output
+  }
+
+  private func score(_ text: UnsafeRawBufferPointer) -> QualityResult {
+    if text.count <= Self.largeByteCount { return scorer.score(text) }
+    return Self.largeText.withLock { _ in scorer.score(text) }
   }
 }
 

@@ -46,6 +46,8 @@ struct Transform: ParsableCommand {
   }
 
   func run() throws {
+    // A long document takes many times its size while it is measured.
+    Machine.returnLargeBuffers()
     let repository = try global.open()
     let found = try global.resolve(repository, revision)
     let result = try repository.transform(
