@@ -22,12 +22,18 @@ package final class Zstd {
     ZSTD_freeDCtx(decompressor)
   }
 
+  private func madeCompressor() -> OpaquePointer {
+    if let compressor { return compressor }
+    guard let made = ZSTD_createCCtx() else { preconditionFailure("no memory for a zstd context") }
+    compressor = made
+    return made
+  }
+
   /// `plain` compressed, or `nil` where that would save less than a sixteenth.
   package func compressed(_ plain: UnsafeRawBufferPointer, level: Int32 = Zstd.level) -> [UInt8]? {
     let limit = plain.count - plain.count / 16
     guard limit >= 16 else { return nil }
-    if compressor == nil { compressor = ZSTD_createCCtx() }
-    guard let compressor else { preconditionFailure("no memory for a zstd context") }
+    let compressor = madeCompressor()
     let bound = ZSTD_compressBound(plain.count)
     if scratch.count < bound { scratch = [UInt8](repeating: 0, count: bound) }
     let count = scratch.withUnsafeMutableBytes { scratch in
@@ -46,6 +52,7 @@ package final class Zstd {
   ) -> [UInt8]? {
     let bound = ZSTD_compressBound(plain.count)
     if scratch.count < bound { scratch = [UInt8](repeating: 0, count: bound) }
+    let compressor = madeCompressor()
     // The prefix counts for one frame only; the level stays set, and the other method names its own.
     guard ZSTD_isError(ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel, Zstd.level)) == 0,
       ZSTD_isError(ZSTD_CCtx_refPrefix(compressor, prefix.baseAddress, prefix.count)) == 0
@@ -61,8 +68,7 @@ package final class Zstd {
   package func compressed(
     _ plain: UnsafeRawBufferPointer, after prefix: ZstdPrefix, limit: Int
   ) -> [UInt8]? {
-    if compressor == nil { compressor = ZSTD_createCCtx() }
-    guard let compressor else { preconditionFailure("no memory for a zstd context") }
+    let compressor = madeCompressor()
     let bound = ZSTD_compressBound(plain.count)
     if scratch.count < bound { scratch = [UInt8](repeating: 0, count: bound) }
     // What is set here must not be found by the other methods.
