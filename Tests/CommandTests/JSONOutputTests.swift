@@ -163,7 +163,8 @@ import Testing
   @Test("compact writes one document, as commit does, and another with --archive")
   func compact() throws {
     try bench.ok("commit", "\(bench.path)/a.jsonl", "-m", "one", "--key", "id")
-    try bench.ok("commit", "\(bench.path)/a.jsonl", "--upsert", "-m", "again")
+    let newer = try bench.folder.write("newer.jsonl", #"{"id":1,"t":"newer"}"# + "\n")
+    try bench.ok("commit", newer, "--upsert", "-m", "again")
     let compacted = try bench.json("compact", "-m", "smaller")
     #expect(try compacted.keys == ["version", "commit", "root", "rows", "tables", "new_bytes"])
     #expect(try compacted["version"].text == "v3" && compacted["rows"].int == 2)

@@ -37,7 +37,7 @@ import Testing
     let (rows, before) = (try dataset.rows(), try repository.info().byteCount)
     let root = try repository.commit(repository.resolve("main").commit).root
     let result = try repository.archive()
-    #expect(result.archivedCount > 10)
+    #expect(result.archivedCount >= 5)
     #expect(result.isSwept)
     #expect(result.newByteCount < result.oldByteCount * 9 / 10)
     let after = try repository.info().byteCount
