@@ -36,6 +36,8 @@ extension Repository {
       guard try publication.ref(ref) == nil else {
         throw DSVError(.conflict, "there is a \(kind) '\(name)' already")
       }
+      // The session keeps gc away: what is there now stays, and what was there when it was named may be gone.
+      _ = try versions.commit(commit)
       try publication.move(RefMove(ref, expected: .nothing, new: .commit(commit), action: "\(kind): \(name)"))
     }
   }
@@ -64,6 +66,7 @@ extension Repository {
     let target: RefTarget = revision.branch.map { .symbolic(RefName.branch($0)) } ?? .commit(revision.commit)
     let name = if let branch = revision.branch { branch } else { try versionName(revision.commit) }
     try store.session().publish { (publication) throws(DSVError) in
+      _ = try versions.commit(revision.commit)
       try publication.move(
         RefMove(Head.refName, expected: .anything, new: target, action: "checkout: \(name)"))
     }

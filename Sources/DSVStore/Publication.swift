@@ -52,10 +52,6 @@ package final class Publication {
       throw DSVError(.conflict, "ref \(move.name): it was moved meanwhile; read it again")
     }
     guard old != move.new else { return }
-    // The session keeps gc away, so what is there now stays; what was read before it began may be gone.
-    if case .commit(let id)? = move.new, try !session.contains(AnyID(id)) {
-      throw DSVError(.notFound, "commit \(id): it is not there any more; gc has deleted it")
-    }
     staged[move.name] = .some(move.new)
     moves.append(ReflogRecord.Move(name: move.name, old: old, new: move.new, action: move.action))
   }
