@@ -231,9 +231,12 @@ import Testing
       "rebuild: write repository/.dsv/index.new/data.mdb": twice,
       "rebuild: sync repository/.dsv/index.new/lock.mdb": readers,
       "rebuild: sync repository/.dsv/index.new": replaced,
-      "rebuild: sync repository/.dsv": replaced,
     ]
   }()
+
+  /// Syncs of which it is chance whether a state that shows the lack of them is among those that are played: of a rebuild's
+  /// two renames one has to be lost.
+  static let foundByChance: Set = ["rebuild: sync repository/.dsv"]
 
   /// Plays states as if a sync had not been in the code, until one is wrong; writes down what was.
   static func playWithout(_ label: String, _ folder: String, to log: File) throws {
@@ -285,7 +288,7 @@ import Testing
       found += lines.map { $0.count == 2 ? $0 : $0 + ["it crashed"] }
     }
     #expect(found.map { $0[0] } == recording.syncLabels)
-    for line in found {
+    for line in found where !Self.foundByChance.contains(line[0]) {
       #expect((line[1] == "nothing") == (Self.harmless[line[0]] != nil), "\(line)")
     }
     if let keep = Machine.environment("DSV_TEST_LOG") {
