@@ -32,7 +32,7 @@ class Library:
 
 
 def dsv(place: Place) -> Works:
-    call = Library(place.library)
+    call = Library(place.server)
     place.process = Process(call.process.pid)
     call("init", place.store)
     place.process.trim = lambda: call("trim")
@@ -120,7 +120,7 @@ def floor(place: Place) -> Works:
     """The parts that nobody gets around, on all cores: parse, hash, compress, decompress; new rows, compressed."""
     import pyarrow as pa
 
-    call, cores = Library(place.library), os.cpu_count() or 1
+    call, cores = Library(place.server), os.cpu_count() or 1
     size = os.path.getsize(place.file("base"))
     # Seconds for a byte on one core, of JSONL text.
     per_byte = {work: (done := call(work, place.file("base"))).seconds / done.count

@@ -61,7 +61,7 @@ def measured(options: argparse.Namespace, python: Path, work: Path) -> Iterator[
             began = time.monotonic()
             home.mkdir(exist_ok=True)
             results.write_text("")
-            command = [python, HERE / "systems.py", name, data, home, results, options.dsv, options.library]
+            command = [python, HERE / "systems.py", name, data, home, results, options.dsv, options.server]
             with open(work / "log", "wb") as log:
                 process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True,
                                            env=os.environ | ({"DSV_BENCH_ALL": "1"} if options.all else {}))
@@ -138,16 +138,16 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS), metavar="NAME",
                         help=f"of {', '.join(SYSTEMS)}; default: all")
     parser.add_argument("--dsv", default=str(BUILT / "dsv"), help="the command")
-    parser.add_argument("--library", default=str(BUILT / "DSVBench"), help="what does the library's works")
+    parser.add_argument("--server", default=str(BUILT / "DSVBench"), help="what does the library's works")
     parser.add_argument("--timeout", type=int, default=1800, help="seconds for a system in a round (default: %(default)s)")
     parser.add_argument("--folder", type=Path, default=HERE.parent / ".build-bench", help="for what is made")
     parser.add_argument("--json", metavar="FILE", help="also write all figures as JSON lines")
     options = parser.parse_args()
     corpus = [options.corpus or "(--corpus is missing)"] if options.shape == "documents" else []
-    for path in (*corpus, options.dsv, options.library):
+    for path in (*corpus, options.dsv, options.server):
         if not os.path.isfile(path):
             sys.exit(f"no such file: {path}\n{__doc__}")
-    options.dsv, options.library, began = os.path.abspath(options.dsv), os.path.abspath(options.library), time.monotonic()
+    options.dsv, options.server, began = os.path.abspath(options.dsv), os.path.abspath(options.server), time.monotonic()
     options.folder.mkdir(exist_ok=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     python, troubles = environment(options.folder)

@@ -40,9 +40,9 @@ class Process:
 
 
 class Place:
-    def __init__(self, data: str, home: str, command: str, library: str) -> None:
+    def __init__(self, data: str, home: str, command: str, server: str) -> None:
         self.data, self.store, self.singles = data, f"{home}/store", f"{home}/singles"
-        self.command, self.library = command, library
+        self.command, self.server = command, server
         with open(f"{data}/facts.json", encoding="utf-8") as file:
             facts = json.load(file)
         self.id, self.cut, self.counts = facts["id"], facts["cut"], facts["counts"]

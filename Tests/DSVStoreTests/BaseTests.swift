@@ -83,6 +83,22 @@ import Testing
     #expect(try store.read(id) == testObject(2).1)
   }
 
+  @Test("a record that gc has left behind without its base hides no good one from an index made anew")
+  func staleRecord() throws {
+    let store = try scratch.create()
+    try publish(store, testObject(1, byteCount: 1_200_000), testObject(3, byteCount: 30_000))
+    try publish(store, object(2, base: 1, depth: 1), testObject(4, byteCount: 1_200_000))
+    try collect(store, keeping: [3, 4], share: 0.5)
+    // The same object again, deeper than the record that lies beside 4.
+    try publish(store, testObject(5))
+    try publish(store, object(6, base: 5, depth: 1))
+    let (id, again) = object(2, base: 6, depth: 2)
+    try publish(store, (id, again))
+    try store.rebuildIndex()
+    #expect(try store.read(id) == again && store.baseDepth(of: id) == 2)
+    #expect(try store.checkPacks().problems == [])
+  }
+
   @Test("a pack with nothing but dead objects that build on others leaves the index before it goes")
   func deadPack() throws {
     let store = try scratch.create()
