@@ -10,7 +10,7 @@ SHELL := /bin/bash
 JOBS ?= 2
 PREFIX ?= /usr/local
 DESTDIR ?=
-PACKAGES := liblmdb-dev libzstd-dev libssl-dev libxxhash-dev libsimdjson-dev pkg-config
+PACKAGES := liblmdb-dev libzstd-dev libssl-dev libcurl4-openssl-dev libxxhash-dev libsimdjson-dev pkg-config
 SOURCES := Sources Tests Package.swift
 BUILD := swift build -j $(JOBS)
 # With Swift's libraries in the binary: it starts in half the time, and runs where there is no toolchain.

@@ -1,0 +1,49 @@
+package import DSVFormat
+
+/// A key of a bucket, as a listing tells it.
+package struct BucketEntry: Sendable, Hashable {
+  package let key: String
+  package let byteCount: Int
+
+  package init(_ key: String, byteCount: Int) { (self.key, self.byteCount) = (key, byteCount) }
+}
+
+/// A remote place for bytes, and the one seam to it: flat keys, each with a value that is put whole.
+///
+/// S3, a folder and memory conform; each is one file, and each passes `checkBucket` in DSVTesting. Calls block. Threads may
+/// share one bucket, and have as many calls under way as they like. Keys are 1 to 512 bytes of `a-z A-Z 0-9 - _ . /`.
+///
+/// Every call throws `.io` where the place cannot be reached or refuses for good, `.busy` where the budget of retries is
+/// spent, `.wrongKey` where it does not take the credentials.
+package protocol Bucket: Sendable {
+  /// What messages call it: `s3://bucket/prefix`, without credentials.
+  var name: String { get }
+
+  /// The whole value of a key; `nil` if there is none.
+  ///
+  /// - Throws: `.corrupt` if it has more than `limit` bytes, before they are taken into memory.
+  func get(_ key: String, limit: Int) throws(DSVError) -> [UInt8]?
+
+  /// The bytes `range` of a key's value: exactly so many, in one request.
+  ///
+  /// - Throws: `.notFound` if there is no such key, `.corrupt` if its value ends before `range` does.
+  func get(_ key: String, range: Range<Int>) throws(DSVError) -> [UInt8]
+
+  /// Makes `bytes` the value of a key, whatever it had.
+  ///
+  /// For keys that name what they hold, where doing it twice changes nothing.
+  func put(_ key: String, _ bytes: [UInt8]) throws(DSVError)
+
+  /// Gives a key its value if it has none: of any number that try at once, one succeeds.
+  ///
+  /// - Returns: whether the key has now been given these bytes by this call. `false`: somebody else came first.
+  func create(_ key: String, _ bytes: [UInt8]) throws(DSVError) -> Bool
+
+  /// The keys that begin with `prefix` and stand behind `after`, in order of their bytes; at most `limit`, 1 to 1000.
+  ///
+  /// Shows what was put before the call began.
+  func list(prefix: String, after: String?, limit: Int) throws(DSVError) -> [BucketEntry]
+
+  /// Takes keys away. One that is not there counts as taken away.
+  func delete(_ keys: [String]) throws(DSVError)
+}
