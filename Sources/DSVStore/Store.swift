@@ -29,6 +29,8 @@ package final class Store: ObjectStore {
     packs = PackFiles(folder)
   }
 
+  package var naming: ObjectNaming { .plain }
+
   /// The repository's folder.
   package var root: String { folder.root }
 

@@ -43,6 +43,8 @@ package final class WriteSession: ObjectSink {
     }
   }
 
+  package var naming: ObjectNaming { store.naming }
+
   package func contains(_ id: AnyID) throws(DSVError) -> Bool {
     if state.withLock({ $0.batch.entries[id] ?? $0.publishing?.entries[id] }) != nil { return true }
     return try store.contains(id)
