@@ -101,7 +101,7 @@ extension Repository {
     let quarantine = Quarantine.name(of: options.table)
     let loader = TableLoader(
       options: options, old: before?.table(options.table), oldQuarantine: before?.table(quarantine),
-      sink: sink, reader: objects, keys: store.keys, keyLimits: keyLimits)
+      sink: sink, reader: objects, keys: store.keyFolder, keyLimits: keyLimits)
     let loaded = try loader.load(files, progress)
     var result = try publish(
       session, to: .head, base: options.mode == .replace ? nil : .some(tip), message

@@ -1,0 +1,98 @@
+package import DSVFormat
+import DSVSystem
+
+/// A user key of a repository, as people are told of it.
+package struct StoreKey: Sendable, Equatable {
+  package let id: KeyID
+  package let isPassphrase: Bool
+  /// Whether it is the one that opened the repository.
+  package let isOwn: Bool
+}
+
+extension Store {
+  /// The keys that open this repository; none if it is plain.
+  package func userKeys() throws(DSVError) -> [StoreKey] {
+    guard let keys else { return [] }
+    try keys.refresh()
+    let keyring = keys.keyring
+    return keyring.slots.map { slot in
+      StoreKey(id: slot.id, isPassphrase: slot.derivation != .raw, isOwn: slot.id == keyring.keyID)
+    }
+  }
+
+  /// Lets another key open the repository.
+  package func addKey(_ key: UserKey, cost: Scrypt.Cost = .standard) throws(DSVError) -> KeyID {
+    try changingKeys { (keys) throws(DSVError) in
+      try keys.change { (keyring) throws(DSVError) in try keyring.add(key, cost: cost) }
+    }
+  }
+
+  /// Puts `key` in the place of the one that opened the repository. What is written from then on the old one does not open.
+  ///
+  /// - Parameter kept: every other key of the repository.
+  package func rotateKey(
+    to key: UserKey, keeping kept: [UserKey] = [], cost: Scrypt.Cost = .standard
+  ) throws(DSVError) -> KeyID {
+    try changingKeys { (keys) throws(DSVError) in
+      try endOpenPack()
+      return try keys.change { (keyring) throws(DSVError) in
+        try keyring.rotate(to: key, keeping: kept, cost: cost)
+        return keyring.keyID
+      }
+    }
+  }
+
+  /// Takes a key away: it opens nothing of what is written from then on.
+  ///
+  /// - Parameter kept: every key that stays, but for the one that opened the repository.
+  package func revokeKey(_ id: KeyID, keeping kept: [UserKey] = []) throws(DSVError) {
+    try changingKeys { (keys) throws(DSVError) in
+      try endOpenPack()
+      try keys.change { (keyring) throws(DSVError) in try keyring.revoke(id, keeping: kept) }
+    }
+  }
+
+  private func changingKeys<Value>(
+    _ body: (StoreKeys) throws(DSVError) -> Value
+  ) throws(DSVError) -> Value {
+    try format.checkWritable(folder.format)
+    guard let keys else {
+      throw DSVError(.badInput, "\(root): this repository is not encrypted, and has no keys; see 'dsv encrypt'")
+    }
+    let lock = try beginWriting()
+    defer { withExtendedLifetime(lock) {} }
+    return try body(keys)
+  }
+
+  /// Sees to it that the next publication begins a new pack, under a new key. The caller holds the writer's lock.
+  ///
+  /// Comes before the keys change: a crash in between leaves a pack that ended early.
+  func endOpenPack() throws(DSVError) {
+    var change = IndexChange()
+    change.state = try index.state
+    guard change.state.openPack != 0 else { return }
+    try forgetBrokenOff(change.state)
+    change.state.openPack = 0
+    change.state.openPackByteCount = 0
+    try commit(change)
+  }
+}
+
+extension Store {
+  /// Destroys the keys of packs that are not there any more: no copy of them can be read from then on. The caller holds the
+  /// writer's lock, and nobody has a pack that is not published.
+  func sweepKeys() throws(DSVError) {
+    guard let keys else { return }
+    var kept: Set<PackID> = []
+    for number in try folder.packNumbers() {
+      let path = folder.pack(number)
+      let bytes = try File(path, .read).read(upTo: PackLayout.Header.byteCount, at: 0)
+      do throws(DSVError) { kept.insert(PackID(try PackHeader(bytes, path: path).packID)) } catch {
+        guard error.code == .corrupt else { throw error }
+        // Nothing says which key is this pack's: so none is destroyed.
+        return note("\(path): its header is damaged, and so no pack's key is taken away")
+      }
+    }
+    try keys.removeAll(but: kept)
+  }
+}
