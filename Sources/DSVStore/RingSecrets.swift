@@ -10,8 +10,10 @@ package struct PackKey: Sendable, Equatable {
 
   package static func random() -> PackKey { PackKey(.random(KeyringLayout.Body.keyByteCount)) }
 
-  /// The key of an object's record in this pack. Of another object, or in another pack, it is another one.
-  package func key(of id: AnyID) -> FernetKey { FernetKey(keys.key("dsv object", id.bytes)) }
+  /// The key of an object's record in this pack: another one for each object, and for each of what else is said of it in clear.
+  package func key(of id: AnyID, _ head: [UInt8] = []) -> FernetKey {
+    FernetKey(keys.key("dsv object", id.bytes + head))
+  }
 
   /// For a token that carries it elsewhere; nothing else is to see it.
   package func withBytes<Value, E: Error>(
@@ -48,7 +50,7 @@ package struct LogKey: Sendable, Equatable {
 }
 
 /// What a keyring keeps.
-struct RingSecrets: Sendable, Equatable {
+package struct RingSecrets: Sendable, Equatable {
   var idKey, keyIndexSecret: SecretBytes
   var cutSeed: UInt64
   /// By epoch, ascending; at least one.
@@ -105,7 +107,7 @@ struct RingSecrets: Sendable, Equatable {
   }
 
   /// Reads a body. It is authentic, but may be what a dsv that errs has written.
-  init(_ bytes: UnsafeRawBufferPointer, of subject: String) throws(DSVError) {
+  package init(_ bytes: UnsafeRawBufferPointer, of subject: String) throws(DSVError) {
     var reader = ByteReader(bytes, of: subject)
     idKey = try reader.readSecret()
     keyIndexSecret = try reader.readSecret()
