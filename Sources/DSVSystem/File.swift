@@ -17,6 +17,8 @@ package final class File: Sendable {
     case updateOrCreate
     /// As `update`; throws `.conflict` if it is there already.
     case create
+    /// As `create`; nobody but its owner may read or write it.
+    case createPrivate
   }
 
   package let path: String
@@ -30,10 +32,11 @@ package final class File: Sendable {
     case .read: flags = O_RDONLY
     case .update: flags = O_RDWR
     case .updateOrCreate: flags = O_RDWR | O_CREAT
-    case .create: flags = O_RDWR | O_CREAT | O_EXCL
+    case .create, .createPrivate: flags = O_RDWR | O_CREAT | O_EXCL
     }
-    if access == .create { try Faults.check("open", path) }
-    descriptor = try retrying("open", path) { open(path, flags | O_CLOEXEC, 0o644) }
+    if access == .create || access == .createPrivate { try Faults.check("open", path) }
+    let mode: mode_t = access == .createPrivate ? 0o600 : 0o644
+    descriptor = try retrying("open", path) { open(path, flags | O_CLOEXEC, mode) }
     self.path = path
     isOwner = true
   }
