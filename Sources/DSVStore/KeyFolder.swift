@@ -6,7 +6,7 @@ package struct KeyFolder: Sendable {
   let path: String
   let temporary: String
   /// That of an encrypted repository, which its keyring holds.
-  let kept: KeySecret?
+  var kept: KeySecret?
 
   private var secretPath: String { "\(path)/secret" }
 
@@ -100,7 +100,7 @@ package struct KeyFolder: Sendable {
 }
 
 extension Store {
-  package var keyFolder: KeyFolder { 
+  package var keyFolder: KeyFolder {
     KeyFolder(path: folder.keys, temporary: folder.temporary, kept: keys?.keySecret)
   }
 }

@@ -60,7 +60,8 @@ final class PackFiles: Sendable {
   private func record(at place: Place) throws(DSVError) -> ScannedRecord? {
     let file = try File(folder.pack(place.pack), .read)
     let header = try file.read(upTo: PackLayout.Record.byteCount, at: place.offset)
-    guard let head = header.withBytes({ PackRecord($0) }), head.storedByteCount == place.storedByteCount else {
+    guard let head = header.withBytes({ PackRecord($0) }), head.storedByteCount == place.storedByteCount
+    else {
       return nil
     }
     let body = try file.read(upTo: head.storedByteCount, at: place.offset + PackLayout.Record.byteCount)

@@ -1,4 +1,5 @@
 import DSVFormat
+import DSVSystem
 
 /// The header of one record in a pack.
 struct PackRecord: Equatable {
@@ -65,7 +66,8 @@ struct PackRecord: Equatable {
   /// Whether `body` and this header are what was written.
   func matches(_ body: UnsafeRawBufferPointer) -> Bool {
     guard body.count == storedByteCount else { return false }
-    let seed = Hash64.of(Self.bytesBeforeChecksum(id, kind, isSealed, baseDepth, storedByteCount, plainByteCount))
+    let seed = Hash64.of(
+      Self.bytesBeforeChecksum(id, kind, isSealed, baseDepth, storedByteCount, plainByteCount))
     return Hash64.of(body, seed: seed) == checksum
   }
 

@@ -124,7 +124,8 @@ private struct Collection {
     let unused = packs.filter { $0.value.liveCount == 0 }
     try remove(unused.filter { !$0.value.isIndexed && $0.key != openPack }.map(\.key))
     try replace(
-      unused.filter { $0.value.isIndexed || $0.key == openPack }.map(\.key), by: SessionBatch(after: 0, isSealed: false))
+      unused.filter { $0.value.isIndexed || $0.key == openPack }.map(\.key),
+      by: SessionBatch(after: 0, isSealed: false))
   }
 
   /// Copies what is live out of the packs that are mostly garbage.

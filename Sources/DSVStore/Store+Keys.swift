@@ -57,7 +57,8 @@ extension Store {
   ) throws(DSVError) -> Value {
     try format.checkWritable(folder.format)
     guard let keys else {
-      throw DSVError(.badInput, "\(root): this repository is not encrypted, and has no keys; see 'dsv encrypt'")
+      throw DSVError(
+        .badInput, "\(root): this repository is not encrypted, and has no keys; see 'dsv encrypt'")
     }
     let lock = try beginWriting()
     defer { withExtendedLifetime(lock) {} }

@@ -79,7 +79,8 @@ package final class WriteSession: ObjectSink {
 
   private func append(_ id: AnyID, _ object: StoredObject, isRestored: Bool) throws(DSVError) {
     let isSealed = store.keys != nil
-    guard PackLayout.bodyByteCount(object, isSealed: isSealed) <= PackLayout.storedByteCountMax, UInt32(exactly: object.plainByteCount) != nil
+    guard PackLayout.bodyByteCount(object, isSealed: isSealed) <= PackLayout.storedByteCountMax,
+      UInt32(exactly: object.plainByteCount) != nil
     else {
       throw DSVError(.badInput, "object \(id): \(object.bytes.count) bytes are too many for one object")
     }
