@@ -5,7 +5,9 @@ import DSVSystem
 struct ReflogFile {
   /// What reading a reflog found.
   struct Content {
-    var records: [ReflogRecord] = []
+    var records: [ReflogRecord] { located.map(\.record) }
+    /// Each with where it lies.
+    var located: [(record: ReflogRecord, range: Range<Int>)] = []
     /// Where the last good record ends.
     var endOfLastRecord = ReflogLayout.Header.byteCount
     /// Stretches that hold no good record.
@@ -70,7 +72,7 @@ struct ReflogFile {
         }
         if let start = damageBegan { content.damaged.append(start..<offset) }
         damageBegan = nil
-        content.records.append(record)
+        content.located.append((record, offset..<end))
         content.endOfLastRecord = end
         offset = end
       }

@@ -35,7 +35,7 @@ extension Store {
     defer { withExtendedLifetime((gcLock, writerLock)) {} }
     let isLive = try mark()
     try forgetBrokenOff(try index.state)
-    var collection = Collection(store: self, isLive: isLive)
+    var collection = GarbageCollection(store: self, isLive: isLive)
     try collection.survey()
     try collection.deleteUnused()
     try collection.rewrite(garbageShareMin, progress)
@@ -56,7 +56,7 @@ extension Store {
 }
 
 /// One collection of garbage in progress, under both locks.
-private struct Collection {
+struct GarbageCollection {
   /// What of a pack the index points at.
   private struct Usage {
     var byteCount = 0
@@ -130,10 +130,23 @@ private struct Collection {
 
   /// Copies what is live out of the packs that are mostly garbage.
   mutating func rewrite(_ garbageShareMin: Double, _ progress: (Int, Int) -> Void) throws(DSVError) {
-    let chosen = packs.filter { _, usage in
-      usage.liveCount > 0 && usage.garbageByteCount > 0
+    try rewrite(progress) { _, usage in
+      usage.garbageByteCount > 0
         && Double(usage.garbageByteCount) >= garbageShareMin * Double(usage.byteCount)
-    }.sorted { $0.value.liveByteCount < $1.value.liveByteCount }
+    }
+  }
+
+  /// Copies what is live out of every pack with no higher number than this.
+  mutating func rewrite(upTo last: UInt32, _ progress: (Int, Int) -> Void) throws(DSVError) {
+    try rewrite(progress) { number, _ in number <= last }
+  }
+
+  private mutating func rewrite(
+    _ progress: (Int, Int) -> Void, where isChosen: (UInt32, Usage) -> Bool
+  ) throws(DSVError) {
+    let chosen = packs.filter { $0.value.liveCount > 0 && isChosen($0.key, $0.value) }.sorted {
+      $0.value.liveByteCount < $1.value.liveByteCount
+    }
     var group: [UInt32] = []
     var byteCount = 0
     for (done, (number, usage)) in chosen.enumerated() {

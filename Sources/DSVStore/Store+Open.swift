@@ -67,6 +67,12 @@ extension Store {
     let format = try readFormat(folder)
     try FileSystem.refuseNetwork(root)
     let isEncrypted = format.readerRequired.contains(RepositoryFormat.encryption)
+    if !isEncrypted, try FileSystem.exists(folder.keyring) {
+      // Nothing is to be written in clear because somebody has changed a line.
+      throw DSVError(
+        .corrupt,
+        "\(folder.format): it does not say that the repository is encrypted, and \(folder.keyring) is there")
+    }
     let keys = isEncrypted ? try StoreKeys(folder.keyring, of: root, provider) : nil
     for path in [folder.packs, folder.locks, folder.temporary] where try !FileSystem.exists(path) {
       if path == folder.packs { note("\(path): it is gone, and all objects with it") }

@@ -147,12 +147,14 @@ extension StoreKeys {
     }
   }
 
-  /// Destroys the keys of all packs but these, durably. The caller holds the writer's lock.
+  /// Destroys the keys of all packs but these, durably, and what killed writers left of keyrings. The caller holds the
+  /// writer's lock.
   func removeAll(but kept: Set<PackID>) throws(DSVError) {
     try change { (keyring) throws(DSVError) in
       let gone = keyring.packs.filter { !kept.contains($0) }
       if !gone.isEmpty { keyring.removePacks(gone) }
     }
+    try file.removeLeftovers()
     state.withLock { state in state.sealers = state.sealers.filter { kept.contains($0.key) } }
   }
 }
