@@ -65,7 +65,7 @@ package struct RingSecrets: Sendable, Equatable {
       logKeys: [.random(1)], packKeys: [:])
   }
 
-  var byteCount: Int {
+  package var byteCount: Int {
     KeyringLayout.Body.byteCount + logKeys.count * KeyringLayout.Body.logKeyByteCount
       + packKeys.count * KeyringLayout.Body.packKeyByteCount
   }
