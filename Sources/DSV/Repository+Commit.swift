@@ -49,7 +49,7 @@ extension Repository {
     _ paths: [String], _ message: CommitMessage, _ options: CommitOptions = CommitOptions(),
     progress: @escaping ProgressHandler = { _ in }
   ) throws(DSVError) -> CommitResult {
-    let makeSpool = { () throws(DSVError) in try self.store.temporaryFile() }
+    let makeSpool = { () throws(DSVError) in try self.store.spool() }
     let files = try paths.map { (path) throws(DSVError) in
       try InputFile(path, format: options.format, makeSpool: makeSpool)
     }

@@ -57,7 +57,7 @@ final class PackFiles: Sendable {
   }
 
   /// The record at a place, if its checksum is right.
-  private func record(at place: Place) throws(DSVError) -> ScannedRecord? {
+  func record(at place: Place) throws(DSVError) -> ScannedRecord? {
     let file = try File(folder.pack(place.pack), .read)
     let header = try file.read(upTo: PackLayout.Record.byteCount, at: place.offset)
     guard let head = header.withBytes({ PackRecord($0) }), head.storedByteCount == place.storedByteCount

@@ -80,6 +80,24 @@ extension Store {
 }
 
 extension Store {
+  /// An object's token as it lies in its pack, and the token's own key.
+  ///
+  /// - Throws: `.badInput` if the repository is plain, `.notFound` if the object is not in this repository.
+  package func token(of id: AnyID) throws(DSVError) -> (token: [UInt8], key: FernetKey) {
+    guard keys != nil else {
+      throw DSVError(.badInput, "\(root): this repository is not encrypted, and has no tokens")
+    }
+    // It is what it says: else no key is given away.
+    _ = try read(id)
+    guard let place = try place(of: id), let record = try packs.record(at: place), record.head.id == id,
+      let sealer = try packs.sealer(of: place.pack, for: record)
+    else { throw DSVError(.notFound, "object \(id): it is not in this repository") }
+    let base = record.base
+    let key = sealer.recordKey(
+      id, kind: record.head.kind, plainByteCount: record.head.plainByteCount, base: base)
+    return (Array(record.body[(base == nil ? 0 : AnyID.byteCount)...]), key)
+  }
+
   /// Destroys the keys of packs that are not there any more: no copy of them can be read from then on. The caller holds the
   /// writer's lock, and nobody has a pack that is not published.
   func sweepKeys() throws(DSVError) {
