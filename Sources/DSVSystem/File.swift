@@ -46,6 +46,11 @@ package final class File: Sendable {
     (self.descriptor, path, isOwner) = (descriptor, name, false)
   }
 
+  /// One that was opened otherwise.
+  init(owning descriptor: Int32, _ name: String) {
+    (self.descriptor, path, isOwner) = (descriptor, name, true)
+  }
+
   package static let standardInput = File(standard: STDIN_FILENO, "standard input")
   package static let standardOutput = File(standard: STDOUT_FILENO, "standard output")
   package static let standardError = File(standard: STDERR_FILENO, "standard error")
@@ -104,9 +109,12 @@ extension File {
 
   /// The next bytes of a file, pipe or terminal, at most `count`; none at the end. Waits for the first.
   package func readNext(upTo count: Int) throws(DSVError) -> [UInt8] {
-    try filled(count) { (buffer) throws(DSVError) in
-      try retrying("read", path) { Glibc.read(descriptor, buffer.baseAddress, buffer.count) }
-    }
+    try filled(count) { (buffer) throws(DSVError) in try readNext(into: buffer) }
+  }
+
+  /// As ``readNext(upTo:)``, into memory that is given; returns how many bytes came.
+  package func readNext(into buffer: UnsafeMutableRawBufferPointer) throws(DSVError) -> Int {
+    try retrying("read", path) { Glibc.read(descriptor, buffer.baseAddress, buffer.count) }
   }
 
   /// An array of what `fill` wrote into room for `count` bytes; `fill` returns how many it wrote.
