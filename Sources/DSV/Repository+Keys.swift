@@ -88,6 +88,16 @@ extension Repository {
     try store.revokeKey(keyID, keeping: kept.map(\.value))
   }
 
+  /// The key that opened the repository, for a copy of it in a safe place.
+  ///
+  /// - Throws: `badInput` if it is not the one with that ID, or is a passphrase: a repository does not hold its keys.
+  package func exportKey(_ id: String) throws(DSVError) -> FernetKey {
+    guard let keyID = KeyID(hex: id) else {
+      throw DSVError(.badInput, "a key's ID has 16 hexadecimal digits; see 'dsv key list'")
+    }
+    return try store.exportKey(keyID)
+  }
+
   /// Whether a re-encryption was broken off, and is to be gone on with.
   public var isReencrypting: Bool { get throws(DSVError) { try store.isReencrypting } }
 

@@ -154,7 +154,13 @@ private struct PackCheck {
           scan.offsets.append(place.offset)
           scan.words.append(id.w0)
           var isIndexed = true
-          if indexIsSound { isIndexed = try store.index.place(of: id) == place }
+          if indexIsSound {
+            let indexed = try store.index.place(of: id)
+            isIndexed = indexed == place
+            if let indexed, !isIndexed, indexed.pack == place.pack, indexed.offset == place.offset {
+              add(file.path, place.offset, id, "its record says another thing of it than the index")
+            }
+          }
           // What nobody points at may build on what is gone.
           if isIndexed || record.base == nil, let text = try problem(id, record, number, isIndexed, verify) {
             add(file.path, place.offset, id, text)

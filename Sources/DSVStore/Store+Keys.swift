@@ -52,6 +52,21 @@ extension Store {
     }
   }
 
+  /// The user key with this ID, if it is the one that is given for this repository.
+  package func exportKey(_ id: KeyID) throws(DSVError) -> FernetKey {
+    guard let keys else {
+      throw DSVError(.badInput, "\(root): this repository is not encrypted, and has no keys")
+    }
+    let (own, key) = try keys.ownKey()
+    guard own == id else {
+      throw DSVError(
+        .badInput,
+        "key \(own) was given, and not \(id): a repository does not hold its keys, and can export no other")
+    }
+    guard case .key(let key) = key else { throw DSVError(.badInput, "key \(id) is a passphrase") }
+    return key
+  }
+
   private func changingKeys<Value>(
     _ body: (StoreKeys) throws(DSVError) -> Value
   ) throws(DSVError) -> Value {

@@ -74,6 +74,12 @@ final class StoreKeys: Sendable {
     }
   }
 
+  /// The user key that is given now, and its ID.
+  func ownKey() throws(DSVError) -> (KeyID, UserKey) {
+    guard let key = try provider?() else { throw DSVError(.wrongKey, "\(file.path): no key is given") }
+    return (try file.open(key).keyID, key)
+  }
+
   /// Changes the keyring, durably. The caller holds the writer's lock.
   func change<Value>(
     _ body: (inout Keyring) throws(DSVError) -> Value
