@@ -41,7 +41,7 @@ extension Repository {
     } else {
       target = try Repository.initialize(
         at: path, encryptedWith: key, options: options,
-        refs: [(Self.encryptingRef, .symbolic(Head.refName))])
+        refs: [(Self.encryptingRef, .symbolic(Head.refName))], keyring: nil)
     }
     var job = try EncryptionJob(from: self, to: target, progress)
     try job.copyVersions()

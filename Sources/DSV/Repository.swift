@@ -69,12 +69,15 @@ public final class Repository: Sendable {
   public static func initialize(
     at path: String, encryptedWith key: RepositoryKey? = nil, options: Options = Options()
   ) throws(DSVError) -> Repository {
-    try initialize(at: path, encryptedWith: key, options: options, refs: [])
+    try initialize(at: path, encryptedWith: key, options: options, refs: [], keyring: nil)
   }
 
-  /// - Parameter refs: beside HEAD.
-  static func initialize(
-    at path: String, encryptedWith key: RepositoryKey?, options: Options, refs: [(String, RefTarget)]
+  /// - Parameters:
+  ///   - refs: beside HEAD.
+  ///   - keyring: see ``Store/create(at:refs:format:key:keyring:cost:note:)``.
+  package static func initialize(
+    at path: String, encryptedWith key: RepositoryKey?, options: Options, refs: [(String, RefTarget)] = [],
+    keyring: Keyring?
   ) throws(DSVError) -> Repository {
     if try !FileSystem.exists(path) {
       try FileSystem.makeFolder(path)
@@ -82,7 +85,7 @@ public final class Repository: Sendable {
     }
     let store = try Store.create(
       at: path + "/" + folderName, refs: [(Head.refName, .symbolic(RefName.branch(defaultBranch)))] + refs,
-      key: key?.value, note: options.note)
+      key: key?.value, keyring: keyring, note: options.note)
     return Repository(path: path, store: store, options: options)
   }
 

@@ -8,10 +8,12 @@ extension Store {
   ///   - root: the folder to be made; its parent exists.
   ///   - refs: refs that it has from the beginning: where HEAD points.
   ///   - key: what opens it; `nil` makes a plain repository.
+  ///   - keyring: that of another repository, whose names this one is to share, or of a remote; `key` opens it. `nil` for one of its own.
   /// - Throws: `.conflict` if `root` exists.
   package static func create(
     at root: String, refs: [(String, RefTarget)] = [], format: RepositoryFormat = RepositoryFormat(),
-    key: UserKey? = nil, cost: Scrypt.Cost = .standard, note: @escaping @Sendable (String) -> Void = { _ in }
+    key: UserKey? = nil, keyring: Keyring? = nil, cost: Scrypt.Cost = .standard,
+    note: @escaping @Sendable (String) -> Void = { _ in }
   ) throws(DSVError) -> Store {
     guard try !FileSystem.exists(root) else { throw DSVError(.conflict, "\(root): it is there already") }
     let parent = FileSystem.parent(of: root)
@@ -20,8 +22,8 @@ extension Store {
     var format = format
     if key != nil { format.readerRequired.insert(RepositoryFormat.encryption) }
     do throws(DSVError) {
-      var keyring: Keyring?
-      if let key { keyring = try Keyring(new: key, cost: cost) }
+      var keyring = keyring?.withoutPacks()
+      if keyring == nil, let key { keyring = try Keyring(new: key, cost: cost) }
       try build(new, refs, format, keyring)
       try FileSystem.rename(new.root, to: root)
     } catch {

@@ -73,7 +73,8 @@ import Testing
   }
 
   /// The bytes of a record whose body, or other fields, are these, with a checksum that fits.
-  private func record(_ bytes: [UInt8], body: [UInt8], change: (inout [UInt8]) -> Void = { _ in }) -> [UInt8] {
+  private func record(_ bytes: [UInt8], body: [UInt8], change: (inout [UInt8]) -> Void = { _ in }) -> [UInt8]
+  {
     var head = Array(bytes[..<Self.header])
     withUnsafeBytes(of: UInt32(body.count).littleEndian) {
       head.replaceSubrange(PackLayout.Record.storedByteCount..<PackLayout.Record.plainByteCount, with: $0)
@@ -86,7 +87,9 @@ import Testing
     return head + body
   }
 
-  @Test("a token that was swapped, replayed, cut or flipped is refused by the object's name, whatever the checksum says")
+  @Test(
+    "a token that was swapped, replayed, cut or flipped is refused by the object's name, whatever the checksum says"
+  )
   func tamperedRecords() throws {
     let store = try create()
     try store.publishTest(1)
@@ -228,7 +231,9 @@ import Testing
 
   // MARK: - Keys
 
-  @Test("after a rotation the old key opens nothing, who runs with it reads on and writes no more, and the next pack is new")
+  @Test(
+    "after a rotation the old key opens nothing, who runs with it reads on and writes no more, and the next pack is new"
+  )
   func rotation() throws {
     let store = try create()
     try store.publishTest(1)
@@ -348,7 +353,8 @@ import Testing
       try Store.open(at: scratch.root, keys: { () throws(DSVError) in key("correct horse") })
     }
     #expect(
-      code { _ = try Store.open(at: scratch.root, keys: { () throws(DSVError) in key("wrong") }) } == .wrongKey)
+      code { _ = try Store.open(at: scratch.root, keys: { () throws(DSVError) in key("wrong") }) }
+        == .wrongKey)
   }
 }
 

@@ -1,6 +1,7 @@
 import DSV
 import DSVFormat
 import DSVRecords
+import DSVStore
 import DSVSystem
 import DSVTables
 import DSVTesting
@@ -12,10 +13,15 @@ enum TestRepository {
   static let isEncrypted = Machine.environment("DSV_TEST_ENCRYPTED") != nil
   static let key = RepositoryKey(text: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")!
 
+  static let keyring = try! Keyring(new: key.value)
+
   static func initialize(
     at path: String, options: Repository.Options = Repository.Options()
   ) throws(DSVError) -> Repository {
-    try Repository.initialize(at: path, encryptedWith: isEncrypted ? key : nil, options: options)
+    // One keyring for all: so that equal content has equal roots.
+    try Repository.initialize(
+      at: path, encryptedWith: isEncrypted ? key : nil, options: options, keyring: isEncrypted ? keyring : nil
+    )
   }
 
   static func open(
