@@ -68,8 +68,8 @@ let package = Package(
     target(
       "DSV",
       [
-        "CArrow", "DSVColumns", "DSVExpression", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVStore",
-        "DSVSystem",
+        "CArrow", "DSVColumns", "DSVExpression", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVRemote",
+        "DSVStore", "DSVSystem",
         "DSVTables", "DSVTransforms", "DSVVersions",
       ]),
     target("DSVC", ["DSV"]),
@@ -108,6 +108,9 @@ let package = Package(
     tests("DSVRecordsTests", ["DSVFormat", "DSVRecords"], exclude: ["Fixtures/csv_by_python.py"]),
     tests("DSVFuzzTests", ["DSVFormat", "DSVFuzz", "DSVSystem"]),
     tests("DSVBenchTests", ["DSV", "DSVBench"]),
+    tests(
+      "DSVTransferTests",
+      ["DSV", "DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTables", "DSVTesting", "DSVVersions"]),
     tests("TidyTests", ["DSV"]),
     tests(
       "DSVTests",

@@ -1,5 +1,6 @@
 package import DSVColumns
 public import DSVFormat
+package import DSVRemote
 package import DSVStore
 import DSVSystem
 package import DSVVersions
@@ -16,6 +17,8 @@ public final class Repository: Sendable {
   package let versions: VersionReader
   package let pool: WorkerPool
   let keyLimits: KeyIndex.Limits
+  let openBucket: @Sendable (RemoteAddress, _ makes: Bool) throws(DSVError) -> any Bucket
+  let note: @Sendable (String) -> Void
 
   /// What a repository may use.
   public struct Options: Sendable {
@@ -27,6 +30,10 @@ public final class Repository: Sendable {
     public var note: @Sendable (String) -> Void
     /// Key columns of at most so many bytes are read whole where rows are looked for; for larger ones an index is kept.
     package var scannedKeyByteCountMax = KeyIndex.Limits().scannedByteCountMax
+    /// Opens the place of a remote, which tests put something else in front of.
+    package var openBucket: @Sendable (RemoteAddress, _ makes: Bool) throws(DSVError) -> any Bucket = {
+      (address, makes) throws(DSVError) in try address.open(makes: makes)
+    }
 
     public init(
       threadCount: Int? = nil, cacheByteCount: Int = 64 << 20,
@@ -48,6 +55,7 @@ public final class Repository: Sendable {
     reader = ObjectReader(store, cache: ObjectCache(byteCountMax: options.cacheByteCount), pool: pool)
     versions = VersionReader(reader)
     keyLimits = KeyIndex.Limits(scannedByteCountMax: options.scannedKeyByteCountMax)
+    (openBucket, note) = (options.openBucket, options.note)
   }
 
   /// Makes an empty repository in a folder, which is made too if it is not there.
@@ -86,6 +94,8 @@ public final class Repository: Sendable {
 enum RefName {
   static func branch(_ name: String) -> String { "heads/" + name }
   static func tag(_ name: String) -> String { "tags/" + name }
+  /// What begins the names of the refs that say where a remote was when it was last looked at.
+  static func remote(_ remote: String) -> String { "remotes/\(remote)/" }
 
   /// Checks a branch's or tag's name as a user may give it.
   static func check(_ name: String) throws(DSVError) {
