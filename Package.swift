@@ -110,7 +110,10 @@ let package = Package(
     tests("DSVBenchTests", ["DSV", "DSVBench"]),
     tests(
       "DSVTransferTests",
-      ["DSV", "DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTables", "DSVTesting", "DSVVersions"]),
+      [
+        "DSV", "DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTables", "DSVTesting", "DSVTransforms",
+        "DSVVersions",
+      ]),
     tests("TidyTests", ["DSV"]),
     tests(
       "DSVTests",

@@ -71,7 +71,8 @@ struct PushJob {
     let wanted = missing.all.filter { held[$0] == nil }
     var total = 0
     for id in wanted { total += try repository.store.place(of: id)?.byteCount ?? 0 }
-    let uploads = PackUploads(remote.bucket, remote.sealer, remote.journal)
+    let uploads = PackUploads(
+      remote.bucket, remote.sealer, remote.journal, packByteCount: repository.remotePackByteCount)
     for (number, id) in wanted.enumerated() {
       try uploads.append(id, try stored(id, missing, held))
       if number & 0x3f == 0 {

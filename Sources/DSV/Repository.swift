@@ -19,6 +19,7 @@ public final class Repository: Sendable {
   let keyLimits: KeyIndex.Limits
   let openBucket: @Sendable (RemoteAddress, _ makes: Bool) throws(DSVError) -> any Bucket
   let note: @Sendable (String) -> Void
+  let remotePackByteCount: Int
 
   /// What a repository may use.
   public struct Options: Sendable {
@@ -30,6 +31,8 @@ public final class Repository: Sendable {
     public var note: @Sendable (String) -> Void
     /// Key columns of at most so many bytes are read whole where rows are looked for; for larger ones an index is kept.
     package var scannedKeyByteCountMax = KeyIndex.Limits().scannedByteCountMax
+    /// A remote's pack that has reached this length takes no more records.
+    package var remotePackByteCount = RemoteLayout.packByteCount
     /// Opens the place of a remote, which tests put something else in front of.
     package var openBucket: @Sendable (RemoteAddress, _ makes: Bool) throws(DSVError) -> any Bucket = {
       (address, makes) throws(DSVError) in try address.open(makes: makes)
@@ -56,6 +59,7 @@ public final class Repository: Sendable {
     versions = VersionReader(reader)
     keyLimits = KeyIndex.Limits(scannedByteCountMax: options.scannedKeyByteCountMax)
     (openBucket, note) = (options.openBucket, options.note)
+    remotePackByteCount = options.remotePackByteCount
   }
 
   /// Makes an empty repository in a folder, which is made too if it is not there.

@@ -19,6 +19,7 @@ package final class PackUploads {
   private let bucket: any Bucket
   private let sealer: (any RemoteSealer)?
   private let journal: PushJournal
+  private let packByteCount: Int
   private let shared = Shared()
   private var threads: [Background] = []
   private var builder = PackBuilder()
@@ -27,8 +28,13 @@ package final class PackUploads {
   /// How many bytes of packs were filled.
   package private(set) var byteCount = 0
 
-  package init(_ bucket: any Bucket, _ sealer: (any RemoteSealer)?, _ journal: PushJournal) {
+  /// - Parameter packByteCount: a pack that has reached this length takes no more.
+  package init(
+    _ bucket: any Bucket, _ sealer: (any RemoteSealer)?, _ journal: PushJournal,
+    packByteCount: Int = RemoteLayout.packByteCount
+  ) {
     (self.bucket, self.sealer, self.journal) = (bucket, sealer, journal)
+    self.packByteCount = packByteCount
   }
 
   deinit { for thread in threads { thread.join() } }
@@ -45,7 +51,7 @@ package final class PackUploads {
     }
     if let base = object.base { bases[id] = base.id }
     byteCount += builder.bytes.count - before
-    if builder.bytes.count >= RemoteLayout.packByteCount { put() }
+    if builder.bytes.count >= packByteCount { put() }
   }
 
   private func put() {

@@ -7,7 +7,8 @@ import Testing
 /// The values of a remote as bytes, and back.
 @Suite struct LayoutTests {
   static func entry() -> RemoteEntry {
-    var entry = RemoteEntry(number: 7, previous: testID(1), nonce: PackID(high: 1, low: 2), time: 1_700_000_000)
+    var entry = RemoteEntry(
+      number: 7, previous: testID(1), nonce: PackID(high: 1, low: 2), time: 1_700_000_000)
     entry.moves = [
       .init("heads/main", old: testID(2), new: testID(3)), .init("tags/paper", old: nil, new: testID(3)),
       .init("heads/old", old: testID(4), new: nil),
