@@ -1,0 +1,249 @@
+package import DSVFormat
+import DSVSystem
+
+/// A bucket on a server that speaks S3.
+///
+/// What is put carries its own SHA-256 and a random mark, as metadata: by the one, a value that is read whole is checked; by the
+/// other, a creation whose answer was lost is told from somebody else's.
+package struct S3Bucket: Bucket {
+  let client: S3Client
+  package let name: String
+
+  private static let digestHeader = "x-amz-meta-dsv-sha256"
+  private static let markHeader = "x-amz-meta-dsv-mark"
+  private static let listByteCountMax = 8 << 20
+
+  package init(_ client: S3Client) { (self.client, name) = (client, client.place.name) }
+
+  package var traffic: BucketTraffic { client.traffic }
+
+  func subject(_ key: String) -> String { "\(name)/\(key)" }
+  func object(_ key: String) -> String {
+    BucketKey.check(key)
+    return client.place.full(key)
+  }
+
+  // MARK: Reading
+
+  package func get(_ key: String, limit: Int) throws(DSVError) -> [UInt8]? {
+    try read(key, limit: limit).map(\.body)
+  }
+
+  private func read(_ key: String, limit: Int) throws(DSVError) -> HTTPResponse? {
+    var call = S3Client.Call(kind: .get, method: "GET", object: object(key), subject: subject(key))
+    call.limit = limit
+    call.isExpected = { status, word in status == 200 || status == 404 && word == "NoSuchKey" }
+    call.damage = { response in
+      guard response.status == 200, let digest = response.header(Self.digestHeader) else { return nil }
+      return digest == SigV4.digest(response.body) ? nil : "the bytes that came are not those that were put"
+    }
+    let response = try client.send(call).response
+    return response.status == 200 ? response : nil
+  }
+
+  package func get(_ key: String, range: Range<Int>) throws(DSVError) -> [UInt8] {
+    precondition(range.lowerBound >= 0)
+    if range.isEmpty { return [] }
+    var call = S3Client.Call(kind: .getRange, method: "GET", object: object(key), subject: subject(key))
+    call.headers = [("range", "bytes=\(range.lowerBound)-\(range.upperBound - 1)")]
+    (call.limit, call.range) = (range.count, range)
+    call.isExpected = { status, word in
+      [200, 206, 416].contains(status) || status == 404 && word == "NoSuchKey"
+    }
+    call.damage = { response in
+      guard response.status == 206, let told = response.header("content-range") else { return nil }
+      return told.hasPrefix("bytes \(range.lowerBound)-") ? nil : "another range came than was asked for"
+    }
+    let response = try client.send(call).response
+    if response.status == 404 { throw client.failure(call, .notFound, "it is not there") }
+    guard response.status != 416, response.body.count == range.count else {
+      throw client.failure(call, .corrupt, "it ends before byte \(range.upperBound)")
+    }
+    return response.body
+  }
+
+  // MARK: Writing
+
+  package func put(_ key: String, _ bytes: [UInt8]) throws(DSVError) {
+    // A server that checks nothing may have kept something else; it is put again then.
+    for _ in 0..<client.policy.strangeAttemptCountMax {
+      if try isKept(key, bytes, client.send(write(.put, key, bytes)).response) { return }
+    }
+    throw DSVError(.io, "\(subject(key)): the server keeps other bytes than it was sent")
+  }
+
+  package func create(_ key: String, _ bytes: [UInt8]) throws(DSVError) -> Bool {
+    let mark = Random.hexDigits(32)
+    var call = write(.create, key, bytes)
+    call.headers += [("if-none-match", "*"), (Self.markHeader, mark)]
+    call.isExpected = { status, _ in status == 200 || status == 201 || status == 412 }
+    for _ in 0..<client.policy.attemptCountMax {
+      let response = try client.send(call).response
+      if response.status != 412 {
+        // Nobody else can have this key any more, so what arrived damaged is mended in place.
+        if try !isKept(key, bytes, response) { try put(key, bytes) }
+        return true
+      }
+      // Somebody has the key: perhaps this very call, whose first answer was lost on the way.
+      if let isOwn = try isOwn(key, bytes, mark) { return isOwn }
+    }
+    throw client.failure(call, .busy, "the server says both that it is there and that it is not")
+  }
+
+  /// Whether what a key has was put by the call with that mark; `nil` if it has nothing.
+  private func isOwn(_ key: String, _ bytes: [UInt8], _ mark: String) throws(DSVError) -> Bool? {
+    do throws(DSVError) {
+      guard let found = try read(key, limit: bytes.count) else { return nil }
+      return found.header(Self.markHeader).map { $0 == mark } ?? (found.body == bytes)
+    } catch {
+      // It is longer than ours, or damaged: not ours to judge.
+      if error.code == .corrupt { return false }
+      throw error
+    }
+  }
+
+  private func write(_ kind: BucketTraffic.Call, _ key: String, _ bytes: [UInt8]) -> S3Client.Call {
+    var call = S3Client.Call(kind: kind, method: "PUT", object: object(key), subject: subject(key))
+    call.body = bytes
+    call.headers = [
+      ("content-type", "application/octet-stream"), (Self.digestHeader, SigV4.digest(bytes)),
+      ("content-md5", MD5.digest(bytes).base64),
+    ]
+    return call
+  }
+
+  /// Whether the answer to a put leaves no doubt that the server has these bytes, or reading them does.
+  ///
+  /// Most servers answer with the MD5 of what they got. Where it is another, that may mean nothing: so it is looked at.
+  private func isKept(_ key: String, _ bytes: [UInt8], _ response: HTTPResponse) throws(DSVError) -> Bool {
+    guard let tag = response.header("etag")?.filter({ $0 != "\"" }).lowercased(), tag.utf8.count == 32,
+      tag.allSatisfy(\.isHexDigit), tag != MD5.digest(bytes).hex
+    else { return true }
+    do throws(DSVError) {
+      return try read(key, limit: bytes.count)?.body == bytes
+    } catch {
+      if error.code == .corrupt { return false }
+      throw error
+    }
+  }
+
+  // MARK: Listing and deleting
+
+  package func list(prefix: String, after: String?, limit: Int) throws(DSVError) -> [BucketEntry] {
+    precondition((1...1000).contains(limit), "1 to 1000 keys are listed at a time")
+    let base = client.place.full("")
+    var found: [BucketEntry] = []
+    var last = after.map { base + $0 }
+    while true {
+      let page = try page(base + prefix, behind: last, limit)
+      for (object, byteCount) in page.objects where found.count < limit {
+        let key = String(object.dropFirst(base.count))
+        if object.hasPrefix(base + prefix), BucketKey.isValid(key) {
+          found.append(BucketEntry(key, byteCount: byteCount))
+        }
+      }
+      guard page.isTruncated, found.count < limit else { return found }
+      guard let next = page.objects.last?.name, next > last ?? "" else {
+        throw DSVError(.corrupt, "\(name): a page of its keys leads nowhere")
+      }
+      last = next
+    }
+  }
+
+  private func page(
+    _ prefix: String, behind: String?, _ limit: Int
+  ) throws(DSVError) -> (objects: [(name: String, byteCount: Int)], isTruncated: Bool) {
+    var call = S3Client.Call(kind: .list, method: "GET", object: nil, subject: name)
+    call.query = [
+      ("list-type", "2"), ("max-keys", "\(limit)"), ("prefix", prefix), ("encoding-type", "url"),
+    ]
+    if let behind { call.query.append(("start-after", behind)) }
+    call.limit = Self.listByteCountMax
+    let response = try client.send(call).response
+    let list = try XMLElement(parsing: response.body, of: "\(name), its list of keys")
+    guard list.name == "ListBucketResult" else {
+      throw DSVError(.corrupt, "\(name): its list of keys is none")
+    }
+    let isEncoded = list.text(of: "EncodingType") == "url"
+    var objects: [(String, Int)] = []
+    for entry in list.all("Contents") {
+      let text = entry.text(of: "Key")
+      let name = isEncoded ? text.flatMap(PercentEncoding.decode) : text
+      guard let name, let byteCount = entry.text(of: "Size").flatMap({ Int($0) }), byteCount >= 0 else {
+        throw DSVError(.corrupt, "\(self.name): its list of keys has one without a name or a size")
+      }
+      // Some servers begin with the key itself.
+      if name != behind { objects.append((name, byteCount)) }
+    }
+    return (objects, list.text(of: "IsTruncated") == "true")
+  }
+
+  package func delete(_ keys: [String]) throws(DSVError) {
+    if keys.count == 1 { return try deleteOne(keys[0]) }
+    for start in stride(from: 0, to: keys.count, by: 1000) {
+      let batch = Array(keys[start..<min(start + 1000, keys.count)])
+      if try !deleteMany(batch) { for key in batch { try deleteOne(key) } }
+    }
+  }
+
+  private func deleteOne(_ key: String) throws(DSVError) {
+    var call = S3Client.Call(kind: .delete, method: "DELETE", object: object(key), subject: subject(key))
+    call.isExpected = { status, word in
+      (200...299).contains(status) || status == 404 && word == "NoSuchKey"
+    }
+    _ = try client.send(call)
+  }
+
+  /// - Returns: `false` if the server cannot delete many at once.
+  private func deleteMany(_ keys: [String]) throws(DSVError) -> Bool {
+    var call = S3Client.Call(kind: .delete, method: "POST", object: nil, subject: name)
+    call.query = [("delete", "")]
+    let entries = keys.map { "<Object><Key>\(escaped(object($0)))</Key></Object>" }.joined()
+    let body = Array("<Delete><Quiet>true</Quiet>\(entries)</Delete>".utf8)
+    call.body = body
+    call.headers = [("content-md5", MD5.digest(body).base64), ("content-type", "application/xml")]
+    call.isExpected = { status, _ in status == 200 || status == 501 || status == 405 }
+    let response = try client.send(call).response
+    if response.status != 200 { return false }
+    if response.body.isEmpty { return true }
+    let result = try XMLElement(parsing: response.body, of: "\(name), what came of deleting")
+    // One that could not be deleted among others is told by itself: why, is in that answer.
+    return result.all("Error").isEmpty
+  }
+
+  private func escaped(_ text: String) -> String {
+    text.reduce(into: "") { result, character in
+      switch character {
+      case "&": result += "&amp;"
+      case "<": result += "&lt;"
+      case ">": result += "&gt;"
+      default: result.append(character)
+      }
+    }
+  }
+}
+
+extension S3Bucket {
+  /// Opens a bucket with what the environment says: credentials, region, endpoint, certificates.
+  ///
+  /// - Parameters:
+  ///   - endpoint: instead of the environment's, as is `region`.
+  ///   - isInterrupted: asked while a call is under way, which then throws `.interrupted`.
+  package init(
+    bucket: String, prefix: String, endpoint: String? = nil, region: String? = nil, isPathStyle: Bool? = nil,
+    policy: RetryPolicy = RetryPolicy(), isInterrupted: @escaping @Sendable () -> Bool = { false }
+  ) throws(DSVError) {
+    let profile = try AWSProfile.load()
+    let address = try (endpoint ?? profile.endpoint).map { (text) throws(DSVError) in try S3Place.Endpoint(text) }
+    let place = try S3Place(
+      bucket: bucket, prefix: prefix, endpoint: address, region: region ?? profile.region,
+      isPathStyle: isPathStyle)
+    var settings = Curl.Settings()
+    settings.certificates = Machine.environment("DSV_CA_BUNDLE").flatMap { $0.isEmpty ? nil : $0 }
+    var world = S3Client.World(Curl(settings, isInterrupted: isInterrupted)) { () throws(DSVError) in
+      try AWSProfile.load().credentials
+    }
+    world.isInterrupted = isInterrupted
+    self.init(try S3Client(place, world, policy: policy))
+  }
+}
