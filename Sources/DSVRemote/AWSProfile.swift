@@ -24,7 +24,10 @@ package struct AWSProfile: Sendable, Equatable {
     environment: (String) -> String? = Machine.environment
   ) throws(DSVError) -> AWSProfile {
     func variable(_ names: String...) -> String? {
-      names.lazy.compactMap { environment($0) }.first { !$0.isEmpty }
+      for name in names {
+        if let value = environment(name), !value.isEmpty { return value }
+      }
+      return nil
     }
     let home = environment("HOME") ?? ""
     let named = variable("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
@@ -85,7 +88,8 @@ package struct AWSProfile: Sendable, Equatable {
       if first == "[" {
         section = line.dropFirst().firstIndex(of: "]").map {
           // More than one space may stand between "profile" and the name.
-          line[line.index(after: line.startIndex)..<$0].split { $0 == " " || $0 == "\t" }.joined(separator: " ")
+          line[line.index(after: line.startIndex)..<$0].split { $0 == " " || $0 == "\t" }.joined(
+            separator: " ")
         }
         if let section, result[section] == nil { result[section] = [:] }
       } else if let section, let equals = line.firstIndex(of: "="), raw.first != " ", raw.first != "\t" {

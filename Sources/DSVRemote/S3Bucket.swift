@@ -16,6 +16,8 @@ package struct S3Bucket: Bucket {
   package init(_ client: S3Client) { (self.client, name) = (client, client.place.name) }
 
   package var traffic: BucketTraffic { client.traffic }
+  /// With the region that it turned out to be in.
+  package var place: S3Place { client.place }
 
   func subject(_ key: String) -> String { "\(name)/\(key)" }
   func object(_ key: String) -> String {
@@ -29,15 +31,18 @@ package struct S3Bucket: Bucket {
     try read(key, limit: limit).map(\.body)
   }
 
-  private func read(_ key: String, limit: Int) throws(DSVError) -> HTTPResponse? {
+  /// - Parameter isChecked: whether bytes that are not those that were put are read again, and then refused.
+  private func read(_ key: String, limit: Int, isChecked: Bool = true) throws(DSVError) -> HTTPResponse? {
     var call = S3Client.Call(kind: .get, method: "GET", object: object(key), subject: subject(key))
     call.limit = limit
     call.isExpected = { status, word in status == 200 || status == 404 && word == "NoSuchKey" }
-    call.damage = { response in
-      guard response.status == 200, let digest = response.header(Self.digestHeader) else { return nil }
-      return digest == SigV4.digest(response.body) ? nil : "the bytes that came are not those that were put"
+    if isChecked {
+      call.damage = { response in
+        guard response.status == 200, let digest = response.header(Self.digestHeader) else { return nil }
+        return digest == SigV4.digest(response.body) ? nil : "the bytes that came are not those that were put"
+      }
     }
-    let response = try client.send(call).response
+    let response = try client.send(call)
     return response.status == 200 ? response : nil
   }
 
@@ -54,7 +59,7 @@ package struct S3Bucket: Bucket {
       guard response.status == 206, let told = response.header("content-range") else { return nil }
       return told.hasPrefix("bytes \(range.lowerBound)-") ? nil : "another range came than was asked for"
     }
-    let response = try client.send(call).response
+    let response = try client.send(call)
     if response.status == 404 { throw client.failure(call, .notFound, "it is not there") }
     guard response.status != 416, response.body.count == range.count else {
       throw client.failure(call, .corrupt, "it ends before byte \(range.upperBound)")
@@ -65,66 +70,83 @@ package struct S3Bucket: Bucket {
   // MARK: Writing
 
   package func put(_ key: String, _ bytes: [UInt8]) throws(DSVError) {
+    try put(key, S3Client.Payload(bytes), [])
+  }
+
+  private func put(
+    _ key: String, _ payload: S3Client.Payload, _ more: [(name: String, value: String)]
+  ) throws(DSVError) {
     // A server that checks nothing may have kept something else; it is put again then.
-    for _ in 0..<client.policy.strangeAttemptCountMax {
-      if try isKept(key, bytes, client.send(write(.put, key, bytes)).response) { return }
+    for _ in 0..<client.policy.attemptCountMax {
+      var call = write(.put, key, payload)
+      call.headers += more
+      let response = try client.send(call)
+      if try isKept(key, payload, response) { return }
     }
     throw DSVError(.io, "\(subject(key)): the server keeps other bytes than it was sent")
   }
 
   package func create(_ key: String, _ bytes: [UInt8]) throws(DSVError) -> Bool {
-    let mark = Random.hexDigits(32)
-    var call = write(.create, key, bytes)
-    call.headers += [("if-none-match", "*"), (Self.markHeader, mark)]
+    let (mark, payload) = ((Self.markHeader, Random.hexDigits(32)), S3Client.Payload(bytes))
+    var call = write(.create, key, payload)
+    call.headers += [("if-none-match", "*"), mark]
     call.isExpected = { status, _ in status == 200 || status == 201 || status == 412 }
     for _ in 0..<client.policy.attemptCountMax {
-      let response = try client.send(call).response
-      if response.status != 412 {
-        // Nobody else can have this key any more, so what arrived damaged is mended in place.
-        if try !isKept(key, bytes, response) { try put(key, bytes) }
-        return true
+      let response = try client.send(call)
+      var isWhole = true
+      if response.status == 412 {
+        // Somebody has the key: perhaps this very call, whose first answer was lost on the way.
+        guard let found = try look(key, limit: bytes.count) else { continue }
+        guard isOwn(found, bytes, mark.1) else { return false }
+        isWhole = found.body == bytes
+      } else {
+        isWhole = try isKept(key, payload, response)
       }
-      // Somebody has the key: perhaps this very call, whose first answer was lost on the way.
-      if let isOwn = try isOwn(key, bytes, mark) { return isOwn }
+      // Nobody else can have this key any more, so what arrived damaged is mended in place.
+      if !isWhole { try put(key, payload, [mark]) }
+      return true
     }
     throw client.failure(call, .busy, "the server says both that it is there and that it is not")
   }
 
-  /// Whether what a key has was put by the call with that mark; `nil` if it has nothing.
-  private func isOwn(_ key: String, _ bytes: [UInt8], _ mark: String) throws(DSVError) -> Bool? {
+  /// What a key has, damaged or not; `nil` if it has nothing, and without a body if it has more than `limit` bytes.
+  private func look(_ key: String, limit: Int) throws(DSVError) -> HTTPResponse? {
     do throws(DSVError) {
-      guard let found = try read(key, limit: bytes.count) else { return nil }
-      return found.header(Self.markHeader).map { $0 == mark } ?? (found.body == bytes)
+      return try read(key, limit: limit, isChecked: false)
     } catch {
-      // It is longer than ours, or damaged: not ours to judge.
-      if error.code == .corrupt { return false }
+      if error.code == .corrupt { return HTTPResponse(200, headers: [(Self.markHeader, "")]) }
       throw error
     }
   }
 
-  private func write(_ kind: BucketTraffic.Call, _ key: String, _ bytes: [UInt8]) -> S3Client.Call {
+  /// Whether a value was put by the call with that mark.
+  private func isOwn(_ found: HTTPResponse, _ bytes: [UInt8], _ mark: String) -> Bool {
+    if let other = found.header(Self.markHeader) { return other == mark }
+    // A server that keeps no metadata leaves nothing to tell by but the bytes.
+    return found.header(Self.digestHeader) == nil && found.body == bytes
+  }
+
+  private func write(
+    _ kind: BucketTraffic.Call, _ key: String, _ payload: S3Client.Payload
+  ) -> S3Client.Call {
     var call = S3Client.Call(kind: kind, method: "PUT", object: object(key), subject: subject(key))
-    call.body = bytes
-    call.headers = [
-      ("content-type", "application/octet-stream"), (Self.digestHeader, SigV4.digest(bytes)),
-      ("content-md5", MD5.digest(bytes).base64),
-    ]
+    call.body = payload
+    call.headers = [("content-type", "application/octet-stream"), (Self.digestHeader, payload.sha256)]
+    call.headers += payload.headers
     return call
   }
 
   /// Whether the answer to a put leaves no doubt that the server has these bytes, or reading them does.
   ///
   /// Most servers answer with the MD5 of what they got. Where it is another, that may mean nothing: so it is looked at.
-  private func isKept(_ key: String, _ bytes: [UInt8], _ response: HTTPResponse) throws(DSVError) -> Bool {
-    guard let tag = response.header("etag")?.filter({ $0 != "\"" }).lowercased(), tag.utf8.count == 32,
-      tag.allSatisfy(\.isHexDigit), tag != MD5.digest(bytes).hex
+  private func isKept(
+    _ key: String, _ payload: S3Client.Payload, _ response: HTTPResponse
+  ) throws(DSVError) -> Bool {
+    let tag = response.header("etag").map { $0.filter { $0 != "\"" }.lowercased() }
+    guard let tag, tag.utf8.count == 32, tag.allSatisfy(\.isHexDigit), let md5 = payload.md5,
+      tag != Hex.text(md5)
     else { return true }
-    do throws(DSVError) {
-      return try read(key, limit: bytes.count)?.body == bytes
-    } catch {
-      if error.code == .corrupt { return false }
-      throw error
-    }
+    return try look(key, limit: payload.bytes.count)?.body == payload.bytes
   }
 
   // MARK: Listing and deleting
@@ -159,7 +181,7 @@ package struct S3Bucket: Bucket {
     ]
     if let behind { call.query.append(("start-after", behind)) }
     call.limit = Self.listByteCountMax
-    let response = try client.send(call).response
+    let response = try client.send(call)
     let list = try XMLElement(parsing: response.body, of: "\(name), its list of keys")
     guard list.name == "ListBucketResult" else {
       throw DSVError(.corrupt, "\(name): its list of keys is none")
@@ -199,11 +221,11 @@ package struct S3Bucket: Bucket {
     var call = S3Client.Call(kind: .delete, method: "POST", object: nil, subject: name)
     call.query = [("delete", "")]
     let entries = keys.map { "<Object><Key>\(escaped(object($0)))</Key></Object>" }.joined()
-    let body = Array("<Delete><Quiet>true</Quiet>\(entries)</Delete>".utf8)
-    call.body = body
-    call.headers = [("content-md5", MD5.digest(body).base64), ("content-type", "application/xml")]
+    let payload = S3Client.Payload(Array("<Delete><Quiet>true</Quiet>\(entries)</Delete>".utf8))
+    call.body = payload
+    call.headers = [("content-type", "application/xml")] + payload.headers
     call.isExpected = { status, _ in status == 200 || status == 501 || status == 405 }
-    let response = try client.send(call).response
+    let response = try client.send(call)
     if response.status != 200 { return false }
     if response.body.isEmpty { return true }
     let result = try XMLElement(parsing: response.body, of: "\(name), what came of deleting")
@@ -234,7 +256,9 @@ extension S3Bucket {
     policy: RetryPolicy = RetryPolicy(), isInterrupted: @escaping @Sendable () -> Bool = { false }
   ) throws(DSVError) {
     let profile = try AWSProfile.load()
-    let address = try (endpoint ?? profile.endpoint).map { (text) throws(DSVError) in try S3Place.Endpoint(text) }
+    let address = try (endpoint ?? profile.endpoint).map { (text) throws(DSVError) in
+      try S3Place.Endpoint(text)
+    }
     let place = try S3Place(
       bucket: bucket, prefix: prefix, endpoint: address, region: region ?? profile.region,
       isPathStyle: isPathStyle)

@@ -32,7 +32,7 @@ package final class S3Client: Sendable {
     var query: [(name: String, value: String)] = []
     /// In small letters.
     var headers: [(name: String, value: String)] = []
-    var body: [UInt8]?
+    var body: Payload?
     var limit = 1 << 20
     var range: Range<Int>?
     var isExpected: (_ status: Int, _ word: String?) -> Bool = { status, _ in (200...299).contains(status) }
@@ -40,6 +40,26 @@ package final class S3Client: Sendable {
     var damage: (HTTPResponse) -> String? = { _ in nil }
     /// What messages call it.
     let subject: String
+  }
+
+  /// Bytes to send, with their digests.
+  struct Payload {
+    let bytes: [UInt8]
+    /// In hexadecimal digits.
+    let sha256: String
+    /// `nil` where it cannot be computed.
+    let md5: [UInt8]?
+
+    init(_ bytes: [UInt8]) {
+      (self.bytes, sha256, md5) = (bytes, SigV4.digest(bytes), bytes.withUnsafeBytes { MD5.digest($0) })
+    }
+
+    /// As headers: for a server that checks what it gets.
+    var headers: [(name: String, value: String)] {
+      guard let md5 else { return [] }
+      let text = md5.withUnsafeBytes { Base64URL.text($0) }.map { $0 == "-" ? "+" : $0 == "_" ? "/" : $0 }
+      return [("content-md5", String(text))]
+    }
   }
 
   private struct State {
@@ -66,12 +86,12 @@ package final class S3Client: Sendable {
 
   /// Sends a call until it is answered as expected.
   ///
-  /// - Returns: the answer, and how many requests it took.
-  func send(_ call: Call) throws(DSVError) -> (response: HTTPResponse, attemptCount: Int) {
-    let digest = SigV4.digest(call.body ?? [])
+  func send(_ call: Call) throws(DSVError) -> HTTPResponse {
+    let digest = call.body?.sha256 ?? SigV4.digest([])
     var attempt = 0
     // Each of these helps once or not at all.
     var remedies: Set<String> = []
+    var damaged: [UInt8]?
     while true {
       attempt += 1
       let used = state.withLock { $0 }
@@ -79,7 +99,12 @@ package final class S3Client: Sendable {
       switch verdict {
       case .accept:
         budget.succeeded(afterRetry: attempt > 1)
-        if let response { return (response, attempt) }
+        if let response { return response }
+      case .damaged(let told):
+        // What changes on the way changes otherwise the next time; the same again is what the server has.
+        guard damaged != response?.body else { throw failure(call, .corrupt, told) }
+        damaged = response?.body
+        try pause(call, attempt, policy.strangeAttemptCountMax, 0, .corrupt, told)
       case .retry(let code, let told, let least, let isStrange):
         let countMax = isStrange ? policy.strangeAttemptCountMax : policy.attemptCountMax
         try pause(call, attempt, countMax, least, code, told)
@@ -91,7 +116,8 @@ package final class S3Client: Sendable {
         let offset = seconds - world.now() / 1_000_000_000
         state.withLock { $0.clockOffset = offset }
       case .readCredentials:
-        guard try remedies.insert("credentials").inserted && renewCredentials(used.credentials) else {
+        let isFirst = remedies.insert("credentials").inserted
+        guard isFirst, try renewCredentials(used.credentials) else {
           throw failure(call, .wrongKey, "the credentials are unknown or have expired")
         }
       case .changeRegion(let region):
@@ -117,7 +143,7 @@ package final class S3Client: Sendable {
       let response = try world.transport.send(request)
       result = (S3Verdict(response, isExpected: call.isExpected), response)
       if case .accept = result.verdict, let damage = call.damage(response) {
-        result.verdict = .retry(.corrupt, damage, least: 0, isStrange: true)
+        result.verdict = .damaged(damage)
       }
     } catch {
       result = (S3Verdict(error), nil)
@@ -126,7 +152,7 @@ package final class S3Client: Sendable {
     counter.add { counts in
       counts.requests[call.kind, default: 0] += 1
       counts.retryCount += isRetry ? 1 : 0
-      counts.sentByteCount += call.body?.count ?? 0
+      counts.sentByteCount += call.body?.bytes.count ?? 0
       counts.receivedByteCount += received
       counts.waitingNanoseconds += nanoseconds
     }
@@ -150,7 +176,7 @@ package final class S3Client: Sendable {
     let query = call.query.isEmpty ? "" : "?\(SigV4.canonicalQuery(call.query))"
     let url = "\(place.scheme)://\(place.host)\(PercentEncoding.encode(path, keepsSlashes: true))\(query)"
     return HTTPRequest(
-      call.method, url, headers: headers, body: call.body, limit: call.limit, range: call.range,
+      call.method, url, headers: headers, body: call.body?.bytes, limit: call.limit, range: call.range,
       isNewConnection: isRetry)
   }
 

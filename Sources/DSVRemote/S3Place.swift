@@ -39,7 +39,8 @@ package struct S3Place: Sendable, Equatable {
 
     /// Whether no name can stand before the host's.
     var isAddress: Bool {
-      authority.hasPrefix("[") || host == "localhost" || host.split(separator: ".").allSatisfy { UInt8($0) != nil }
+      authority.hasPrefix("[") || host == "localhost"
+        || host.split(separator: ".").allSatisfy { UInt8($0) != nil }
     }
 
     private static func mayStand(_ byte: UInt8) -> Bool {

@@ -4,6 +4,8 @@ import DSVFormat
 enum S3Verdict {
   /// The answer is one that the caller knows what to do with.
   case accept
+  /// The answer is one of success, but its body is not what it should be.
+  case damaged(String)
   /// Try again after a while, `least` seconds at least. `isStrange` if it does not look as if S3 had spoken.
   case retry(DSVError.Code, String, least: Double, isStrange: Bool)
   /// The server's clock shows `seconds` since 1970.
@@ -37,7 +39,8 @@ enum S3Verdict {
       if let region = response.header("x-amz-bucket-region") ?? error.region, S3Place.isRegion(region) {
         self = .changeRegion(region)
       } else {
-        self = .fail(.io, "the server sends elsewhere, which is not followed (\(told)): give its endpoint and region")
+        self = .fail(
+          .io, "the server sends elsewhere, which is not followed (\(told)): give its endpoint and region")
       }
     case (_, "SlowDown"), (429, _), (503, _), (500, _), (502, _), (504, _), (408, _), (400, "RequestTimeout"):
       let least = response.header("retry-after").flatMap(Double.init) ?? 0
@@ -55,7 +58,8 @@ enum S3Verdict {
     switch (status, code) {
     case (400...499, nil):
       // S3 says why. Something between here and there that does not may be gone the next time.
-      .retry(status == 403 ? .wrongKey : .io, "an answer that is not S3's: \(told)", least: 0, isStrange: true)
+      .retry(
+        status == 403 ? .wrongKey : .io, "an answer that is not S3's: \(told)", least: 0, isStrange: true)
     case (404, "NoSuchBucket"): .fail(.notFound, "there is no such bucket")
     case (401, _), (403, "SignatureDoesNotMatch"):
       .fail(.wrongKey, "the credentials are not taken: \(told)")
@@ -70,7 +74,8 @@ enum S3Verdict {
     case .unreachable: self = .retry(.io, failure.description, least: 0, isStrange: true)
     case .timeout, .broken: self = .retry(.io, failure.description, least: 0, isStrange: false)
     case .malformed: self = .retry(.io, failure.description, least: 0, isStrange: true)
-    case .untrusted: self = .fail(.io, "\(failure.description); DSV_CA_BUNDLE names other certificates to trust")
+    case .untrusted:
+      self = .fail(.io, "\(failure.description); DSV_CA_BUNDLE names other certificates to trust")
     case .tooLarge: self = .fail(.corrupt, failure.description)
     case .interrupted: self = .fail(.interrupted, "interrupted")
     }
@@ -96,6 +101,7 @@ struct S3Error {
 
   /// It goes into messages, so it has to be one.
   private static func isWord(_ text: String) -> Bool {
-    (1...64).contains(text.utf8.count) && text.utf8.allSatisfy { $0 < 128 && Character(Unicode.Scalar($0)).isLetter || (48...57).contains($0) }
+    (1...64).contains(text.utf8.count)
+      && text.utf8.allSatisfy { $0 < 128 && Character(Unicode.Scalar($0)).isLetter || (48...57).contains($0) }
   }
 }

@@ -66,11 +66,29 @@ package struct SigV4: Sendable {
     let day = String(date.prefix(8))
     let scope = "\(day)/\(region)/\(service)/aws4_request"
     let toSign = "AWS4-HMAC-SHA256\n\(date)\n\(scope)\n\(Self.digest(Array(canonical.utf8)))"
-    var key = Array("AWS4\(credentials.secretKey)".utf8)
-    for part in [day, region, service, "aws4_request"] { key = hmac(key, part).bytes }
-    let signature = hmac(key, toSign)
+    let signature = Self.signature(
+      key: Array("AWS4\(credentials.secretKey)".utf8), [day, region, service, "aws4_request", toSign])
     return
       "AWS4-HMAC-SHA256 Credential=\(credentials.accessKeyID)/\(scope), SignedHeaders=\(names), Signature=\(signature)"
+  }
+
+  private static let contexts = IdlePool { HMACContext() }
+
+  /// The last of HMACs of which each is the next one's key, in hexadecimal digits.
+  private static func signature(key: [UInt8], _ parts: [String]) -> String {
+    contexts.with { context in
+      var key = key
+      for part in parts {
+        var digest = [UInt8](repeating: 0, count: HMACContext.digestByteCount)
+        key.withUnsafeBytes { context.start(key: $0) }
+        Array(part.utf8).withUnsafeBytes { context.update($0) }
+        digest.withUnsafeMutableBytes { context.finish(into: $0) }
+        Wiping.wipe(&key)
+        key = digest
+      }
+      context.forget()
+      return Hex.text(key)
+    }
   }
 
   /// SHA-256 in hexadecimal digits.
@@ -96,12 +114,4 @@ package struct SigV4: Sendable {
     }
     return values.sorted { $0.key < $1.key }.map { ($0.key, $0.value.joined(separator: ",")) }
   }
-}
-
-/// HMAC-SHA256.
-private func hmac(_ key: [UInt8], _ text: String) -> AnyID {
-  func sha256(_ bytes: [UInt8]) -> AnyID { bytes.withUnsafeBytes { SHA256.id(kind: nil, $0) } }
-  let short = key.count > 64 ? sha256(key).bytes : key
-  let block = short + [UInt8](repeating: 0, count: 64 - short.count)
-  return sha256(block.map { $0 ^ 0x5c } + sha256(block.map { $0 ^ 0x36 } + Array(text.utf8)).bytes)
 }

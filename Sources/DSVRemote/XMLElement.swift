@@ -85,7 +85,9 @@ private struct XMLParser {
       guard skip("=") else { throw broken("'=' is wanted") }
       skipSpace()
       let quote = try next()
-      guard quote == UInt8(ascii: "\"") || quote == UInt8(ascii: "'") else { throw broken("a quote is wanted") }
+      guard quote == UInt8(ascii: "\"") || quote == UInt8(ascii: "'") else {
+        throw broken("a quote is wanted")
+      }
       while true {
         let byte = try next()
         if byte == quote { break }
