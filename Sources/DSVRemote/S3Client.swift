@@ -54,6 +54,11 @@ package final class S3Client: Sendable {
       (self.bytes, sha256, md5) = (bytes, SigV4.digest(bytes), bytes.withUnsafeBytes { MD5.digest($0) })
     }
 
+    /// With digests of something else, perhaps.
+    init(_ bytes: [UInt8], sha256: String, md5: [UInt8]?) {
+      (self.bytes, self.sha256, self.md5) = (bytes, sha256, md5)
+    }
+
     /// As headers: for a server that checks what it gets.
     var headers: [(name: String, value: String)] {
       guard let md5 else { return [] }
