@@ -91,7 +91,7 @@ extension Repository {
 
   /// What is known here of a remote, without looking there.
   func catalogue(_ name: String) throws(DSVError) -> Catalogue {
-    try Catalogue(remoteFolder(name), try sealer(), note: note)
+    try Catalogue(remoteFolder(name), try sealer(), note: options.note)
   }
 
   /// - Parameter makes: whether a folder that is to be pushed to is made.
@@ -99,7 +99,7 @@ extension Repository {
     let name = try remoteName(name)
     let config = try RemoteConfig(folder: remoteFolder(name))
     return OpenRemote(
-      name: name, folder: remoteFolder(name), config: config, bucket: try openBucket(config.address, makes),
+      name: name, folder: remoteFolder(name), config: config, bucket: try options.open(config.address, makes: makes),
       sealer: try sealer(), catalogue: try catalogue(name))
   }
 

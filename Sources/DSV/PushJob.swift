@@ -72,7 +72,7 @@ struct PushJob {
     var total = 0
     for id in wanted { total += try repository.store.place(of: id)?.byteCount ?? 0 }
     let uploads = PackUploads(
-      remote.bucket, remote.sealer, remote.journal, packByteCount: repository.remotePackByteCount)
+      remote.bucket, remote.sealer, remote.journal, packByteCount: repository.options.remotePackByteCount)
     for (number, id) in wanted.enumerated() {
       try uploads.append(id, try stored(id, missing, held))
       if number & 0x3f == 0 {
@@ -135,7 +135,7 @@ struct PushJob {
   /// It only makes the way shorter: a push does not fail for it.
   private func putCheckpoint() throws(DSVError) {
     do throws(DSVError) { try remote.log.put(try catalogue.checkpoint()) } catch {
-      repository.note("remote '\(remote.name)': its checkpoint could not be written: \(error.message)")
+      repository.options.note("remote '\(remote.name)': its checkpoint could not be written: \(error.message)")
     }
   }
 }

@@ -127,7 +127,7 @@ private struct RemoteCollection {
     result.condemnedByteCount = condemned.reduce(0) { $0 + $1.byteCount }
     guard !live.isEmpty else { return (condemned.map(\.id), []) }
     let uploads = PackUploads(
-      remote.bucket, remote.sealer, remote.journal, packByteCount: repository.remotePackByteCount)
+      remote.bucket, remote.sealer, remote.journal, packByteCount: repository.options.remotePackByteCount)
     let total = live.reduce(0) { $0 + $1.place.byteCount }
     for run in RemoteReader.runs(live) {
       for (id, object) in try remote.reader.read(run) { try uploads.append(id, object) }

@@ -62,7 +62,7 @@ extension Repository {
       repository = try open(at: path, options: options)
     } else {
       // Before anything is made: an address without a repository leaves nothing.
-      guard try RemoteLog(try options.openBucket(config.address, false)).format() != nil else {
+      guard try RemoteLog(try options.open(config.address, makes: false)).format() != nil else {
         throw DSVError(.notFound, "\(url): there is no dsv repository")
       }
       repository = try initialize(at: path, options: options)

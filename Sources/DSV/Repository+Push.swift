@@ -105,7 +105,7 @@ extension Repository {
         throw DSVError(
           .notFound, "there is no branch or tag '\(name)' to push; see 'dsv branch' and 'dsv tag'")
       }
-      if found.count > 1 { note("'\(name)' is a branch and a tag; the branch is pushed") }
+      if found.count > 1 { self.options.note("'\(name)' is a branch and a tag; the branch is pushed") }
       wishes.append(first)
     }
     return wishes

@@ -28,7 +28,7 @@ extension Repository {
         .conflict, "there is a remote '\(name)' already; 'dsv remote remove \(name)' takes it away")
     }
     var config = config
-    let bucket = try openBucket(config.address, true)
+    let bucket = try options.open(config.address, makes: true)
     config.readOnlyReason = try Self.reasonNotToPush(to: bucket)
     // A repository that was made of another one's key, or of a newer dsv, is found out now and not when something is pushed.
     _ = try RemoteLog(bucket, try sealer()).format()
@@ -40,8 +40,10 @@ extension Repository {
 
   /// Why what is pushed to a place might be lost; `nil` if it keeps those apart who push at once.
   private static func reasonNotToPush(to bucket: any Bucket) throws(DSVError) -> String? {
-    // A folder's and a test's buckets keep what they promise.
-    nil
+    // Folders and what tests use keep what they promise.
+    guard let bucket = bucket as? S3Bucket else { return nil }
+    if case .readOnly(let reason) = try BucketProbe.run(bucket).verdict { return reason }
+    return nil
   }
 
   /// Takes a remote away: what was fetched stays until a gc finds that nothing leads to it.

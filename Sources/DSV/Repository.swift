@@ -17,9 +17,7 @@ public final class Repository: Sendable {
   package let versions: VersionReader
   package let pool: WorkerPool
   let keyLimits: KeyIndex.Limits
-  let openBucket: @Sendable (RemoteAddress, _ makes: Bool) throws(DSVError) -> any Bucket
-  let note: @Sendable (String) -> Void
-  let remotePackByteCount: Int
+  let options: Options
 
   /// What a repository may use.
   public struct Options: Sendable {
@@ -33,9 +31,14 @@ public final class Repository: Sendable {
     package var scannedKeyByteCountMax = KeyIndex.Limits().scannedByteCountMax
     /// A remote's pack that has reached this length takes no more records.
     package var remotePackByteCount = RemoteLayout.packByteCount
-    /// Opens the place of a remote, which tests put something else in front of.
-    package var openBucket: @Sendable (RemoteAddress, _ makes: Bool) throws(DSVError) -> any Bucket = {
-      (address, makes) throws(DSVError) in try address.open(makes: makes)
+    /// Asked while a remote is waited for; `true` ends that with `interrupted`.
+    public var isInterrupted: @Sendable () -> Bool = { false }
+    /// Opens the place of a remote, where tests want another than its address says.
+    package var openBucket: (@Sendable (RemoteAddress, _ makes: Bool) throws(DSVError) -> any Bucket)?
+
+    func open(_ address: RemoteAddress, makes: Bool) throws(DSVError) -> any Bucket {
+      if let openBucket { return try openBucket(address, makes) }
+      return try address.open(makes: makes, isInterrupted: isInterrupted)
     }
 
     public init(
@@ -58,8 +61,7 @@ public final class Repository: Sendable {
     reader = ObjectReader(store, cache: ObjectCache(byteCountMax: options.cacheByteCount), pool: pool)
     versions = VersionReader(reader)
     keyLimits = KeyIndex.Limits(scannedByteCountMax: options.scannedKeyByteCountMax)
-    (openBucket, note) = (options.openBucket, options.note)
-    remotePackByteCount = options.remotePackByteCount
+    self.options = options
   }
 
   /// Makes an empty repository in a folder, which is made too if it is not there.

@@ -1,14 +1,20 @@
 package import DSVFormat
 
 extension RemoteAddress {
-  /// The place itself.
+  /// The place itself. Credentials are those of the environment.
   ///
-  /// - Parameter makes: whether a folder that is not there is made; its parent exists.
-  package func open(makes: Bool) throws(DSVError) -> any Bucket {
-    try check()
-    if url.hasPrefix("file://") {
-      return try FolderBucket(String(url.dropFirst("file://".count)), isMade: makes)
+  /// - Parameters:
+  ///   - makes: whether a folder that is not there is made; its parent exists.
+  ///   - isInterrupted: asked while a call is under way, which then throws `.interrupted`.
+  package func open(
+    makes: Bool, isInterrupted: @escaping @Sendable () -> Bool = { false }
+  ) throws(DSVError) -> any Bucket {
+    switch try BucketURL(url) {
+    case .folder(let path): return try FolderBucket(path, isMade: makes)
+    case .s3(let bucket, let prefix):
+      return try S3Bucket(
+        bucket: bucket, prefix: prefix, endpoint: endpoint, region: region, isPathStyle: isPathStyle ? true : nil,
+        isInterrupted: isInterrupted)
     }
-    throw DSVError(.badInput, "'\(url)': this build knows file:/// remotes only")
   }
 }

@@ -20,9 +20,7 @@ package struct RemoteAddress: Sendable, Hashable {
         throw DSVError(.badInput, "a remote's address has no spaces or control characters; write %20 for one")
       }
     }
-    if url.hasPrefix("file:///"), url.utf8.count > 8 { return }
-    if url.hasPrefix("s3://"), url.utf8.count > 5, !url.hasPrefix("s3:///") { return }
-    throw DSVError(.badInput, "'\(url)' is no remote: give s3://BUCKET/PREFIX or file:///FOLDER")
+    _ = try BucketURL(url)
   }
 }
 
