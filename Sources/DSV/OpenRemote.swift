@@ -99,7 +99,8 @@ extension Repository {
     let name = try remoteName(name)
     let config = try RemoteConfig(folder: remoteFolder(name))
     return OpenRemote(
-      name: name, folder: remoteFolder(name), config: config, bucket: try options.open(config.address, makes: makes),
+      name: name, folder: remoteFolder(name), config: config,
+      bucket: try options.open(config.address, makes: makes),
       sealer: try sealer(), catalogue: try catalogue(name))
   }
 

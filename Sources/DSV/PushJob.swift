@@ -135,7 +135,8 @@ struct PushJob {
   /// It only makes the way shorter: a push does not fail for it.
   private func putCheckpoint() throws(DSVError) {
     do throws(DSVError) { try remote.log.put(try catalogue.checkpoint()) } catch {
-      repository.options.note("remote '\(remote.name)': its checkpoint could not be written: \(error.message)")
+      repository.options.note(
+        "remote '\(remote.name)': its checkpoint could not be written: \(error.message)")
     }
   }
 }

@@ -13,7 +13,8 @@ extension RemoteAddress {
     case .folder(let path): return try FolderBucket(path, isMade: makes)
     case .s3(let bucket, let prefix):
       return try S3Bucket(
-        bucket: bucket, prefix: prefix, endpoint: endpoint, region: region, isPathStyle: isPathStyle ? true : nil,
+        bucket: bucket, prefix: prefix, endpoint: endpoint, region: region,
+        isPathStyle: isPathStyle ? true : nil,
         isInterrupted: isInterrupted)
     }
   }
