@@ -2,6 +2,7 @@ import DSVColumns
 import DSVExpression
 import DSVFormat
 import DSVRecords
+import DSVRemote
 import DSVStore
 import DSVTesting
 import DSVTransforms
@@ -16,6 +17,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case node, snapshot, commit
   case jsonl, csv
   case schema, recipe, expression
+  /// Values of a remote, without their checksums.
+  case packIndex, remoteEntry, checkpoint
 
   private static let objects = ObjectReader(
     MemoryObjectStore(), cache: ObjectCache(byteCountMax: 1 << 20), pool: WorkerPool(threadCount: 0))
@@ -43,6 +46,13 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .commit: _ = try Commit(bytes, of: "fuzz")
     case .jsonl: try Self.readRows(bytes, .jsonl)
     case .csv: try Self.readRows(bytes, .csv)
+    case .packIndex:
+      let index = try PackIndex(Self.checked(bytes), of: "fuzz")
+      precondition(index.bytes == Self.checked(bytes))
+    case .remoteEntry:
+      let entry = try RemoteEntry(Self.checked(bytes), of: "fuzz")
+      precondition(entry.bytes == Self.checked(bytes))
+    case .checkpoint: _ = try Checkpoint(Self.checked(bytes), of: "fuzz")
     case .schema: _ = try SchemaFile.read(Array(bytes), source: "fuzz")
     case .recipe: _ = try Recipe(parsing: String(decoding: bytes, as: UTF8.self), source: "fuzz")
     case .expression:
@@ -51,6 +61,14 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
       let again = try Expression(parsing: "\(expression)")
       precondition(again == expression)
     }
+  }
+
+  /// What is read only behind a checksum, with the right one.
+  private static func checked(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+    var writer = ByteWriter()
+    writer.write(bytes: bytes)
+    writer.write(Hash64.of(bytes))
+    return writer.bytes
   }
 
   /// Rows are read the same whatever pieces their bytes come in.
