@@ -16,6 +16,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case node, snapshot, commit
   case jsonl, csv
   case schema, recipe, expression
+  /// A keyring without the checksum that ends it, or what its body holds.
+  case keyring
 
   private static let objects = ObjectReader(
     MemoryObjectStore(), cache: ObjectCache(byteCountMax: 1 << 20), pool: WorkerPool(threadCount: 0))
@@ -45,12 +47,29 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .csv: try Self.readRows(bytes, .csv)
     case .schema: _ = try SchemaFile.read(Array(bytes), source: "fuzz")
     case .recipe: _ = try Recipe(parsing: String(decoding: bytes, as: UTF8.self), source: "fuzz")
+    case .keyring: try Self.readKeyring(bytes)
     case .expression:
       // What is written from a parsed expression is parsed to the same one.
       let expression = try Expression(parsing: String(decoding: bytes, as: UTF8.self))
       let again = try Expression(parsing: "\(expression)")
       precondition(again == expression)
     }
+  }
+
+  /// The key of `fixtures/encryption`.
+  private static let userKey = UserKey.key(
+    FernetKey(SecretBytes(count: FernetKey.byteCount) { $0.copyBytes(from: 0x50..<0x70) }))
+
+  /// What is opened is written as it was; nothing that is wrong takes a passphrase's time.
+  private static func readKeyring(_ bytes: UnsafeRawBufferPointer) throws(DSVError) {
+    var file = Array(bytes)
+    withUnsafeBytes(of: Hash64.of(bytes).littleEndian) { file.append(contentsOf: $0) }
+    do throws(DSVError) {
+      let keyring = try Keyring(try SealedKeyring(file, of: "fuzz"), userKey, of: "fuzz")
+      precondition(try keyring.bytes().count == file.count)
+    } catch { precondition(!error.message.isEmpty) }
+    let secrets = try RingSecrets(bytes, of: "fuzz")
+    precondition(secrets.byteCount == bytes.count)
   }
 
   /// Rows are read the same whatever pieces their bytes come in.
