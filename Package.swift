@@ -54,7 +54,7 @@ let package = Package(
     target(
       "DSVInterchange", ["DSVColumns", "DSVFormat", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables"]),
 
-    target("DSVRemote", ["DSVFormat"]),
+    target("DSVRemote", ["CCurl", "DSVFormat", "DSVSystem"]),
 
     target("DSVText", []),
     target(
@@ -64,7 +64,7 @@ let package = Package(
         .product(name: "Yams", package: "Yams"),
       ]),
 
-    target("DSVTesting", ["DSVFormat", "DSVStore", "DSVSystem"]),
+    target("DSVTesting", ["DSVFormat", "DSVRemote", "DSVStore", "DSVSystem"]),
     target(
       "DSV",
       [
@@ -102,6 +102,8 @@ let package = Package(
     tests("DSVSystemTests", ["DSVFormat", "DSVSystem"]),
     tests("DSVStoreTests", ["DSVFormat", "DSVStore", "DSVSystem", "DSVTesting"]),
     tests("DSVColumnsTests", ["DSVColumns", "DSVFormat", "DSVStore", "DSVTesting"]),
+    tests(
+      "DSVRemoteTests", ["DSVFormat", "DSVRemote", "DSVSystem", "DSVTesting"], exclude: ["Support"]),
     tests("DSVExpressionTests", ["DSVExpression", "DSVFormat"]),
     tests("DSVTextTests", ["DSVText"]),
     tests("DSVRecordsTests", ["DSVFormat", "DSVRecords"], exclude: ["Fixtures/csv_by_python.py"]),
