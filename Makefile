@@ -58,16 +58,17 @@ damage: setup ## flip each byte, cut each length of a small repository (1 h); FI
 	$(BUILD) --build-tests
 	DSV_DAMAGE_FILES=$(FILES) nice swift test --skip-build --filter CrashTests.DamageTests
 
-tsan: setup ## run what runs in one process under the thread sanitizer
+tsan: setup ## run what runs in one process under the thread sanitizer; SUITES="DSVTests" narrows it
 	$(BUILD) --build-tests --sanitize thread --scratch-path .build-tsan
-	$(SANITIZED)
+	clang -shared -fPIC -O1 -o .build-tsan/mutex.so Tests/Sanitizers/mutex.c
+	LD_PRELOAD=$(CURDIR)/.build-tsan/mutex.so $(SANITIZED)
 
 asan: setup ## and under the address sanitizer
 	$(BUILD) --build-tests --sanitize address --scratch-path .build-asan
-	$(SANITIZED)
+	LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/Sanitizers/leaks.txt $(SANITIZED)
 
-SANITIZED = nice swift test --skip-build --sanitize $(if $(filter tsan,$@),thread,address) \
-  --scratch-path .build-$@ --no-parallel $(addprefix --filter ,DSVStoreTests DSVColumnsTests DSVTests DSVRecordsTests)
+SANITIZED = nice swift test --skip-build --sanitize $(if $(filter tsan,$@),thread,address) --scratch-path .build-$@ \
+  --no-parallel $(addprefix --filter ,$(or $(SUITES),DSVStoreTests DSVColumnsTests DSVTests DSVRecordsTests))
 
 FUZZ_BUILD = $(BUILD) -c release --scratch-path .build-fuzz --product DSVFuzzer \
   -Xswiftc -sanitize=fuzzer,address -Xswiftc -DFUZZING -Xswiftc -use-ld=lld
