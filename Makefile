@@ -17,7 +17,7 @@ BUILD := swift build -j $(JOBS)
 RELEASE := $(BUILD) -c release --static-swift-stdlib
 DSV := .build/release/dsv
 
-.PHONY: help setup build run test lint format bench bench-smoke bench-peers bench-growth power-loss traffic torture damage tsan asan fuzz man completions install clean
+.PHONY: help setup build run test lint format bench bench-smoke bench-peers bench-growth power-loss traffic torture full-disk damage tsan asan fuzz man completions install clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
@@ -53,6 +53,10 @@ traffic: setup ## processes append, read and collect for SECONDS=n
 torture: setup ## kill commands that work at one repository at once; ROUNDS=n
 	$(BUILD) --build-tests
 	DSV_TORTURE_ROUNDS=$(or $(ROUNDS),10000) swift test --skip-build --filter TortureTests
+
+full-disk: setup ## run commands on a disk with 0, 4096, 8192, ... bytes free; STEP=n
+	$(BUILD) --build-tests
+	DSV_DISK_STEP=$(or $(STEP),4096) nice swift test --skip-build --filter FullDiskTests
 
 damage: setup ## flip each byte, cut each length of a small repository (1 h); FILES=packs names some
 	$(BUILD) --build-tests
