@@ -3,6 +3,7 @@ import DSVExpression
 import DSVFormat
 import DSVRecords
 import DSVStore
+import DSVSystem
 import DSVTesting
 import DSVTransforms
 import DSVVersions
@@ -18,9 +19,16 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case schema, recipe, expression
   /// A keyring without the checksum that ends it, or what its body holds.
   case keyring
+  /// Whole files of a repository.
+  case pack, reflog, index
+  /// What such files keep behind checksums.
+  case sealed
 
   private static let objects = ObjectReader(
     MemoryObjectStore(), cache: ObjectCache(byteCountMax: 1 << 20), pool: WorkerPool(threadCount: 0))
+
+  /// Where files lie that are read by their path.
+  private static let folder = Result { try TemporaryFolder(inMemory: true) }
 
   /// Reads `bytes` as this format, as far as they go.
   package func run(_ bytes: UnsafeRawBufferPointer) {
@@ -53,6 +61,10 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
       let expression = try Expression(parsing: String(decoding: bytes, as: UTF8.self))
       let again = try Expression(parsing: "\(expression)")
       precondition(again == expression)
+    case .pack: try Self.readFile(bytes, .pack)
+    case .reflog: try Self.readFile(bytes, .reflog)
+    case .index: try Self.readFile(bytes, .index)
+    case .sealed: try StoreFile.readSealed(Array(bytes))
     }
   }
 
@@ -70,6 +82,12 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     } catch { precondition(!error.message.isEmpty) }
     let secrets = try RingSecrets(bytes, of: "fuzz")
     precondition(secrets.byteCount == bytes.count)
+  }
+
+  private static func readFile(_ bytes: UnsafeRawBufferPointer, _ kind: StoreFile) throws(DSVError) {
+    guard case .success(let folder) = folder else { preconditionFailure("no folder can be made") }
+    try FileSystem.replace("\(folder.path)/data.mdb", with: Array(bytes), isDurable: false)
+    try kind.read(in: folder.path)
   }
 
   /// Rows are read the same whatever pieces their bytes come in.

@@ -140,7 +140,10 @@ package final class Environment: Sendable {
   /// Ends the environment; waits for the transactions in progress. Every later use throws.
   package func close() {
     do throws(DSVError) {
-      try map.withWriting { () throws(DSVError) in closeOpened() }
+      try map.withWriting { () throws(DSVError) in
+        closeOpened()
+        hasFailed.store(false, ordering: .releasing)
+      }
     } catch {
       preconditionFailure("closing throws nothing")
     }
@@ -272,7 +275,13 @@ extension Environment {
       guard let opened else { return }
       // 0 takes the size that another process has given the file.
       let byteCount = isFull ? mapByteCount(opened.environment) * 2 : 0
-      try check(mdb_env_set_mapsize(opened.environment, byteCount), "mdb_env_set_mapsize", folder)
+      do throws(DSVError) {
+        try check(mdb_env_set_mapsize(opened.environment, byteCount), "mdb_env_set_mapsize", folder)
+      } catch {
+        // LMDB has given up the old map by then, and would go on to read where it was.
+        hasFailed.store(true, ordering: .releasing)
+        throw error
+      }
     }
   }
 
@@ -286,12 +295,9 @@ extension Environment {
     guard Machine.processID == processID else {
       throw DSVError(.badInput, "\(folder): opened before this process was forked; open the repository again")
     }
+    // Caught by `recover`, which opens it again.
+    if hasFailed.load(ordering: .acquiring) { try check(MDB_PANIC, "mdb_txn_begin", folder) }
     guard let opened else { throw DSVError(.io, "\(folder): the index was closed") }
-    guard !hasFailed.load(ordering: .acquiring) else {
-      // Caught by `recover`, which opens it again.
-      try check(MDB_PANIC, "mdb_txn_begin", folder)
-      return opened
-    }
     return opened
   }
 
@@ -330,7 +336,7 @@ extension Environment {
   /// Closes and opens again after a failed commit, in one step for other threads.
   private func reopen() throws(DSVError) {
     try map.withWriting { () throws(DSVError) in
-      guard opened != nil, hasFailed.load(ordering: .acquiring) else { return }
+      guard hasFailed.load(ordering: .acquiring) else { return }
       closeOpened()
       opened = try Self.open(folder, tableNames)
       hasFailed.store(false, ordering: .releasing)
