@@ -83,7 +83,8 @@ let package = Package(
     .executableTarget(
       name: "dsv",
       dependencies: [
-        "DSV", "DSVColumns", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables",
+        "DSV", "DSVColumns", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVStore", "DSVSystem",
+        "DSVTables",
         "DSVTransforms",
         "DSVVersions", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: house),
