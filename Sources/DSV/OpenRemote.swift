@@ -11,7 +11,7 @@ struct OpenRemote: Sendable {
   let folder: String
   let config: RemoteConfig
   let bucket: any Bucket
-  let sealer: (any RemoteSealer)?
+  let sealer: RemoteKeys?
   let catalogue: Catalogue
 
   var log: RemoteLog { RemoteLog(bucket, sealer) }
@@ -105,7 +105,7 @@ extension Repository {
   }
 
   /// What an encrypted repository's remotes are sealed with.
-  func sealer() throws(DSVError) -> (any RemoteSealer)? { nil }
+  func sealer() throws(DSVError) -> RemoteKeys? { nil }
 
   /// Whether `other` is `commit` or led to it.
   func isAncestor(_ other: CommitID, of commit: CommitID) throws(DSVError) -> Bool {

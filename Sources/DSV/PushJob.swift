@@ -111,7 +111,7 @@ struct PushJob {
   /// - Returns: `false` if somebody else came first.
   private mutating func create(_ moves: [RemoteEntry.Move]) throws(DSVError) -> Bool {
     var entry = RemoteEntry(
-      number: position.number + 1, previous: position.digest, nonce: PackID(Random.bytes(PackID.byteCount)),
+      number: position.number + 1, previous: position.digest, nonce: .random(),
       time: Clock.secondsSince1970())
     entry.moves = moves
     entry.added = packs.map(\.logged)

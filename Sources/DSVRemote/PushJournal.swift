@@ -1,5 +1,5 @@
 package import DSVFormat
-import DSVStore
+package import DSVStore
 import DSVSystem
 
 /// A pack that was put and that the log does not name yet.
@@ -26,9 +26,9 @@ package struct PushJournal: Sendable {
   private static let revision: UInt16 = 1
 
   private let folder: String
-  private let sealer: (any RemoteSealer)?
+  private let sealer: RemoteKeys?
 
-  package init(_ remote: String, _ sealer: (any RemoteSealer)?) {
+  package init(_ remote: String, _ sealer: RemoteKeys?) {
     (folder, self.sealer) = ("\(remote)/push", sealer)
   }
 

@@ -1,4 +1,5 @@
 package import DSVFormat
+package import DSVStore
 import DSVSystem
 
 /// The log of a remote: numbered entries, each created once. It says which packs and refs there are.
@@ -16,9 +17,9 @@ package struct RemoteLog: Sendable {
   private static let width = 16
 
   package let bucket: any Bucket
-  package let sealer: (any RemoteSealer)?
+  package let sealer: RemoteKeys?
 
-  package init(_ bucket: any Bucket, _ sealer: (any RemoteSealer)? = nil) {
+  package init(_ bucket: any Bucket, _ sealer: RemoteKeys? = nil) {
     (self.bucket, self.sealer) = (bucket, sealer)
   }
 
@@ -151,7 +152,7 @@ package struct RemoteLog: Sendable {
 
   private func seal(_ plain: [UInt8], key: String) throws(DSVError) -> [UInt8] {
     guard let sealer else { return plain }
-    return try sealer.seal(plain, key: key)
+    return sealer.seal(plain, key: key)
   }
 
   /// The newest checkpoint that can be read: it is only a shorter way, so damage does not matter.

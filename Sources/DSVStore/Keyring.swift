@@ -81,6 +81,27 @@ package struct Keyring: Sendable {
     return try Keyring(sealed, holder, of: subject)
   }
 
+  /// What another keyring holds, of any generation, that the same user key opens.
+  func opened(_ sealed: SealedKeyring, of subject: String) throws(DSVError) -> Keyring {
+    try Keyring(sealed, holder, of: subject)
+  }
+
+  var logKeys: [LogKey] { secrets.logKeys }
+
+  /// Lets further user keys open it, whose slots wrap the same ring key.
+  mutating func add(slots more: [KeySlot]) {
+    slots += more
+    generation += 1
+  }
+
+  /// Takes over all but the keys of packs.
+  mutating func take(_ other: Keyring) {
+    (slots, ringKey) = (other.slots, other.ringKey)
+    let known = secrets.logKeys.filter { !other.secrets.logKeys.contains($0) }
+    secrets.logKeys = (known + other.secrets.logKeys).sorted { $0.epoch < $1.epoch }
+    generation += 1
+  }
+
   /// The bytes of its file.
   ///
   /// - Throws: `.full` if it has more keys than a file may.
@@ -135,6 +156,12 @@ extension Keyring {
 
   /// That of an epoch; `nil` if there is none, or it was given up.
   package func logKey(_ epoch: UInt32) -> LogKey? { secrets.logKeys.first { $0.epoch == epoch } }
+
+  /// Makes a new log key: what is logged from now on no copy of an older keyring opens.
+  package mutating func beginEpoch() {
+    secrets.logKeys.append(.random(currentLogKey.epoch + 1))
+    generation += 1
+  }
 
   /// Destroys the log keys of all epochs but the current one, once nothing is encrypted under them.
   package mutating func removeOldLogKeys() {
@@ -198,8 +225,7 @@ extension Keyring {
   private mutating func renewRing(_ holders: [HolderKey]) {
     ringKey = .random(KeyringLayout.Body.keyByteCount)
     slots = holders.map { $0.slot(ringKey) }
-    secrets.logKeys.append(.random(currentLogKey.epoch + 1))
-    generation += 1
+    beginEpoch()
   }
 
   private func refuseKnown(_ key: UserKey) throws(DSVError) {

@@ -15,7 +15,7 @@ import Testing
   static let packID = PackID((0..<16).map { UInt8($0) })
 
   static func index() throws -> PackIndex {
-    var pack = PackBuilder(packID: packID.bytes)
+    var pack = PackBuilder(packID: packID)
     try pack.append(
       counting(0x40), StoredObject(kind: .chunk, plainByteCount: 12, bytes: Array("rows!".utf8)))
     let base = ObjectBase(counting(0x40), depth: 1)
