@@ -6,7 +6,8 @@ import Glibc
 @main
 enum Main {
   static let benchmarks =
-    FormatBenchmarks.all + RepositoryBenchmarks.all + VersionBenchmarks.all + KeyBenchmarks.all
+    FormatBenchmarks.all + CipherBenchmarks.all + RepositoryBenchmarks.all + VersionBenchmarks.all
+    + KeyBenchmarks.all
     + SingleRowBenchmarks.all
 
   static let usage = """

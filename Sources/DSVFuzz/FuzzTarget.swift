@@ -78,7 +78,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     withUnsafeBytes(of: Hash64.of(bytes).littleEndian) { file.append(contentsOf: $0) }
     do throws(DSVError) {
       let keyring = try Keyring(try SealedKeyring(file, of: "fuzz"), userKey, of: "fuzz")
-      precondition(try keyring.bytes().count == file.count)
+      let byteCount = try keyring.bytes().count
+      precondition(byteCount == file.count)
     } catch { precondition(!error.message.isEmpty) }
     let secrets = try RingSecrets(bytes, of: "fuzz")
     precondition(secrets.byteCount == bytes.count)
