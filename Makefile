@@ -18,7 +18,7 @@ BUILD := swift build -j $(JOBS)
 RELEASE := $(BUILD) -c release --static-swift-stdlib
 DSV := .build/release/dsv
 
-.PHONY: help setup setup-tests build run test lint format bench bench-smoke bench-peers bench-growth power-loss traffic torture damage test-s3 tsan asan fuzz man completions install clean
+.PHONY: help setup setup-tests build run test lint format bench bench-smoke bench-peers bench-growth power-loss traffic torture full-disk damage test-s3 tsan asan fuzz man completions install clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
@@ -64,6 +64,10 @@ torture: setup ## kill commands that work at one repository at once; ROUNDS=n
 	$(BUILD) --build-tests
 	DSV_TORTURE_ROUNDS=$(or $(ROUNDS),10000) swift test --skip-build --filter TortureTests
 
+full-disk: setup ## run commands on a disk with 0, 4096, 8192, ... bytes free; STEP=n
+	$(BUILD) --build-tests
+	DSV_DISK_STEP=$(or $(STEP),4096) nice swift test --skip-build --filter FullDiskTests
+
 damage: setup ## flip each byte, cut each length of a small repository (1 h); FILES=packs names some
 	$(BUILD) --build-tests
 	DSV_DAMAGE_FILES=$(FILES) nice swift test --skip-build --filter CrashTests.DamageTests
@@ -75,16 +79,17 @@ test-s3: setup setup-tests ## run the tests of remotes against Ceph's S3, a real
 	$(BUILD) --build-tests
 	Tests/DSVRemoteTests/Support/rgw.sh swift test --skip-build --filter 'DSVRemoteTests'
 
-tsan: setup ## run what runs in one process under the thread sanitizer
+tsan: setup ## run what runs in one process under the thread sanitizer; SUITES="DSVTests" narrows it
 	$(BUILD) --build-tests --sanitize thread --scratch-path .build-tsan
-	$(SANITIZED)
+	clang -shared -fPIC -O1 -o .build-tsan/mutex.so Tests/Sanitizers/mutex.c
+	LD_PRELOAD=$(CURDIR)/.build-tsan/mutex.so $(SANITIZED)
 
 asan: setup ## and under the address sanitizer
 	$(BUILD) --build-tests --sanitize address --scratch-path .build-asan
-	$(SANITIZED)
+	LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/Sanitizers/leaks.txt $(SANITIZED)
 
-SANITIZED = nice swift test --skip-build --sanitize $(if $(filter tsan,$@),thread,address) \
-  --scratch-path .build-$@ --no-parallel $(addprefix --filter ,DSVStoreTests DSVColumnsTests DSVTests DSVRecordsTests)
+SANITIZED = nice swift test --skip-build --sanitize $(if $(filter tsan,$@),thread,address) --scratch-path .build-$@ \
+  --no-parallel $(addprefix --filter ,$(or $(SUITES),DSVStoreTests DSVColumnsTests DSVTests DSVRecordsTests))
 
 FUZZ_BUILD = $(BUILD) -c release --scratch-path .build-fuzz --product DSVFuzzer \
   -Xswiftc -sanitize=fuzzer,address -Xswiftc -DFUZZING -Xswiftc -use-ld=lld

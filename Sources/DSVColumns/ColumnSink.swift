@@ -6,7 +6,7 @@ package final class ColumnSink: Sendable {
   package let objects: any ObjectSink
   package let pool: WorkerPool
   // Of the process: a small commit would spend more on making one than on using it.
-  private static let encoders = IdlePool { ChunkEncoder(zstd: Zstd()) }
+  private static let encoders = IdlePool(byteCount: \.heldByteCount) { ChunkEncoder(zstd: Zstd()) }
 
   package init(_ objects: any ObjectSink, pool: WorkerPool) {
     self.objects = objects

@@ -61,8 +61,10 @@ extension Store {
       if path == folder.packs { note("\(path): it is gone, and all objects with it") }
       try FileSystem.makeFolderIfMissing(path)
     }
-    try IndexGuard(folder: folder, note: note).ensureTrusted()
-    let store = Store(folder, try Index(folder), format, note: note)
+    let indexGuard = IndexGuard(folder: folder, note: note)
+    try indexGuard.ensureTrusted()
+    let index = try indexGuard.retrying { () throws(DSVError) in try Index(folder) }
+    let store = Store(folder, index, format, note: note)
     try TemporaryFile.sweep(folder.temporary)
     return store
   }

@@ -65,10 +65,7 @@ package enum Clock {
 
 /// Random bytes from the kernel.
 package enum Random {
-  package static func bytes(_ count: Int) -> [UInt8] {
-    var generator = SystemRandomNumberGenerator()
-    return (0..<count).map { _ in UInt8.random(in: 0 ... .max, using: &generator) }
-  }
+  package static func bytes(_ count: Int) -> [UInt8] { RandomSource.bytes(count) }
 
   package static func hexDigits(_ count: Int) -> String {
     String(bytes(count).map { Character(String($0 & 15, radix: 16)) })

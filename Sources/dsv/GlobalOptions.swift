@@ -42,7 +42,8 @@ extension Repository {
     [
       ("version", .text(result.version)), ("commit", .text(result.commit.description)),
       ("root", .text(result.root.description)), ("rows", .int(result.rowCount)),
-      ("tables", .counts(result.tables)), ("new_bytes", .int(result.newByteCount)),
+      ("tables", .object(result.tables.map { ($0.table, .int($0.value)) })),
+      ("new_bytes", .int(result.newByteCount)),
     ]
   }
 }
