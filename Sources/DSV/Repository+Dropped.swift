@@ -157,6 +157,6 @@ package final class DroppedRows {
 
 extension Repository {
   package func droppedRows(of table: Table, reader: ObjectReader) -> DroppedRows {
-    DroppedRows(table, keys: store.keys, keyLimits: keyLimits, reader: reader)
+    DroppedRows(table, keys: store.keyFolder, keyLimits: keyLimits, reader: reader)
   }
 }

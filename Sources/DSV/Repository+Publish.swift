@@ -71,7 +71,7 @@ extension Repository {
       }
       let old = try tip.map { (id) throws(DSVError) in try versions.commit(id) }
       let before = try old.map { (commit) throws(DSVError) in try versions.encodedSnapshot(commit.root) }
-      let snapshot = EncodedSnapshot(try change(before?.value ?? .empty))
+      let snapshot = EncodedSnapshot(try change(before?.value ?? .empty), store.naming)
       if let tip, let old, snapshot.id == old.root, parents == nil {
         if case .branch = target, try publication.ref(ref) == nil {
           try publication.move(RefMove(ref, expected: .anything, new: .commit(tip), action: "branch"))

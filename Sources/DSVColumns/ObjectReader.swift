@@ -14,6 +14,9 @@ package final class ObjectReader: Sendable {
   package let aheadBudget = ByteBudget(ObjectReader.aheadByteCountMax)
   package static let aheadByteCountMax = 32 << 20
 
+  /// How its objects are named.
+  package var naming: ObjectNaming { store.naming }
+
   package init(_ store: any ObjectStore, cache: ObjectCache, pool: WorkerPool) {
     self.store = store
     self.cache = cache

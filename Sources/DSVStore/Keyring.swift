@@ -136,6 +136,12 @@ extension Keyring {
   /// That of an epoch; `nil` if there is none, or it was given up.
   package func logKey(_ epoch: UInt32) -> LogKey? { secrets.logKeys.first { $0.epoch == epoch } }
 
+  /// Makes a new log key: what is logged from now on no copy of an older keyring opens.
+  package mutating func beginEpoch() {
+    secrets.logKeys.append(.random(currentLogKey.epoch + 1))
+    generation += 1
+  }
+
   /// Destroys the log keys of all epochs but the current one, once nothing is encrypted under them.
   package mutating func removeOldLogKeys() {
     secrets.logKeys = [currentLogKey]
@@ -198,8 +204,7 @@ extension Keyring {
   private mutating func renewRing(_ holders: [HolderKey]) {
     ringKey = .random(KeyringLayout.Body.keyByteCount)
     slots = holders.map { $0.slot(ringKey) }
-    secrets.logKeys.append(.random(currentLogKey.epoch + 1))
-    generation += 1
+    beginEpoch()
   }
 
   private func refuseKnown(_ key: UserKey) throws(DSVError) {

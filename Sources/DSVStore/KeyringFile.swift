@@ -41,7 +41,8 @@ package struct KeyringFile: Sendable {
     try FileSystem.replace(path, with: try keyring.bytes(), isPrivate: true)
   }
 
-  private func removeLeftovers() throws(DSVError) {
+  /// Removes what writers that were killed had begun. The caller holds the writer's lock.
+  func removeLeftovers() throws(DSVError) {
     let folder = FileSystem.parent(of: path)
     let prefix = path.dropFirst(folder.utf8.count + 1) + "."
     for name in try FileSystem.list(folder) where name.hasPrefix(prefix) {

@@ -1,4 +1,4 @@
-package import DSVFormat
+import DSVFormat
 package import DSVSystem
 
 /// A file in the repository's `tmp/` for what does not fit into memory. Gone when it is let go or its process dies.
@@ -37,9 +37,4 @@ package final class TemporaryFile: Sendable {
       }
     }
   }
-}
-
-extension Store {
-  /// A new file in `tmp/`.
-  package func temporaryFile() throws(DSVError) -> TemporaryFile { try TemporaryFile(in: folder.temporary) }
 }

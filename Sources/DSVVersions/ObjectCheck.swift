@@ -21,9 +21,9 @@ package struct ObjectCheck: Sendable {
     if stored.kind == .chunk {
       let chunk = try reader.decodedChunk(ColumnID(id), stored)
       if let problem = chunk.problem { throw DSVError(.corrupt, "chunk \(id): \(problem)") }
-      return AnyID(chunk.id())
+      return AnyID(chunk.id(reader.naming))
     }
     let plain = try reader.plain(id, stored)
-    return plain.withUnsafeBytes { SHA256.id(kind: stored.kind, $0) }
+    return plain.withUnsafeBytes { reader.naming.id(kind: stored.kind, $0) }
   }
 }

@@ -17,13 +17,20 @@ struct GlobalOptions: ParsableArguments {
   @Option(help: .hidden)
   var threads: Int?
 
+  @OptionGroup(title: "Encrypted repositories") var keys: KeyOptions
+
+  /// Says how errors are told from now on.
+  func tellErrors() { Terminal.tellsJSON.store(json, ordering: .relaxed) }
+
   func open() throws -> Repository {
-    Terminal.tellsJSON.store(json, ordering: .relaxed)
+    tellErrors()
     return try Repository.open(at: directory, options: options)
   }
 
   var options: Repository.Options {
-    Repository.Options(threadCount: threads.map { max(0, $0) }, note: Terminal.note)
+    var options = Repository.Options(threadCount: threads.map { max(0, $0) }, note: Terminal.note)
+    options.keyProvider = keys.provider
+    return options
   }
 
   var progress: ProgressHandler { ProgressBar(isQuiet: quiet).handler }

@@ -141,14 +141,18 @@ enum KeyText {
 
   /// Makes a key in a file of its own, which nobody but its owner may read.
   static func makeFile(_ path: String) throws(DSVError) {
-    let text = FernetKey.random().text
+    try write(.random(), to: path)
+    Terminal.note(
+      "made a key in \(path); without it nobody can read what it encrypts, so keep a copy elsewhere")
+  }
+
+  static func write(_ key: FernetKey, to path: String) throws(DSVError) {
+    let text = key.text
     let file = try File(path, .createPrivate)
     try text.withBytes { (text) throws(DSVError) in try file.write(text, at: 0) }
     try file.write([10], at: text.count)
     try file.sync()
     try FileSystem.syncFolder(FileSystem.parent(of: path))
-    Terminal.note(
-      "made a key in \(path); without it nobody can read what it encrypts, so keep a copy elsewhere")
   }
 
   /// A text without the one line's end that it may have.

@@ -57,7 +57,7 @@ import Testing
       var table = try #require(try repository.snapshot(repository.resolve("v4").commit).table("data"))
       table.liveCount += 1
       let session = try repository.store.session()
-      let snapshot = EncodedSnapshot(Snapshot(tables: [table]))
+      let snapshot = EncodedSnapshot(Snapshot(tables: [table]), .plain)
       try session.put(snapshot)
       for rowCount in [table.liveCount, honest.rowCount] {
         let commit = Commit(

@@ -33,7 +33,7 @@ import Testing
       "pack": PackHeader(packID: packID).bytes + record.bytes + object.bytes + commitRecord.bytes,
       "reflog": ReflogRecord.fileHeader + publication.bytes,
       "reflog collected": collection.bytes,
-      "index objects": SealedValue.seal(.objects, id.key, Place(1, 32, record).bytes),
+      "index objects": SealedValue.seal(.objects, id.key, Place(1, 32, RecordHead(record)).bytes),
       "index refs": SealedValue.seal(.refs, Array("HEAD".utf8), RefTarget.symbolic("heads/main").bytes),
       "index versions": SealedValue.seal(.versions, Index.key(1), commit.key),
       "index state": SealedValue.seal(.meta, IndexState.key, state.bytes),

@@ -221,7 +221,8 @@ import Testing
       try FileSystem.replace("\(scratch.root)/format", with: Array(text.utf8))
       #expect(try #require(throws: DSVError.self) { try scratch.open() }.code == code)
     }
-    try FileSystem.replace("\(scratch.root)/format", with: Array("dsv 1\nwriter-required zebra\n".utf8))
+    let features = (TestStore.isEncrypted ? "reader-required encryption\n" : "") + "writer-required zebra\n"
+    try FileSystem.replace("\(scratch.root)/format", with: Array("dsv 1\n\(features)".utf8))
     let store = try scratch.open()
     #expect(try store.ref("HEAD") != nil)
     #expect(try #require(throws: DSVError.self) { try store.session() }.code == .unsupportedFormat)
