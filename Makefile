@@ -18,7 +18,7 @@ BUILD := swift build -j $(JOBS)
 RELEASE := $(BUILD) -c release --static-swift-stdlib
 DSV := .build/release/dsv
 
-.PHONY: help setup setup-tests build run test lint format bench bench-smoke bench-peers bench-growth power-loss traffic torture full-disk damage test-s3 tsan asan fuzz man completions install clean
+.PHONY: help setup setup-tests build run test lint format bench bench-smoke bench-peers bench-cipher bench-growth power-loss traffic torture full-disk damage test-s3 tsan asan fuzz man completions install clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
@@ -120,6 +120,10 @@ bench-smoke: setup ## run each benchmark once, small
 bench-peers: build ## compare with other systems; ARGS="--corpus FILE.jsonl" names the rows
 	$(RELEASE) --product DSVBench
 	python3 bench/peers.py $(ARGS)
+
+bench-cipher: setup ## hold the cipher against openssl's and Python's
+	$(RELEASE) --product DSVBench
+	python3 bench/cipher.py
 
 bench-growth: setup ## what works cost as a table grows; ROWS="100000 1000000" names its sizes
 	$(RELEASE) --product DSVBench

@@ -34,7 +34,7 @@ import Testing
 
   @Test("a body beyond its limit is refused by its length, or where it passes the limit")
   func bodies() {
-    let told = Self.receive(["HTTP/1.1 200 OK", "Content-Length: 1000000000000"], [], limit: 10)
+    let told = Self.receive(["HTTP/1.1 200 OK", "Content-Length: 1000000000000", ""], [], limit: 10)
     #expect(!told.goesOn && told.0.failure?.kind == .tooLarge)
     let untold = Self.receive(["HTTP/1.1 200 OK"], [[1, 2, 3], [4]], limit: 3)
     #expect(!untold.goesOn && untold.0.failure?.kind == .tooLarge)
@@ -54,6 +54,9 @@ import Testing
       let head = ["HTTP/1.1 200 OK", "Content-Length: 100"]
       let (receiver, _) = Self.receive(head, pieces, limit: 20, range: 30..<50)
       #expect(receiver.response.body == Array(whole[30..<50]) && receiver.isEnough && receiver.failure == nil)
+      let part = Self.receive(
+        head + ["Content-Range: bytes 30-49/100"], [Array(whole[30..<50])], limit: 20, range: 30..<50)
+      #expect(part.0.response.body == Array(whole[30..<50]), "200 of a part")
       let short = Self.receive(head, pieces, limit: 20, range: 90..<110)
       #expect(short.0.response.body == Array(whole[90...]) && !short.0.isEnough)
     }
