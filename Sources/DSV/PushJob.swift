@@ -31,7 +31,10 @@ struct PushJob {
     while true {
       switch push.next() {
       case .readOn:
-        if try !remote.readOn() { try remote.log.make() }
+        if try !remote.readOn(isPushing: true) {
+          try remote.log.make()
+          try remote.readOn(isPushing: true)
+        }
         let catalogue = catalogue
         position = try catalogue.position
         try push.readOn { (name) throws(DSVError) in try catalogue.ref(name) }

@@ -56,7 +56,7 @@ public final class Repository: Sendable {
   }
 
   /// What the store asks for a key.
-  private static func provider(_ options: Options) -> KeyProvider {
+  static func provider(_ options: Options) -> KeyProvider {
     { () throws(DSVError) in
       if let key = options.key { return key.value }
       return try options.keyProvider?()

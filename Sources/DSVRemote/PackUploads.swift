@@ -53,7 +53,9 @@ package final class PackUploads {
 
   private func put() {
     guard !builder.isEmpty else { return }
-    let (pack, uploaded) = (builder.bytes, UploadedPack(PackIndex(builder), key: sealer?.packKey(codec) ?? [], bases: bases))
+    let (pack, uploaded) = (
+      builder.bytes, UploadedPack(PackIndex(builder), key: sealer?.packKey(codec) ?? [], bases: bases)
+    )
     codec = PackCodec(isSealed: sealer != nil)
     (builder, bases) = (PackBuilder(codec), [:])
     let (bucket, journal, shared) = (bucket, journal, shared)

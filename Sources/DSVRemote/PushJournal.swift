@@ -40,7 +40,7 @@ package struct PushJournal: Sendable {
     let index = pack.index.bytes
     writer.writeVarint(index.count)
     writer.write(bytes: index)
-    let key = pack.key.isEmpty ? [] : try sealer?.wrap(pack.key, of: pack.index.packID) ?? []
+    let key = pack.key.isEmpty ? [] : sealer?.wrap(pack.key, of: pack.index.packID) ?? []
     writer.writeVarint(key.count)
     writer.write(bytes: key)
     writer.writeList(pack.bases.sorted { $0.key < $1.key }) { writer, base in

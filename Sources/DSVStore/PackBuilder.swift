@@ -39,8 +39,11 @@ package struct PackBuilder: Sendable {
   package var isEmpty: Bool { entries.isEmpty }
 
   package mutating func append(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
-    guard codec.recordByteCount(object) <= PackLayout.storedByteCountMax, UInt32(exactly: object.plainByteCount) != nil
-    else { throw DSVError(.badInput, "object \(id): \(object.bytes.count) bytes are too many for one object") }
+    guard codec.recordByteCount(object) <= PackLayout.storedByteCountMax,
+      UInt32(exactly: object.plainByteCount) != nil
+    else {
+      throw DSVError(.badInput, "object \(id): \(object.bytes.count) bytes are too many for one object")
+    }
     let record = codec.record(id, object)
     entries.append(
       Entry(

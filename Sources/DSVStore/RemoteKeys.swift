@@ -97,8 +97,9 @@ extension Keyring {
   /// Takes over what another keyring of the same repository has more.
   mutating func adopt(_ sealed: SealedKeyring, of subject: String) throws(DSVError) -> RemoteKeys.Relation {
     let other = try opened(sealed, of: subject)
-    guard other.naming == naming else {
-      throw DSVError(.conflict, "\(subject): it is of another repository, which was encrypted under other keys")
+    guard refKey("HEAD") == other.refKey("HEAD") else {
+      throw DSVError(
+        .conflict, "\(subject): it is of another repository, which was encrypted under other keys")
     }
     let (own, theirs) = (logKeys, other.logKeys)
     // Old log keys may have been given up on either side.
@@ -118,6 +119,7 @@ extension Keyring {
     if own.contains(otherLast) { return .behind }
     throw DSVError(
       .conflict,
-      "\(subject): keys were exchanged both here and there; clone the remote with a key that opens it, and go on from that")
+      "\(subject): keys were exchanged both here and there; clone the remote with a key that opens it, and go on from that"
+    )
   }
 }

@@ -68,7 +68,7 @@ extension Store {
         leftOut.insert(id)
       } else {
         // What is published with it keeps its place if it has one by now.
-        guard let depth = try baseDepth(of: base.id) ?? batch.entries[base.id]?.record.baseDepth,
+        guard let depth = try baseDepth(of: base.id) ?? batch.entries[base.id]?.head.baseDepth,
           depth < base.depth
         else {
           throw DSVError(.conflict, "object \(base.id): it was archived meanwhile; try again")
