@@ -19,9 +19,12 @@ package enum StoreFile: Sendable {
       // Nothing is passed over, and nothing is found twice; a damaged header counts beside what follows it.
       while let finding = try scanner.read() {
         switch finding {
-        case .record(let id, let place, let object):
-          precondition(place.offset == end && object.body.count == place.storedByteCount)
-          precondition(PackRecord(id, object).byteCount == place.byteCount)
+        case .record(let id, let place, let record):
+          precondition(place.offset == end && record.body.count == place.storedByteCount)
+          if !record.head.isSealed {
+            let object = record.head.plainObject(record.body)
+            precondition(PackRecord(id, object).byteCount == place.byteCount)
+          }
           end += place.byteCount
         case .damage(let range):
           precondition(range.lowerBound == 0 || range.lowerBound == end)
@@ -92,9 +95,9 @@ extension StoreFile {
     case 5: _ = try value.withBytes { (bytes) throws(DSVError) in try KeyRunHeader(bytes, of: "fuzz") }
     default:
       value.withBytes { bytes in
-        guard let record = PackRecord(bytes), bytes.count == record.byteCount else { return }
-        let body = UnsafeRawBufferPointer(rebasing: bytes[PackLayout.Record.byteCount...])
-        precondition(record.object(body).body == Array(body))
+        guard let record = PackRecord(bytes), bytes.count == record.byteCount, !record.isSealed else { return }
+        let body = Array(bytes[PackLayout.Record.byteCount...])
+        precondition(record.plainObject(body).body == body)
       }
     }
   }
