@@ -54,7 +54,7 @@ let package = Package(
     target(
       "DSVInterchange", ["DSVColumns", "DSVFormat", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables"]),
 
-    target("DSVRemote", ["CCurl", "DSVFormat", "DSVSystem"]),
+    target("DSVRemote", ["CCurl", "DSVFormat", "DSVStore", "DSVSystem"]),
 
     target("DSVText", []),
     target(
@@ -68,15 +68,15 @@ let package = Package(
     target(
       "DSV",
       [
-        "CArrow", "DSVColumns", "DSVExpression", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVStore",
-        "DSVSystem",
+        "CArrow", "DSVColumns", "DSVExpression", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVRemote",
+        "DSVStore", "DSVSystem",
         "DSVTables", "DSVTransforms", "DSVVersions",
       ]),
     target("DSVC", ["DSV"]),
     target(
       "DSVFuzz",
       [
-        "DSVColumns", "DSVExpression", "DSVFormat", "DSVRecords", "DSVStore", "DSVSystem", "DSVTesting",
+        "DSVColumns", "DSVExpression", "DSVFormat", "DSVRecords", "DSVRemote", "DSVStore", "DSVSystem", "DSVTesting",
         "DSVTransforms", "DSVVersions",
       ]),
     .executableTarget(name: "DSVFuzzer", dependencies: ["DSVFuzz", "DSVSystem"], swiftSettings: house),
@@ -104,12 +104,18 @@ let package = Package(
     tests("DSVStoreTests", ["DSVFormat", "DSVStore", "DSVSystem", "DSVTesting"]),
     tests("DSVColumnsTests", ["DSVColumns", "DSVFormat", "DSVStore", "DSVTesting"]),
     tests(
-      "DSVRemoteTests", ["DSVFormat", "DSVRemote", "DSVSystem", "DSVTesting"], exclude: ["Support"]),
+      "DSVRemoteTests", ["DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTesting"], exclude: ["Support"]),
     tests("DSVExpressionTests", ["DSVExpression", "DSVFormat"]),
     tests("DSVTextTests", ["DSVText"]),
     tests("DSVRecordsTests", ["DSVFormat", "DSVRecords"], exclude: ["Fixtures/csv_by_python.py"]),
     tests("DSVFuzzTests", ["DSVFormat", "DSVFuzz", "DSVSystem"]),
     tests("DSVBenchTests", ["DSV", "DSVBench"]),
+    tests(
+      "DSVTransferTests",
+      [
+        "DSV", "DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTables", "DSVTesting", "DSVTransforms",
+        "DSVVersions",
+      ]),
     tests("TidyTests", ["DSV"]),
     tests(
       "DSVTests",

@@ -2,6 +2,7 @@ import DSVColumns
 import DSVExpression
 import DSVFormat
 import DSVRecords
+import DSVRemote
 import DSVStore
 import DSVSystem
 import DSVTesting
@@ -17,6 +18,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case node, snapshot, commit
   case jsonl, csv
   case schema, recipe, expression
+  /// Values of a remote, without their checksums.
+  case packIndex, remoteEntry, checkpoint
   /// A keyring without the checksum that ends it, or what its body holds.
   case keyring
   /// Whole files of a repository.
@@ -53,6 +56,13 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .commit: _ = try Commit(bytes, of: "fuzz")
     case .jsonl: try Self.readRows(bytes, .jsonl)
     case .csv: try Self.readRows(bytes, .csv)
+    case .packIndex:
+      let index = try PackIndex(Self.checked(bytes), of: "fuzz")
+      precondition(index.bytes == Self.checked(bytes))
+    case .remoteEntry:
+      let entry = try RemoteEntry(Self.checked(bytes), of: "fuzz")
+      precondition(entry.bytes == Self.checked(bytes))
+    case .checkpoint: _ = try Checkpoint(Self.checked(bytes), of: "fuzz")
     case .schema: _ = try SchemaFile.read(Array(bytes), source: "fuzz")
     case .recipe: _ = try Recipe(parsing: String(decoding: bytes, as: UTF8.self), source: "fuzz")
     case .keyring: try Self.readKeyring(bytes)
@@ -66,6 +76,14 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .index: try Self.readFile(bytes, .index)
     case .sealed: try StoreFile.readSealed(Array(bytes))
     }
+  }
+
+  /// What is read only behind a checksum, with the right one.
+  private static func checked(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+    var writer = ByteWriter()
+    writer.write(bytes: bytes)
+    writer.write(Hash64.of(bytes))
+    return writer.bytes
   }
 
   /// The key of `fixtures/encryption`.

@@ -29,6 +29,7 @@ struct GlobalOptions: ParsableArguments {
 
   var options: Repository.Options {
     var options = Repository.Options(threadCount: threads.map { max(0, $0) }, note: Terminal.note)
+    options.isInterrupted = { Interrupts.isRequested }
     options.keyProvider = keys.provider
     return options
   }
