@@ -54,7 +54,7 @@ let package = Package(
     target(
       "DSVInterchange", ["DSVColumns", "DSVFormat", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables"]),
 
-    target("DSVRemote", ["DSVFormat", "DSVSystem"]),
+    target("DSVRemote", ["DSVFormat", "DSVStore", "DSVSystem"]),
 
     target("DSVText", []),
     target(

@@ -38,7 +38,7 @@ package struct Place: Sendable, Hashable {
     }
   }
 
-  private init(pack: UInt32, offset: Int, stored: Int, plain: Int, kind: ObjectKind, depth: Int) {
+  package init(pack: UInt32, offset: Int, stored: Int, plain: Int, kind: ObjectKind, depth: Int) {
     (self.pack, self.offset, self.kind, baseDepth) = (pack, offset, kind, depth)
     (storedByteCount, plainByteCount) = (stored, plain)
   }

@@ -1,0 +1,333 @@
+package import DSVFormat
+package import DSVStore
+import DSVSystem
+import Synchronization
+
+/// Gives objects that lie in remotes, in the order in which the remotes are named.
+///
+/// One request is made for all who want an object, and for neighbours that are wanted; requests are made on threads of its
+/// own, as many at once as ``FetchLimits`` says. What arrives is checked against its ID by who asks for it first, and then goes
+/// to the disk too, where it can.
+package final class RemoteSource: ObjectSource {
+  /// Whether an object is what its ID names: throws `.corrupt` if not, and what kept its base from being read. The store
+  /// is what bases are read through.
+  package typealias Check = @Sendable (AnyID, StoredObject, Store) throws(DSVError) -> Void
+
+  /// What was fetched since the source was made.
+  package struct Counts: Sendable, Equatable {
+    /// Objects that were handed over, and those that no remote has.
+    package var hitCount = 0
+    package var missCount = 0
+    package var requestCount = 0
+    /// All bytes of the requests, those between objects too.
+    package var fetchedByteCount = 0
+    /// The most that was requested and not yet handed over at one time.
+    package var stagedByteCountMax = 0
+    package var promotedCount = 0
+    package var promotedByteCount = 0
+  }
+
+  private struct State {
+    var board: FetchBoard
+    var workerCount = 0
+    var counts = Counts()
+  }
+
+  package let remotes: [Remote]
+  package let promoter: Promoter
+  private let check: Check
+  // A store has a source, not the other way round: while somebody asks, it is there.
+  private weak let store: Store?
+  private let state: Mutex<State>
+  private let limits: FetchLimits
+
+  package init(
+    _ remotes: [Remote], for store: Store, limits: FetchLimits = FetchLimits(), promoter: Promoter,
+    check: @escaping Check
+  ) {
+    (self.remotes, self.store, self.limits) = (remotes, store, limits)
+    (self.promoter, self.check) = (promoter, check)
+    state = Mutex(State(board: FetchBoard(limits)))
+  }
+
+  package var counts: Counts {
+    var counts = state.withLock { state in
+      var counts = state.counts
+      counts.stagedByteCountMax = state.board.stagedByteCountMax
+      return counts
+    }
+    (counts.promotedCount, counts.promotedByteCount) = promoter.counts
+    return counts
+  }
+
+  // MARK: - Asking
+
+  /// Where a remote has an object.
+  private func locate(_ id: AnyID) throws(DSVError) -> Flight? {
+    for (index, remote) in remotes.enumerated() {
+      guard let place = try remote.places.place(of: id) else { continue }
+      guard let pack = try remote.places.pack(place.pack) else { continue }
+      return Flight(id, remote: index, pack: pack, place)
+    }
+    return nil
+  }
+
+  /// Whether a remote is known to have the object.
+  package func holds(_ id: AnyID) throws(DSVError) -> Bool {
+    for remote in remotes where try remote.places.place(of: id) != nil { return true }
+    return false
+  }
+
+  package func fetch(_ id: AnyID) throws(DSVError) -> StoredObject? {
+    if let object = promoter.object(id) {
+      state.withLock { $0.counts.hitCount += 1 }
+      return object
+    }
+    var new: Flight?
+    if !state.withLock({ $0.board.flights[id] != nil }) {
+      new = try locate(id)
+      guard new != nil else {
+        state.withLock { $0.counts.missCount += 1 }
+        return nil
+      }
+    }
+    let (flight, isOwner) = join(id, new)
+    guard let flight else { return try fetch(id) }
+    if isOwner { bring(flight) }
+    let object = try flight.checked.value()
+    state.withLock { $0.counts.hitCount += 1 }
+    return object
+  }
+
+  /// Joins who waits for an object already, or puts `new` on the board.
+  ///
+  /// - Returns: `nil` if who brought it is gone meanwhile: then it is elsewhere now.
+  private func join(_ id: AnyID, _ new: Flight?) -> (Flight?, isOwner: Bool) {
+    let joined = state.withLock { state -> (Flight?, Bool) in
+      if let flight = state.board.flights[id] {
+        if flight.isOwned { return (flight, false) }
+        state.board.demand(flight)
+        return (flight, true)
+      }
+      guard let new else { return (nil, false) }
+      new.isOwned = true
+      state.board.add(new, isDemanded: true)
+      return (new, true)
+    }
+    startWorkers()
+    return joined
+  }
+
+  /// Waits for what arrives, looks whether it is the object, and hands it over to all who wait.
+  private func bring(_ flight: Flight) {
+    let outcome: Result<StoredObject, DSVError>
+    do throws(DSVError) {
+      let object = try checked(flight, try flight.raw.value())
+      promoter.add(flight.id, object)
+      outcome = .success(object)
+    } catch {
+      outcome = .failure(error)
+    }
+    state.withLock { $0.board.remove(flight) }
+    flight.checked.bring(outcome)
+  }
+
+  /// The object, which is what its ID names; fetched once more if it is not.
+  private func checked(_ flight: Flight, _ object: StoredObject) throws(DSVError) -> StoredObject {
+    guard let store else { return object }
+    do throws(DSVError) {
+      try checkBase(flight, object)
+      try check(flight.id, object, store)
+      return object
+    } catch {
+      guard error.code == .corrupt else { throw failure(flight, error) }
+    }
+    let again = try fetchAlone(flight)
+    do throws(DSVError) {
+      try checkBase(flight, again)
+      try check(flight.id, again, store)
+      return again
+    } catch {
+      throw failure(flight, error)
+    }
+  }
+
+  /// Makes sure that bases come to an end before one is waited for: else two objects could wait for each other.
+  private func checkBase(_ flight: Flight, _ object: StoredObject) throws(DSVError) {
+    guard object.base?.depth ?? 0 == flight.place.baseDepth, object.kind == flight.place.kind else {
+      throw DSVError(.corrupt, "its record is not what the remote's list says of it")
+    }
+    guard let base = object.base else { return }
+    for remote in remotes {
+      guard let place = try remote.places.place(of: base.id) else { continue }
+      guard place.baseDepth < base.depth else {
+        throw DSVError(.corrupt, "its base \(base.id) has too many bases of its own")
+      }
+    }
+  }
+
+  private func failure(_ flight: Flight, _ error: DSVError) -> DSVError {
+    let place = "object \(flight.id) of remote '\(remotes[flight.remote].name)' (\(flight.pack.key))"
+    return DSVError(error.code, "\(place): \(error.message)", cause: error)
+  }
+
+  // MARK: - Telling ahead
+
+  package func prefetch(_ ids: [AnyID]) {
+    var flights: [Flight] = []
+    for id in ids {
+      if promoter.object(id) != nil || state.withLock({ $0.board.flights[id] != nil }) { continue }
+      // What fails here fails where it is read.
+      do throws(DSVError) {
+        if try store?.contains(id) == true { continue }
+        if let flight = try locate(id) { flights.append(flight) }
+      } catch { continue }
+    }
+    guard !flights.isEmpty else { return }
+    state.withLock { $0.board.add(flights) }
+    startWorkers()
+  }
+
+  /// Sends what was fetched and not yet written to the disk; returns when it is there, or could not be written.
+  package func close() { promoter.flush() }
+
+  // MARK: - Fetching
+
+  /// Starts threads for what waits.
+  private func startWorkers() {
+    let count = state.withLock { state in
+      let wanted = min(state.board.waitingCount, limits.smallRequestCount)
+      let count = max(0, min(wanted, wanted - state.workerCount))
+      state.workerCount += count
+      return count
+    }
+    for _ in 0..<count where !Threads.start({ self.work() }) { leave() }
+  }
+
+  private func leave() {
+    let isLast = state.withLock { state in
+      state.workerCount -= 1
+      return state.workerCount == 0
+    }
+    // Where the system gives no threads, who asks does the work.
+    if isLast, state.withLock({ $0.board.waitingCount > 0 }) { step() }
+  }
+
+  private func work() {
+    while true {
+      let request = state.withLock { state -> FetchRequest? in
+        let request = state.board.next(now: Clock.monotonicNanoseconds())
+        if request == nil { state.workerCount -= 1 }
+        return request
+      }
+      guard let request else { return }
+      perform(request)
+    }
+  }
+
+  private func step() {
+    while let request = state.withLock({ $0.board.next(now: Clock.monotonicNanoseconds()) }) {
+      perform(request)
+    }
+  }
+
+  private func perform(_ request: FetchRequest) {
+    let remote = remotes[request.remote]
+    var arrived: [(Flight, StoredObject)] = []
+    var failed: [(Flight, DSVError)] = []
+    var more: [(Flight, StoredObject)] = []
+    do throws(DSVError) {
+      let bytes = try get(request.range, of: request.pack, from: remote)
+      for flight in request.flights {
+        do throws(DSVError) {
+          arrived.append((flight, try object(flight, in: bytes, at: request.range.lowerBound)))
+        } catch { failed.append((flight, error)) }
+      }
+      if request.readsOn { more = neighbours(request, bytes) }
+    } catch {
+      for flight in request.flights { failed.append((flight, failure(flight, error))) }
+    }
+    // Bases are wanted next: while objects are handed over they are on their way.
+    let bases = Set(arrived.compactMap { $0.1.base?.id })
+    for (flight, object) in arrived { flight.raw.bring(.success(object)) }
+    let now = Clock.monotonicNanoseconds()
+    state.withLock { state in
+      state.board.finish(request, arrived: arrived.map(\.0), failed: failed.map(\.0), now: now)
+      for (flight, object) in more where state.board.addArrived(flight, now: now) {
+        flight.raw.bring(.success(object))
+      }
+    }
+    // A failed flight is off the board, so that who asks from now on tries anew.
+    for (flight, error) in failed {
+      flight.raw.bring(.failure(error))
+      flight.checked.bring(.failure(error))
+    }
+    if !bases.isEmpty { prefetch(Array(bases)) }
+    // What arrived made room.
+    startWorkers()
+  }
+
+  private func get(_ range: Range<Int>, of pack: RemotePack, from remote: Remote) throws(DSVError) -> [UInt8]
+  {
+    state.withLock { state in
+      state.counts.requestCount += 1
+      state.counts.fetchedByteCount += range.count
+    }
+    return try remote.bucket.get(pack.key, range: range)
+  }
+
+  /// The object of a flight in bytes that were fetched; fetched once more by itself if they are damaged.
+  private func object(_ flight: Flight, in bytes: [UInt8], at start: Int) throws(DSVError) -> StoredObject {
+    let place = flight.range.lowerBound - start..<flight.range.upperBound - start
+    let found = bytes.withUnsafeBytes { bytes in
+      RecordBytes.first(in: UnsafeRawBufferPointer(rebasing: bytes[place]))
+    }
+    guard let found, found.id == flight.id, found.byteCount == flight.place.byteCount else {
+      return try fetchAlone(flight)
+    }
+    do throws(DSVError) {
+      return try remotes[flight.remote].places.open(found, in: flight.pack)
+    } catch {
+      throw failure(flight, error)
+    }
+  }
+
+  private func fetchAlone(_ flight: Flight) throws(DSVError) -> StoredObject {
+    let remote = remotes[flight.remote]
+    do throws(DSVError) {
+      let bytes = try get(flight.range, of: flight.pack, from: remote)
+      let found = bytes.withUnsafeBytes { RecordBytes.first(in: $0) }
+      guard let found, found.id == flight.id, found.byteCount == flight.place.byteCount else {
+        throw DSVError(.corrupt, "its record at byte \(flight.place.offset) is damaged")
+      }
+      return try remote.places.open(found, in: flight.pack)
+    } catch {
+      throw failure(flight, error)
+    }
+  }
+
+  /// The objects behind the last one that was wanted: who reads a pack in order wants them next.
+  private func neighbours(_ request: FetchRequest, _ bytes: [UInt8]) -> [(Flight, StoredObject)] {
+    var result: [(Flight, StoredObject)] = []
+    var offset = (request.flights.last?.range.upperBound ?? request.range.upperBound)
+    while offset < request.range.upperBound {
+      let found = bytes.withUnsafeBytes { bytes in
+        RecordBytes.first(
+          in: UnsafeRawBufferPointer(rebasing: bytes[(offset - request.range.lowerBound)...]))
+      }
+      guard let found else { break }
+      do throws(DSVError) {
+        let remote = remotes[request.remote]
+        if try store?.contains(found.id) == false, promoter.object(found.id) == nil,
+          let place = try remote.places.place(of: found.id), place.pack == request.pack.number,
+          place.offset == offset
+        {
+          let flight = Flight(found.id, remote: request.remote, pack: request.pack, place)
+          result.append((flight, try remote.places.open(found, in: request.pack)))
+        }
+      } catch { break }
+      offset += found.byteCount
+    }
+    return result
+  }
+}
