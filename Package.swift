@@ -102,7 +102,7 @@ let package = Package(
     tests("DSVSystemTests", ["DSVFormat", "DSVSystem"]),
     tests("DSVStoreTests", ["DSVFormat", "DSVStore", "DSVSystem", "DSVTesting"]),
     tests("DSVColumnsTests", ["DSVColumns", "DSVFormat", "DSVStore", "DSVTesting"]),
-    tests("DSVRemoteTests", ["DSVFormat", "DSVRemote", "DSVSystem", "DSVTesting"]),
+    tests("DSVRemoteTests", ["DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTesting"]),
     tests("DSVExpressionTests", ["DSVExpression", "DSVFormat"]),
     tests("DSVTextTests", ["DSVText"]),
     tests("DSVRecordsTests", ["DSVFormat", "DSVRecords"], exclude: ["Fixtures/csv_by_python.py"]),

@@ -45,13 +45,13 @@ struct FetchBoard {
   private(set) var flights: [AnyID: Flight] = [:]
   /// Flights that wait, by where they lie, in order of offsets.
   private var lanes: [Lane: [Flight]] = [:]
-  private var demanded = Line()
   private var ahead = Line()
   /// Flights that arrived without an owner, oldest first.
   private var unclaimed = Line()
-  /// Where the last request of a pack ended, and how far the next may go on behind it.
-  private var tails: [Lane: (end: Int, window: Int)] = [:]
-  private(set) var waitingCount = 0
+  /// The last request of a pack, and how far the next may go on behind what is wanted.
+  private var tails: [Lane: (range: Range<Int>, window: Int)] = [:]
+  private var waitingCount = 0
+  private var waitingByteCount = 0
   private var bulkCount = 0
   private(set) var stagedByteCount = 0
   private(set) var stagedByteCountMax = 0
@@ -79,16 +79,13 @@ struct FetchBoard {
 
   // MARK: - What is wanted
 
-  /// Puts a flight on the board.
-  ///
-  /// - Parameter isDemanded: whether somebody waits for it.
-  mutating func add(_ flight: Flight, isDemanded: Bool) {
+  /// Puts a flight on the board that somebody waits for.
+  mutating func add(_ flight: Flight) {
     flights[flight.id] = flight
-    waitingCount += 1
+    wait(flight)
     let lane = Lane(remote: flight.remote, pack: flight.pack.number)
     let index = Self.index(of: flight.place.offset, in: lanes[lane, default: []])
     lanes[lane, default: []].insert(flight, at: index)
-    if isDemanded { demanded.append(flight) } else { ahead.append(flight) }
   }
 
   /// Puts flights on the board that nobody waits for yet, as many as may wait.
@@ -96,13 +93,18 @@ struct FetchBoard {
     var touched: Set<Lane> = []
     for flight in new where waitingCount < limits.waitingCount && flights[flight.id] == nil {
       flights[flight.id] = flight
-      waitingCount += 1
+      wait(flight)
       let lane = Lane(remote: flight.remote, pack: flight.pack.number)
       lanes[lane, default: []].append(flight)
       touched.insert(lane)
       ahead.append(flight)
     }
     for lane in touched { lanes[lane]?.sort { $0.place.offset < $1.place.offset } }
+  }
+
+  private mutating func wait(_ flight: Flight) {
+    waitingCount += 1
+    waitingByteCount += flight.place.byteCount
   }
 
   /// Puts an object on the board that came with others.
@@ -116,28 +118,21 @@ struct FetchBoard {
     return true
   }
 
-  /// Says that somebody waits for a flight.
-  mutating func demand(_ flight: Flight) {
-    flight.isOwned = true
-    if flight.phase == .waiting { demanded.append(flight) }
-  }
-
   // MARK: - What is next
+
+  /// A request for a flight that somebody waits for; `nil` if there is one already.
+  mutating func request(for flight: Flight) -> FetchRequest? {
+    flight.phase == .waiting ? request(around: flight, isDemanded: true) : nil
+  }
 
   /// The next request; `nil` if there is none, or no room for it.
   mutating func next(now: UInt64) -> FetchRequest? {
-    while let id = demanded.first {
-      demanded.removeFirst()
-      if let flight = flights[id], flight.phase == .waiting {
-        return request(around: flight, isDemanded: true)
-      }
-    }
     while let id = ahead.first {
       guard let flight = flights[id], flight.phase == .waiting else {
         ahead.removeFirst()
         continue
       }
-      if stagedByteCount + flight.place.byteCount > limits.stagedByteCount {
+      if stagedByteCount + wantedRoom(for: flight) > limits.stagedByteCount {
         guard dropStale(now) else { return nil }
         continue
       }
@@ -145,6 +140,14 @@ struct FetchBoard {
       return request(around: flight, isDemanded: false)
     }
     return nil
+  }
+
+  /// How much room there must be for a request ahead: as objects are handed over one by one, so that requests do not become
+  /// as small as they are.
+  private func wantedRoom(for flight: Flight) -> Int {
+    max(
+      flight.place.byteCount,
+      min(waitingByteCount, limits.requestByteCount, limits.stagedByteCount / 8))
   }
 
   /// Drops the flight that has waited longest for somebody to ask for it, if that is too long.
@@ -187,11 +190,14 @@ struct FetchBoard {
     let chosen = Array(line[first...last])
     lanes[lane]?.removeSubrange(first...last)
     if lanes[lane]?.isEmpty == true { lanes[lane] = nil }
-    for one in chosen { one.phase = .travelling }
+    for one in chosen {
+      one.phase = .travelling
+      waitingByteCount -= one.place.byteCount
+    }
     waitingCount -= chosen.count
     let wanted = range
     if isDemanded, last + 1 >= line.count { range = readOn(lane, flight.pack, range, most) }
-    tails[lane] = (range.upperBound, tails[lane]?.window ?? 0)
+    tails[lane] = (range, tails[lane]?.window ?? 0)
     stage(range.count)
     let isSmall = range.count <= limits.smallByteCount
     if !isSmall { bulkCount += 1 }
@@ -204,11 +210,10 @@ struct FetchBoard {
   private mutating func readOn(
     _ lane: Lane, _ pack: RemotePack, _ range: Range<Int>, _ most: Int
   ) -> Range<Int> {
-    guard let tail = tails[lane] else {
-      tails[lane] = (range.upperBound, 0)
-      return range
-    }
-    guard 0...limits.gapByteCount ~= range.lowerBound - tail.end else {
+    // The last request may have ended within the record that is wanted now.
+    guard let tail = tails[lane], range.lowerBound > tail.range.lowerBound,
+      range.lowerBound <= tail.range.upperBound + limits.gapByteCount, range.upperBound > tail.range.upperBound
+    else {
       tails[lane]?.window = 0
       return range
     }

@@ -103,19 +103,19 @@ package final class RemoteSource: ObjectSource {
   ///
   /// - Returns: `nil` if who brought it is gone meanwhile: then it is elsewhere now.
   private func join(_ id: AnyID, _ new: Flight?) -> (Flight?, isOwner: Bool) {
-    let joined = state.withLock { state -> (Flight?, Bool) in
+    let (flight, isOwner, request) = state.withLock { state -> (Flight?, Bool, FetchRequest?) in
       if let flight = state.board.flights[id] {
-        if flight.isOwned { return (flight, false) }
-        state.board.demand(flight)
-        return (flight, true)
+        if flight.isOwned { return (flight, false, nil) }
+        flight.isOwned = true
+        return (flight, true, state.board.request(for: flight))
       }
-      guard let new else { return (nil, false) }
+      guard let new else { return (nil, false, nil) }
       new.isOwned = true
-      state.board.add(new, isDemanded: true)
-      return (new, true)
+      state.board.add(new)
+      return (new, true, state.board.request(for: new))
     }
-    startWorkers()
-    return joined
+    if let request { perform(request) }
+    return (flight, isOwner)
   }
 
   /// Waits for what arrives, looks whether it is the object, and hands it over to all who wait.
@@ -130,6 +130,7 @@ package final class RemoteSource: ObjectSource {
     }
     state.withLock { $0.board.remove(flight) }
     flight.checked.bring(outcome)
+    startWorkers()
   }
 
   /// The object, which is what its ID names; fetched once more if it is not.
@@ -195,39 +196,28 @@ package final class RemoteSource: ObjectSource {
 
   /// Starts threads for what waits.
   private func startWorkers() {
-    let count = state.withLock { state in
-      let wanted = min(state.board.waitingCount, limits.smallRequestCount)
-      let count = max(0, min(wanted, wanted - state.workerCount))
-      state.workerCount += count
-      return count
+    while let request = begin(isNew: true) {
+      // Where the system gives no threads, who asks does the work.
+      if !Threads.start({ self.work(request) }) { work(request) }
     }
-    for _ in 0..<count where !Threads.start({ self.work() }) { leave() }
   }
 
-  private func leave() {
-    let isLast = state.withLock { state in
-      state.workerCount -= 1
-      return state.workerCount == 0
-    }
-    // Where the system gives no threads, who asks does the work.
-    if isLast, state.withLock({ $0.board.waitingCount > 0 }) { step() }
-  }
-
-  private func work() {
-    while true {
-      let request = state.withLock { state -> FetchRequest? in
-        let request = state.board.next(now: Clock.monotonicNanoseconds())
-        if request == nil { state.workerCount -= 1 }
-        return request
-      }
-      guard let request else { return }
+  private func work(_ first: FetchRequest) {
+    var next: FetchRequest? = first
+    while let request = next {
       perform(request)
+      next = begin(isNew: false)
     }
   }
 
-  private func step() {
-    while let request = state.withLock({ $0.board.next(now: Clock.monotonicNanoseconds()) }) {
-      perform(request)
+  /// The next request, for a new thread or for one that has done its last.
+  private func begin(isNew: Bool) -> FetchRequest? {
+    state.withLock { state in
+      if isNew, state.workerCount >= limits.smallRequestCount { return nil }
+      let request = state.board.next(now: Clock.monotonicNanoseconds())
+      if isNew, request != nil { state.workerCount += 1 }
+      if !isNew, request == nil { state.workerCount -= 1 }
+      return request
     }
   }
 
