@@ -68,8 +68,8 @@ let package = Package(
     target(
       "DSV",
       [
-        "CArrow", "DSVColumns", "DSVExpression", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVStore",
-        "DSVSystem",
+        "CArrow", "DSVColumns", "DSVExpression", "DSVFormat", "DSVInterchange", "DSVRecords", "DSVRemote",
+        "DSVStore", "DSVSystem",
         "DSVTables", "DSVTransforms", "DSVVersions",
       ]),
     target("DSVC", ["DSV"]),
@@ -103,6 +103,11 @@ let package = Package(
     tests("DSVStoreTests", ["DSVFormat", "DSVStore", "DSVSystem", "DSVTesting"]),
     tests("DSVColumnsTests", ["DSVColumns", "DSVFormat", "DSVStore", "DSVTesting"]),
     tests("DSVRemoteTests", ["DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTesting"]),
+    tests(
+      "TierTests",
+      [
+        "DSV", "DSVColumns", "DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTesting", "DSVVersions",
+      ]),
     tests("DSVExpressionTests", ["DSVExpression", "DSVFormat"]),
     tests("DSVTextTests", ["DSVText"]),
     tests("DSVRecordsTests", ["DSVFormat", "DSVRecords"], exclude: ["Fixtures/csv_by_python.py"]),

@@ -3,6 +3,7 @@ public import DSVFormat
 package import DSVStore
 import DSVSystem
 package import DSVVersions
+import Synchronization
 
 /// A dataset with all its versions: everything under one folder `.dsv`.
 ///
@@ -16,20 +17,24 @@ public final class Repository: Sendable {
   package let versions: VersionReader
   package let pool: WorkerPool
   let keyLimits: KeyIndex.Limits
+  /// Takes what was found and mended, in words for people.
+  let note: @Sendable (String) -> Void
+  /// Whether what was counted is written.
+  let isClosed = Atomic<Bool>(false)
 
   /// What a repository may use.
   public struct Options: Sendable {
     /// Threads beside the caller's; 0 does everything on the caller's.
     public var threadCount: Int
-    /// The memory tier: bytes of decoded chunks that are kept.
-    public var cacheByteCount: Int
+    /// The memory tier: bytes of decoded chunks that are kept; `nil` for what `dsv tier budget` says, or 64 MiB.
+    public var cacheByteCount: Int?
     /// Takes what was found and mended, in words for people.
     public var note: @Sendable (String) -> Void
     /// Key columns of at most so many bytes are read whole where rows are looked for; for larger ones an index is kept.
     package var scannedKeyByteCountMax = KeyIndex.Limits().scannedByteCountMax
 
     public init(
-      threadCount: Int? = nil, cacheByteCount: Int = 64 << 20,
+      threadCount: Int? = nil, cacheByteCount: Int? = nil,
       note: @escaping @Sendable (String) -> Void = { _ in }
     ) {
       self.threadCount = threadCount ?? Machine.coreCount
@@ -44,10 +49,22 @@ public final class Repository: Sendable {
   private init(path: String, store: Store, options: Options) {
     self.path = path
     self.store = store
+    note = options.note
     pool = WorkerPool(threadCount: options.threadCount)
-    reader = ObjectReader(store, cache: ObjectCache(byteCountMax: options.cacheByteCount), pool: pool)
+    let cacheByteCount = options.cacheByteCount ?? Self.memoryBudget(store, options.note) ?? 64 << 20
+    reader = ObjectReader(store, cache: ObjectCache(byteCountMax: cacheByteCount), pool: pool)
     versions = VersionReader(reader)
     keyLimits = KeyIndex.Limits(scannedByteCountMax: options.scannedKeyByteCountMax)
+  }
+
+  deinit { close() }
+
+  /// What is set for the memory tier. What cannot be read must not keep a repository from being opened.
+  private static func memoryBudget(_ store: Store, _ note: (String) -> Void) -> Int? {
+    do throws(DSVError) { return try TierFolder(store).settings().memoryByteCount } catch {
+      note("\(error)")
+      return nil
+    }
   }
 
   /// Makes an empty repository in a folder, which is made too if it is not there.

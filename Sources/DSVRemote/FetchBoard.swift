@@ -212,7 +212,8 @@ struct FetchBoard {
   ) -> Range<Int> {
     // The last request may have ended within the record that is wanted now.
     guard let tail = tails[lane], range.lowerBound > tail.range.lowerBound,
-      range.lowerBound <= tail.range.upperBound + limits.gapByteCount, range.upperBound > tail.range.upperBound
+      range.lowerBound <= tail.range.upperBound + limits.gapByteCount,
+      range.upperBound > tail.range.upperBound
     else {
       tails[lane]?.window = 0
       return range

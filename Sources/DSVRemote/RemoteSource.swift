@@ -25,6 +25,8 @@ package final class RemoteSource: ObjectSource {
     package var stagedByteCountMax = 0
     package var promotedCount = 0
     package var promotedByteCount = 0
+
+    package init() {}
   }
 
   private struct State {

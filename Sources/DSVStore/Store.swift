@@ -126,6 +126,15 @@ package final class Store: ObjectStore {
 
   package var objectCount: Int { get throws(DSVError) { try index.objectCount } }
 
+  /// What the records of all objects take.
+  package var recordByteCount: Int {
+    get throws(DSVError) {
+      var sum = 0
+      try forEachObject { (_, place) throws(DSVError) in sum += place.byteCount }
+      return sum
+    }
+  }
+
   /// The lengths of all files of the repository, added up.
   package var byteCount: Int { get throws(DSVError) { try FileSystem.byteCount(under: folder.root) } }
 
