@@ -5,14 +5,12 @@ import DSVStore
 /// Tells what remotes verifiably hold: in a pack that lies in the bucket with its full length now, and that was read back
 /// once. For one thread.
 final class HeldObjects {
-  private let remotes: [Remote]
-  private let folder: TierFolder
+  private let remotes: [RemoteTier]
   private let note: @Sendable (String) -> Void
   private let progress: ProgressHandler
-  /// Packs that were read back in earlier times, and now.
-  private var verified: Set<String>
-  private var new: Set<String> = []
-  private var bad: Set<String> = []
+  /// Packs that were found to be good, and not to be.
+  private var good: Set<PackID> = []
+  private var bad: Set<PackID> = []
   /// Of each remote that can be reached: its packs.
   private var listed: [String: [String: Int]] = [:]
   /// Whether a pack that was never read back is read now.
@@ -22,11 +20,10 @@ final class HeldObjects {
   private(set) var problems: [String] = []
 
   init(
-    _ remotes: [Remote], _ folder: TierFolder, note: @escaping @Sendable (String) -> Void,
+    _ remotes: [RemoteTier], note: @escaping @Sendable (String) -> Void,
     progress: @escaping ProgressHandler
-  ) throws(DSVError) {
-    (self.remotes, self.folder, self.note, self.progress) = (remotes, folder, note, progress)
-    verified = try folder.verified()
+  ) {
+    (self.remotes, self.note, self.progress) = (remotes, note, progress)
     for remote in remotes {
       do throws(DSVError) { listed[remote.name] = try PackVerification(remote).listed() } catch {
         add("remote '\(remote.name)': \(error.message)")
@@ -34,33 +31,27 @@ final class HeldObjects {
     }
   }
 
-  /// Remembers what was read back.
-  func save() throws(DSVError) {
-    try folder.addVerified(new)
-    new = []
-  }
-
   /// Whether a remote, that of this name if one is given, verifiably holds an object.
   func holds(_ id: AnyID, _ name: String?) throws(DSVError) -> Bool {
     for remote in remotes where name == nil || remote.name == name {
-      guard let place = try remote.places.place(of: id), let pack = try remote.places.pack(place.pack) else {
-        continue
-      }
-      if try isGood(pack, of: remote) { return true }
+      if let place = try remote.places.place(of: id), try isGood(place.pack, of: remote) { return true }
     }
     return false
   }
 
-  private func isGood(_ pack: RemotePack, of remote: Remote) throws(DSVError) -> Bool {
-    let line = "\(remote.name) \(pack.name) \(pack.byteCount)"
-    guard !bad.contains(line), let packs = listed[remote.name] else { return false }
+  private func isGood(_ pack: RemotePack, of remote: RemoteTier) throws(DSVError) -> Bool {
+    if good.contains(pack.id) { return true }
+    guard !bad.contains(pack.id), let packs = listed[remote.name] else { return false }
     guard packs[pack.key] == pack.byteCount else {
-      bad.insert(line)
+      bad.insert(pack.id)
       let what = packs[pack.key].map { "it has \($0) bytes, not \(pack.byteCount)" } ?? "it is gone"
       add("remote '\(remote.name)', \(pack.key): \(what)")
       return false
     }
-    if verified.contains(line) { return true }
+    if pack.isVerified {
+      good.insert(pack.id)
+      return true
+    }
     guard mayVerify else { return false }
     try progress(
       Progress(phase: "reading back \(remote.name)", done: verifiedByteCount, total: nil, unit: .bytes))
@@ -70,13 +61,13 @@ final class HeldObjects {
       problem = error.message
     }
     if let problem {
-      bad.insert(line)
+      bad.insert(pack.id)
       add("remote '\(remote.name)', \(pack.key): \(problem)")
       return false
     }
     verifiedByteCount += pack.byteCount
-    verified.insert(line)
-    new.insert(line)
+    try remote.places.markVerified(pack.id)
+    good.insert(pack.id)
     return true
   }
 

@@ -105,13 +105,11 @@ extension Repository {
         .badInput, "there is no remote that could hold what leaves this disk; see 'dsv remote add'")
     }
     (store.source as? RemoteSource)?.close()
-    let folder = TierFolder(store)
-    let held = try HeldObjects(remotes, folder, note: note, progress: progress)
+    let held = HeldObjects(remotes, note: note, progress: progress)
     // Reading back takes long, and nobody has to wait for it: what is decided here is decided again below.
     let lease = try store.lease()
     var first = try TierPlan(store, versionsHere, held)
     try decide(&first, versionsHere, held)
-    try held.save()
     withExtendedLifetime(lease) {}
     return try collect(held, garbageShareMin, decide)
   }
@@ -215,10 +213,10 @@ extension Repository {
   // MARK: - Remotes
 
   /// The remotes that objects are read from.
-  package var remotes: [Remote] { (store.source as? RemoteSource)?.remotes ?? [] }
+  package var remotes: [RemoteTier] { (store.source as? RemoteSource)?.remotes ?? [] }
 
   /// Reads from these remotes what is not on this disk, in this order; from none if there are none.
-  package func attach(_ remotes: [Remote], limits: FetchLimits = FetchLimits()) {
+  package func attach(_ remotes: [RemoteTier], limits: FetchLimits = FetchLimits()) {
     guard !remotes.isEmpty else { return store.attach(nil) }
     let cache = reader.cache
     let note = note

@@ -76,8 +76,6 @@ struct TierFolder: Sendable {
   var settingsPath: String { "\(path)/settings" }
   /// The objects that were fetched for a read, oldest first.
   var promotedPath: String { "\(path)/promoted" }
-  /// The packs of remotes that were read back.
-  var verifiedPath: String { "\(path)/verified" }
   var countersPath: String { "\(path)/counters" }
 
   func settings() throws(DSVError) -> TierSettings {
@@ -141,21 +139,6 @@ struct TierFolder: Sendable {
     var bytes: [UInt8] = []
     for word in words { withUnsafeBytes(of: word.bigEndian) { bytes.append(contentsOf: $0) } }
     return bytes
-  }
-
-  // MARK: - Verified packs
-
-  /// The packs that were read back: remote, ID in hexadecimal, and length.
-  func verified() throws(DSVError) -> Set<String> {
-    Set((try text(verifiedPath) ?? "").split(separator: "\n").map(String.init))
-  }
-
-  func addVerified(_ lines: Set<String>) throws(DSVError) {
-    guard !lines.isEmpty else { return }
-    try changing { () throws(DSVError) in
-      let all = try verified().union(lines).sorted().map { $0 + "\n" }.joined()
-      try FileSystem.replace(verifiedPath, with: Array(all.utf8))
-    }
   }
 
   // MARK: - Counters

@@ -38,7 +38,7 @@ struct FetchRequest {
 struct FetchBoard {
   private struct Lane: Hashable {
     let remote: Int
-    let pack: UInt32
+    let slot: UInt32
   }
 
   let limits: FetchLimits
@@ -83,7 +83,7 @@ struct FetchBoard {
   mutating func add(_ flight: Flight) {
     flights[flight.id] = flight
     wait(flight)
-    let lane = Lane(remote: flight.remote, pack: flight.pack.number)
+    let lane = Lane(remote: flight.remote, slot: flight.pack.slot)
     let index = Self.index(of: flight.place.offset, in: lanes[lane, default: []])
     lanes[lane, default: []].insert(flight, at: index)
   }
@@ -94,7 +94,7 @@ struct FetchBoard {
     for flight in new where waitingCount < limits.waitingCount && flights[flight.id] == nil {
       flights[flight.id] = flight
       wait(flight)
-      let lane = Lane(remote: flight.remote, pack: flight.pack.number)
+      let lane = Lane(remote: flight.remote, slot: flight.pack.slot)
       lanes[lane, default: []].append(flight)
       touched.insert(lane)
       ahead.append(flight)
@@ -167,7 +167,7 @@ struct FetchBoard {
 
   /// A request for a flight and those that lie beside it.
   private mutating func request(around flight: Flight, isDemanded: Bool) -> FetchRequest {
-    let lane = Lane(remote: flight.remote, pack: flight.pack.number)
+    let lane = Lane(remote: flight.remote, slot: flight.pack.slot)
     let line = lanes[lane] ?? []
     let isBulkFull = bulkCount >= limits.requestCount
     let room = max(limits.stagedByteCount - stagedByteCount, 0)

@@ -42,8 +42,7 @@ final class Flight: @unchecked Sendable {
   let id: AnyID
   /// Index of the remote that it comes from.
   let remote: Int
-  let pack: RemotePack
-  let place: Place
+  let place: RemotePlace
   /// The object as its record has it.
   let raw = Arrival<StoredObject>()
   /// The object, which is what its ID names.
@@ -55,9 +54,10 @@ final class Flight: @unchecked Sendable {
   /// When it arrived.
   var arrivedAt: UInt64 = 0
 
-  init(_ id: AnyID, remote: Int, pack: RemotePack, _ place: Place) {
-    (self.id, self.remote, self.pack, self.place) = (id, remote, pack, place)
+  init(_ id: AnyID, remote: Int, _ place: RemotePlace) {
+    (self.id, self.remote, self.place) = (id, remote, place)
   }
 
-  var range: Range<Int> { place.offset..<place.offset + place.byteCount }
+  var pack: RemotePack { place.pack }
+  var range: Range<Int> { place.range }
 }

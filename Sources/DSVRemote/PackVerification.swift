@@ -6,16 +6,16 @@ import DSVSystem
 package struct PackVerification {
   private static let pieceByteCount = 8 << 20
 
-  private let remote: Remote
+  private let remote: RemoteTier
 
-  package init(_ remote: Remote) { self.remote = remote }
+  package init(_ remote: RemoteTier) { self.remote = remote }
 
   /// The packs that lie in the bucket now, by key, with their lengths. One request for a thousand of them.
   package func listed() throws(DSVError) -> [String: Int] {
     var result: [String: Int] = [:]
     var last: String?
     while true {
-      let entries = try remote.bucket.list(prefix: "packs/", after: last, limit: 1000)
+      let entries = try remote.bucket.list(prefix: RemoteLayout.packPrefix, after: last, limit: 1000)
       for entry in entries { result[entry.key] = entry.byteCount }
       guard entries.count == 1000, let next = entries.last?.key else { return result }
       last = next
@@ -26,7 +26,13 @@ package struct PackVerification {
   ///
   /// Reads all of it, a few megabytes at a time.
   package func problem(_ pack: RemotePack) throws(DSVError) -> String? {
-    let wanted = try remote.places.objects(in: pack).sorted { $0.1.offset < $1.1.offset }
+    let wanted: [(AnyID, RemotePlace)]
+    do throws(DSVError) {
+      wanted = try remote.places.objects(in: pack).sorted { $0.1.offset < $1.1.offset }
+    } catch {
+      guard error.code == .corrupt else { throw error }
+      return error.message
+    }
     var index = 0
     while index < wanted.count {
       let first = index
@@ -47,10 +53,10 @@ package struct PackVerification {
       }
       for (id, place) in wanted[first..<index] {
         let range = place.offset - start..<place.offset - start + place.byteCount
-        let found = bytes.withUnsafeBytes { bytes in
-          RecordBytes.first(in: UnsafeRawBufferPointer(rebasing: bytes[range]))
+        let isSound = bytes.withBytes { bytes in
+          RecordBytes.areSound(UnsafeRawBufferPointer(rebasing: bytes[range]), of: id)
         }
-        guard let found, found.id == id, found.byteCount == place.byteCount else {
+        guard isSound else {
           return "the record of object \(id) at byte \(place.offset) is damaged"
         }
       }

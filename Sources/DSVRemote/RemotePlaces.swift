@@ -1,61 +1,33 @@
 package import DSVFormat
 package import DSVStore
 
-/// A pack of a remote.
-package struct RemotePack: Sendable, Hashable {
-  /// The number that ``Place/pack`` has for it here.
-  package let number: UInt32
-  /// The 16 bytes that its header names it by.
-  package let id: [UInt8]
-  package let byteCount: Int
-
-  package init(number: UInt32, id: [UInt8], byteCount: Int) {
-    (self.number, self.id, self.byteCount) = (number, id, byteCount)
-  }
-
-  /// The ID in hexadecimal.
-  package var name: String {
-    id.map { byte in
-      let digits = String(byte, radix: 16)
-      return digits.utf8.count == 1 ? "0" + digits : digits
-    }.joined()
-  }
-
-  /// Where it lies in a bucket.
-  package var key: String { "packs/\(name).pack" }
-}
-
-/// What is known here of what a remote holds. Asked by many threads; does not ask the remote.
+/// What is known here of where a remote keeps its objects. Asked by many threads.
 package protocol RemotePlaces: Sendable {
-  /// Where the remote has an object; `nil` if it is not known to have it.
-  func place(of id: AnyID) throws(DSVError) -> Place?
+  /// Where the remote has an object; `nil` if it is not known to have it. Does not ask the remote.
+  func place(of id: AnyID) throws(DSVError) -> RemotePlace?
 
-  /// A pack that some place names; `nil` if there is none of that number.
-  func pack(_ number: UInt32) throws(DSVError) -> RemotePack?
+  /// Every object that the remote is said to have in a pack, and where. May ask the remote.
+  func objects(in pack: RemotePack) throws(DSVError) -> [(AnyID, RemotePlace)]
 
-  /// Every pack of the remote.
-  var packs: [RemotePack] { get throws(DSVError) }
+  /// Remembers that a pack was read back whole and is what it should be.
+  func markVerified(_ pack: PackID) throws(DSVError)
 
-  /// Every object that the remote is said to have in a pack. May ask the remote.
-  func objects(in pack: RemotePack) throws(DSVError) -> [(AnyID, Place)]
-
-  /// How many objects the remote holds, and how many bytes they take there.
+  /// How many objects the remote holds, and how many bytes its packs have.
   var totals: (objectCount: Int, byteCount: Int) { get throws(DSVError) }
 
-  /// The object in a sound record of a pack.
+  /// What the records of a pack are opened with; empty where they are not sealed.
+  func packKey(_ pack: RemotePack) throws(DSVError) -> [UInt8]
+
+  /// The object in a record, which is verified by its checksum or authenticated.
   ///
-  /// - Throws: `.wrongKey`, `.corrupt` where it is sealed and cannot be opened.
-  func open(_ found: RecordBytes.Found, in pack: RemotePack) throws(DSVError) -> StoredObject
+  /// - Throws: `.corrupt` if `record` is not the record of that object and nothing else.
+  func object(
+    _ id: AnyID, in record: UnsafeRawBufferPointer, packKey: [UInt8], of subject: String
+  ) throws(DSVError) -> StoredObject
 }
 
-extension RemotePlaces {
-  package func open(_ found: RecordBytes.Found, in pack: RemotePack) throws(DSVError) -> StoredObject {
-    found.object
-  }
-}
-
-/// A remote that objects can be read from.
-package struct Remote: Sendable {
+/// A remote that objects are read from when they are not here.
+package struct RemoteTier: Sendable {
   /// What users call it: `origin`.
   package let name: String
   package let bucket: any Bucket
@@ -63,5 +35,53 @@ package struct Remote: Sendable {
 
   package init(_ name: String, _ bucket: any Bucket, _ places: any RemotePlaces) {
     (self.name, self.bucket, self.places) = (name, bucket, places)
+  }
+}
+
+/// A catalogue, and where the indexes of the packs lie that it was made from.
+package struct CataloguedPlaces: RemotePlaces {
+  package let catalogue: Catalogue
+  package let bucket: any Bucket
+
+  package init(_ catalogue: Catalogue, _ bucket: any Bucket) {
+    (self.catalogue, self.bucket) = (catalogue, bucket)
+  }
+
+  package func place(of id: AnyID) throws(DSVError) -> RemotePlace? { try catalogue.place(of: id) }
+  package func markVerified(_ pack: PackID) throws(DSVError) { try catalogue.markVerified(pack) }
+  package func packKey(_ pack: RemotePack) throws(DSVError) -> [UInt8] { try catalogue.packKey(pack) }
+
+  package func objects(in pack: RemotePack) throws(DSVError) -> [(AnyID, RemotePlace)] {
+    let key = RemoteLayout.index(pack.id)
+    guard let bytes = try bucket.get(key, limit: RemoteLayout.indexByteCountMax) else {
+      throw DSVError(.corrupt, "\(bucket.name)/\(key): it is gone")
+    }
+    let index = try PackIndex(bytes, of: "\(bucket.name)/\(key)")
+    guard index.packID == pack.id, index.packByteCount == pack.byteCount else {
+      throw DSVError(.corrupt, "\(bucket.name)/\(key): it is another pack's")
+    }
+    return index.entries.map { ($0.id, RemotePlace(pack, $0.place(in: pack.slot))) }
+  }
+
+  package var totals: (objectCount: Int, byteCount: Int) {
+    get throws(DSVError) {
+      let packs = try catalogue.allPacks.filter { $0.condemnedTime == nil }
+      return (try catalogue.objectCount, packs.reduce(0) { $0 + $1.byteCount })
+    }
+  }
+
+  package func object(
+    _ id: AnyID, in record: UnsafeRawBufferPointer, packKey: [UInt8], of subject: String
+  ) throws(DSVError) -> StoredObject {
+    guard let sealer = catalogue.sealer else { return try PackLayout.object(id, in: record, of: subject) }
+    return try sealer.object(id, in: record, packKey: packKey, of: subject)
+  }
+}
+
+extension RemotePack {
+  /// A pack that no log names.
+  package init(slot: UInt32, id: PackID, byteCount: Int, isVerified: Bool = false) {
+    self.init(
+      slot: slot, id: id, byteCount: byteCount, condemnedTime: nil, isVerified: isVerified, wrappedKey: [])
   }
 }

@@ -35,7 +35,7 @@ package final class RemoteSource: ObjectSource {
     var counts = Counts()
   }
 
-  package let remotes: [Remote]
+  package let remotes: [RemoteTier]
   package let promoter: Promoter
   private let check: Check
   // A store has a source, not the other way round: while somebody asks, it is there.
@@ -44,7 +44,7 @@ package final class RemoteSource: ObjectSource {
   private let limits: FetchLimits
 
   package init(
-    _ remotes: [Remote], for store: Store, limits: FetchLimits = FetchLimits(), promoter: Promoter,
+    _ remotes: [RemoteTier], for store: Store, limits: FetchLimits = FetchLimits(), promoter: Promoter,
     check: @escaping Check
   ) {
     (self.remotes, self.store, self.limits) = (remotes, store, limits)
@@ -67,9 +67,7 @@ package final class RemoteSource: ObjectSource {
   /// Where a remote has an object.
   private func locate(_ id: AnyID) throws(DSVError) -> Flight? {
     for (index, remote) in remotes.enumerated() {
-      guard let place = try remote.places.place(of: id) else { continue }
-      guard let pack = try remote.places.pack(place.pack) else { continue }
-      return Flight(id, remote: index, pack: pack, place)
+      if let place = try remote.places.place(of: id) { return Flight(id, remote: index, place) }
     }
     return nil
   }
@@ -230,15 +228,23 @@ package final class RemoteSource: ObjectSource {
     var more: [(Flight, StoredObject)] = []
     do throws(DSVError) {
       let bytes = try get(request.range, of: request.pack, from: remote)
+      let key = try remote.places.packKey(request.pack)
       for flight in request.flights {
         do throws(DSVError) {
-          arrived.append((flight, try object(flight, in: bytes, at: request.range.lowerBound)))
+          arrived.append((flight, try object(flight, in: bytes, at: request.range.lowerBound, key)))
         } catch { failed.append((flight, error)) }
       }
-      if request.readsOn { more = neighbours(request, bytes) }
+      if request.readsOn { more = neighbours(request, bytes, key) }
     } catch {
       for flight in request.flights { failed.append((flight, failure(flight, error))) }
     }
+    finish(request, arrived, failed, more)
+  }
+
+  private func finish(
+    _ request: FetchRequest, _ arrived: [(Flight, StoredObject)], _ failed: [(Flight, DSVError)],
+    _ more: [(Flight, StoredObject)]
+  ) {
     // Bases are wanted next: while objects are handed over they are on their way.
     let bases = Set(arrived.compactMap { $0.1.base?.id })
     for (flight, object) in arrived { flight.raw.bring(.success(object)) }
@@ -259,7 +265,8 @@ package final class RemoteSource: ObjectSource {
     startWorkers()
   }
 
-  private func get(_ range: Range<Int>, of pack: RemotePack, from remote: Remote) throws(DSVError) -> [UInt8]
+  private func get(_ range: Range<Int>, of pack: RemotePack, from remote: RemoteTier) throws(DSVError)
+    -> [UInt8]
   {
     state.withLock { state in
       state.counts.requestCount += 1
@@ -269,18 +276,26 @@ package final class RemoteSource: ObjectSource {
   }
 
   /// The object of a flight in bytes that were fetched; fetched once more by itself if they are damaged.
-  private func object(_ flight: Flight, in bytes: [UInt8], at start: Int) throws(DSVError) -> StoredObject {
-    let place = flight.range.lowerBound - start..<flight.range.upperBound - start
-    let found = bytes.withUnsafeBytes { bytes in
-      RecordBytes.first(in: UnsafeRawBufferPointer(rebasing: bytes[place]))
-    }
-    guard let found, found.id == flight.id, found.byteCount == flight.place.byteCount else {
+  private func object(
+    _ flight: Flight, in bytes: [UInt8], at start: Int, _ key: [UInt8]
+  ) throws(DSVError) -> StoredObject {
+    let range = flight.range.lowerBound - start..<flight.range.upperBound - start
+    do throws(DSVError) {
+      return try object(flight.id, in: bytes, range, flight.place, key, remotes[flight.remote])
+    } catch {
+      guard error.code == .corrupt else { throw failure(flight, error) }
       return try fetchAlone(flight)
     }
-    do throws(DSVError) {
-      return try remotes[flight.remote].places.open(found, in: flight.pack)
-    } catch {
-      throw failure(flight, error)
+  }
+
+  private func object(
+    _ id: AnyID, in bytes: [UInt8], _ range: Range<Int>, _ place: RemotePlace, _ key: [UInt8],
+    _ remote: RemoteTier
+  ) throws(DSVError) -> StoredObject {
+    guard range.upperBound <= bytes.count else { throw DSVError(.corrupt, "its pack ends before it") }
+    return try bytes.withBytes { (bytes) throws(DSVError) in
+      try remote.places.object(
+        id, in: UnsafeRawBufferPointer(rebasing: bytes[range]), packKey: key, of: place.pack.key)
     }
   }
 
@@ -288,37 +303,34 @@ package final class RemoteSource: ObjectSource {
     let remote = remotes[flight.remote]
     do throws(DSVError) {
       let bytes = try get(flight.range, of: flight.pack, from: remote)
-      let found = bytes.withUnsafeBytes { RecordBytes.first(in: $0) }
-      guard let found, found.id == flight.id, found.byteCount == flight.place.byteCount else {
-        throw DSVError(.corrupt, "its record at byte \(flight.place.offset) is damaged")
-      }
-      return try remote.places.open(found, in: flight.pack)
+      let key = try remote.places.packKey(flight.pack)
+      return try object(flight.id, in: bytes, bytes.indices, flight.place, key, remote)
     } catch {
       throw failure(flight, error)
     }
   }
 
   /// The objects behind the last one that was wanted: who reads a pack in order wants them next.
-  private func neighbours(_ request: FetchRequest, _ bytes: [UInt8]) -> [(Flight, StoredObject)] {
+  private func neighbours(
+    _ request: FetchRequest, _ bytes: [UInt8], _ key: [UInt8]
+  ) -> [(Flight, StoredObject)] {
+    let remote = remotes[request.remote]
     var result: [(Flight, StoredObject)] = []
     var offset = (request.flights.last?.range.upperBound ?? request.range.upperBound)
     while offset < request.range.upperBound {
-      let found = bytes.withUnsafeBytes { bytes in
-        RecordBytes.first(
-          in: UnsafeRawBufferPointer(rebasing: bytes[(offset - request.range.lowerBound)...]))
-      }
-      guard let found else { break }
+      let start = offset - request.range.lowerBound
+      let header = bytes.withBytes { RecordBytes.header(UnsafeRawBufferPointer(rebasing: $0[start...])) }
+      guard let (id, byteCount) = header, start + byteCount <= bytes.count else { break }
       do throws(DSVError) {
-        let remote = remotes[request.remote]
-        if try store?.contains(found.id) == false, promoter.object(found.id) == nil,
-          let place = try remote.places.place(of: found.id), place.pack == request.pack.number,
-          place.offset == offset
+        if try store?.contains(id) == false, promoter.object(id) == nil,
+          let place = try remote.places.place(of: id), place.pack.slot == request.pack.slot,
+          place.offset == offset, place.byteCount == byteCount
         {
-          let flight = Flight(found.id, remote: request.remote, pack: request.pack, place)
-          result.append((flight, try remote.places.open(found, in: request.pack)))
+          let object = try object(id, in: bytes, start..<start + byteCount, place, key, remote)
+          result.append((Flight(id, remote: request.remote, place), object))
         }
       } catch { break }
-      offset += found.byteCount
+      offset += byteCount
     }
     return result
   }

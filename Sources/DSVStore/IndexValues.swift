@@ -119,6 +119,8 @@ struct IndexChange {
   /// `nil` deletes the ref.
   var refs: [(String, RefTarget?)] = []
   var numbered: [ReflogRecord.Numbered] = []
+  /// Further values of the table `meta`; `nil` deletes one.
+  var meta: [(key: [UInt8], value: [UInt8]?)] = []
   var state = IndexState()
 
   /// Makes the change. May be called again if the transaction has to be repeated.
@@ -141,6 +143,13 @@ struct IndexChange {
       var writer = ByteWriter()
       writer.write(UInt32(one.number))
       try transaction.putSealed(.commitNumbers, one.commit.key, writer.bytes)
+    }
+    for (key, value) in meta {
+      if let value {
+        try transaction.putSealed(.meta, key, value)
+      } else {
+        try transaction.delete(Index.Table.meta.rawValue, key)
+      }
     }
     try transaction.putSealed(.meta, IndexState.key, state.bytes)
   }

@@ -31,14 +31,16 @@ package final class PackedRemote: RemotePlaces {
   }
 
   private func putPack(_ objects: [(AnyID, StoredObject)]) throws(DSVError) {
-    let number = state.withLock { UInt32($0.packs.count + 1) }
-    let id = (0..<16).map { index in UInt8(truncatingIfNeeded: Int(number) &* 31 &+ index) }
-    let (bytes, places) = RecordBytes.pack(id: id, objects, number: number)
-    let pack = RemotePack(number: number, id: id, byteCount: bytes.count)
-    try bucket.put(pack.key, bytes)
+    let slot = state.withLock { UInt32($0.packs.count + 1) }
+    var builder = PackBuilder(packID: PackID(high: 0x7e57, low: UInt64(slot)).bytes)
+    for (id, object) in objects { try builder.append(id, object) }
+    let pack = RemotePack(slot: slot, id: PackID(builder.packID), byteCount: builder.bytes.count)
+    try bucket.put(pack.key, builder.bytes)
     state.withLock { state in
-      state.packs[number] = pack
-      for (id, place) in places where state.places[id] == nil { state.places[id] = place }
+      state.packs[slot] = pack
+      for entry in builder.entries where state.places[entry.id] == nil {
+        state.places[entry.id] = entry.place(in: slot)
+      }
     }
   }
 
@@ -51,18 +53,26 @@ package final class PackedRemote: RemotePlaces {
       found.map { (id, _) throws(DSVError) in (id, try store.read(id)) }, packByteCount: packByteCount)
   }
 
-  package func place(of id: AnyID) throws(DSVError) -> Place? { state.withLock { $0.places[id] } }
-  package func pack(_ number: UInt32) throws(DSVError) -> RemotePack? { state.withLock { $0.packs[number] } }
-
-  package var packs: [RemotePack] {
-    get throws(DSVError) { state.withLock { $0.packs.values.sorted { $0.number < $1.number } } }
-  }
-
-  package func objects(in pack: RemotePack) throws(DSVError) -> [(AnyID, Place)] {
+  package func place(of id: AnyID) throws(DSVError) -> RemotePlace? {
     state.withLock { state in
-      state.places.filter { $0.value.pack == pack.number }.sorted { $0.value.offset < $1.value.offset }
+      guard let place = state.places[id], let pack = state.packs[place.pack] else { return nil }
+      return RemotePlace(pack, place)
     }
   }
+
+  package func objects(in pack: RemotePack) throws(DSVError) -> [(AnyID, RemotePlace)] {
+    state.withLock { state in
+      state.places.filter { $0.value.pack == pack.slot }.map { ($0.key, RemotePlace(pack, $0.value)) }
+    }
+  }
+
+  package func markVerified(_ id: PackID) throws(DSVError) {
+    state.withLock { state in
+      for (slot, pack) in state.packs where pack.id == id { state.packs[slot]?.isVerified = true }
+    }
+  }
+
+  package var packs: [RemotePack] { state.withLock { $0.packs.values.sorted { $0.slot < $1.slot } } }
 
   package var totals: (objectCount: Int, byteCount: Int) {
     get throws(DSVError) {
@@ -70,5 +80,13 @@ package final class PackedRemote: RemotePlaces {
         (state.places.count, state.packs.values.reduce(0) { $0 + $1.byteCount })
       }
     }
+  }
+
+  package func packKey(_ pack: RemotePack) throws(DSVError) -> [UInt8] { [] }
+
+  package func object(
+    _ id: AnyID, in record: UnsafeRawBufferPointer, packKey: [UInt8], of subject: String
+  ) throws(DSVError) -> StoredObject {
+    try PackLayout.object(id, in: record, of: subject)
   }
 }

@@ -23,7 +23,7 @@ struct Lazy {
     bucket = SlowBucket(memory, latencyNanoseconds: latencyNanoseconds)
     remote = PackedRemote(memory)
     source = RemoteSource(
-      [Remote("origin", wrap(bucket), remote)], for: store, limits: limits, promoter: Promoter(store)
+      [RemoteTier("origin", wrap(bucket), remote)], for: store, limits: limits, promoter: Promoter(store)
     ) { (id, object, store) throws(DSVError) in
       if let base = object.base { _ = try store.read(base.id) }
       guard id == Self.id(object) else { throw DSVError(.corrupt, "its content is not what its ID names") }

@@ -35,7 +35,8 @@ import Testing
     let lazy = try Lazy(latencyNanoseconds: 5_000_000)
     let objects = (0..<400).map { Lazy.object($0, byteCount: 10_000) }
     try lazy.remote.put(objects)
-    let wanted = objects[0..<100] + objects[300..<400].enumerated().filter { $0.offset % 3 == 0 }.map(\.element)
+    let wanted =
+      objects[0..<100] + objects[300..<400].enumerated().filter { $0.offset % 3 == 0 }.map(\.element)
     lazy.store.prefetch(wanted.map(\.0))
     for (id, object) in wanted { #expect(try lazy.store.read(id) == object) }
     #expect(lazy.bucket.requestCount <= 3)
@@ -237,7 +238,7 @@ private struct RemoteBackedSink: ObjectSink {
     // The suite's IDs are no hashes.
     store.attach(
       RemoteSource(
-        [Remote("origin", lazy.bucket, lazy.remote)], for: store, promoter: Promoter(store)
+        [RemoteTier("origin", lazy.bucket, lazy.remote)], for: store, promoter: Promoter(store)
       ) { (_, _, _) throws(DSVError) in })
   }
 
