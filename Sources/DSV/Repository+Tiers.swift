@@ -106,12 +106,18 @@ extension Repository {
     }
     (store.source as? RemoteSource)?.close()
     let held = HeldObjects(remotes, note: note, progress: progress)
-    // Reading back takes long, and nobody has to wait for it: what is decided here is decided again below.
-    let lease = try store.lease()
-    var first = try TierPlan(store, versionsHere, held)
-    try decide(&first, versionsHere, held)
-    withExtendedLifetime(lease) {}
+    try readBack(held, decide)
     return try collect(held, garbageShareMin, decide)
+  }
+
+  /// Reads back what must be sure. It takes long, and nobody has to wait for it: what is decided here is decided again.
+  private func readBack(
+    _ held: HeldObjects, _ decide: (inout TierPlan, VersionReader, HeldObjects) throws(DSVError) -> Void
+  ) throws(DSVError) {
+    let lease = try store.lease()
+    defer { withExtendedLifetime(lease) {} }
+    var plan = try TierPlan(store, versionsHere, held)
+    try decide(&plan, versionsHere, held)
   }
 
   private func collect(
