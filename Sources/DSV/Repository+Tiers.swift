@@ -58,20 +58,30 @@ extension Repository {
   /// - Throws: `busy` if somebody keeps reading or writing for a minute.
   @discardableResult
   public func applyTiers(progress: @escaping ProgressHandler = { _ in }) throws(DSVError) -> TierResult {
+    try applyTiers(garbageShareMin: 0.25, progress)
+  }
+
+  /// - Parameter garbageShareMin: which share of a pack must be dead for it to be rewritten; a disk that is over its budget
+  ///   has every pack rewritten that holds something dead.
+  @discardableResult
+  package func applyTiers(
+    garbageShareMin: Double, _ progress: @escaping ProgressHandler = { _ in }
+  ) throws(DSVError) -> TierResult {
     let settings = try tierSettings()
-    let result = try demote(garbageShareMin: 0.25, progress) { (plan, here, held) throws(DSVError) in
+    let files = try store.byteCount
+    let isOver = settings.diskByteCount.map { files > $0 } ?? false
+    return try demote(garbageShareMin: isOver ? 0 : garbageShareMin, 60, progress) {
+      (plan, here, _) throws(DSVError) in
       let versions = try TierVersions(self, settings.policy)
       try plan.place(versions.commits, here) { commit, table, column in
         versions.placement(commit, table.name, column)
       }
       if let most = settings.diskByteCount {
-        let files = try store.byteCount
         try plan.fit(
           most, otherByteCount: max(0, files - (try store.recordByteCount)),
           promoted: try TierFolder(store).promoted())
       }
     }
-    return result
   }
 
   /// As ``applyTiers(progress:)``, where something is set; what keeps it from being done is told and left to the next time.
@@ -88,8 +98,16 @@ extension Repository {
   public func demote(
     _ commits: [CommitID], progress: @escaping ProgressHandler = { _ in }
   ) throws(DSVError) -> TierResult {
+    try demote(commits, waitSeconds: 60, progress: progress)
+  }
+
+  /// - Parameter waitSeconds: how long those who read or write are waited for.
+  @discardableResult
+  package func demote(
+    _ commits: [CommitID], waitSeconds: Double, progress: @escaping ProgressHandler = { _ in }
+  ) throws(DSVError) -> TierResult {
     let chosen = Set(commits)
-    return try demote(garbageShareMin: 0, progress) { (plan, here, _) throws(DSVError) in
+    return try demote(garbageShareMin: 0, waitSeconds, progress) { (plan, here, _) throws(DSVError) in
       try plan.place(try TierVersions(self, .none).commits, here) { commit, _, _ in
         chosen.contains(commit) ? .remote(nil) : .disk
       }
@@ -97,7 +115,7 @@ extension Repository {
   }
 
   private func demote(
-    garbageShareMin: Double, _ progress: @escaping ProgressHandler,
+    garbageShareMin: Double, _ waitSeconds: Double, _ progress: @escaping ProgressHandler,
     _ decide: (inout TierPlan, VersionReader, HeldObjects) throws(DSVError) -> Void
   ) throws(DSVError) -> TierResult {
     guard !remotes.isEmpty else {
@@ -107,7 +125,7 @@ extension Repository {
     (store.source as? RemoteSource)?.close()
     let held = HeldObjects(remotes, note: note, progress: progress)
     try readBack(held, decide)
-    return try collect(held, garbageShareMin, decide)
+    return try collect(held, garbageShareMin, waitSeconds, decide)
   }
 
   /// Reads back what must be sure. It takes long, and nobody has to wait for it: what is decided here is decided again.
@@ -121,12 +139,13 @@ extension Repository {
   }
 
   private func collect(
-    _ held: HeldObjects, _ garbageShareMin: Double,
+    _ held: HeldObjects, _ garbageShareMin: Double, _ waitSeconds: Double,
     _ decide: (inout TierPlan, VersionReader, HeldObjects) throws(DSVError) -> Void
   ) throws(DSVError) -> TierResult {
     held.mayVerify = false
     var result = TierResult()
-    let report = try store.collectGarbage(garbageShareMin: garbageShareMin) { () throws(DSVError) in
+    let report = try store.collectGarbage(garbageShareMin: garbageShareMin, waitSeconds: waitSeconds) {
+      () throws(DSVError) in
       var plan = try TierPlan(store, versionsHere, held)
       try decide(&plan, versionsHere, held)
       let dead = plan.dead

@@ -126,26 +126,42 @@ struct TierPlan {
   ) throws(DSVError) {
     var excess = objectByteCount + otherByteCount - deadByteCount - byteCount
     guard excess > 0 else { return }
-    let needed = try basesOfWhatStays()
+    var (bases, dependents) = try basesOfWhatStays()
+    // What something needs that stays waits until that goes.
+    var passed: Set<AnyID> = []
     for id in evictable(promoted) where excess > 0 {
-      guard let place = places[id], !dead.contains(id), !needed.contains(id) else { continue }
-      guard try held.holds(id, walk.targets[id]) else {
-        refusedCount += 1
-        refusedByteCount += place.byteCount
-        continue
+      var next: AnyID? = id
+      while let id = next, excess > 0, let place = places[id], !dead.contains(id) {
+        guard dependents[id, default: 0] == 0 else {
+          passed.insert(id)
+          break
+        }
+        guard try held.holds(id, walk.targets[id]) else {
+          refusedCount += 1
+          refusedByteCount += place.byteCount
+          break
+        }
+        dead.insert(id)
+        deadByteCount += place.byteCount
+        excess -= place.byteCount
+        next = bases.removeValue(forKey: id)
+        if let base = next {
+          dependents[base, default: 1] -= 1
+          if !passed.contains(base) { next = nil }
+        }
       }
-      dead.insert(id)
-      deadByteCount += place.byteCount
-      excess -= place.byteCount
     }
   }
 
-  private func basesOfWhatStays() throws(DSVError) -> Set<AnyID> {
-    var needed: Set<AnyID> = []
+  /// What each object that stays builds on, and how many build on each.
+  private func basesOfWhatStays() throws(DSVError) -> ([AnyID: AnyID], [AnyID: Int]) {
+    var (bases, dependents): ([AnyID: AnyID], [AnyID: Int]) = ([:], [:])
     for (id, place) in places where place.baseDepth > 0 && !dead.contains(id) {
-      if let base = try store.baseID(of: id) { needed.insert(base) }
+      guard let base = try store.baseID(of: id) else { continue }
+      bases[id] = base
+      dependents[base, default: 0] += 1
     }
-    return needed
+    return (bases, dependents)
   }
 
   /// Chunks and nodes in the order in which they go.

@@ -178,7 +178,8 @@ private struct PolicyParser {
       rule.versions.append(try age())
     } else {
       guard next < tokens.count, !tokens[next].isEnd else { throw wanted("'on disk' or 'to remote'") }
-      rule.versions.append(try versions(name("a version")))
+      let name = try name("a version")
+      rule.versions.append(try versions(name))
     }
   }
 

@@ -57,6 +57,15 @@ package final class ObjectCache: Sendable {
     }
   }
 
+  /// Lets go of all there is.
+  package func removeAll() {
+    state.withLock { state in
+      let (hits, misses, evictions) = (state.hitCount, state.missCount, state.evictionCount)
+      state = State()
+      (state.hitCount, state.missCount, state.evictionCount) = (hits, misses, evictions)
+    }
+  }
+
   /// Whether it is there; who only asks has not used it.
   package func contains(_ id: ColumnID) -> Bool { state.withLock { $0.places[id] != nil } }
 

@@ -123,6 +123,7 @@ package final class RemoteSource: ObjectSource {
     let outcome: Result<StoredObject, DSVError>
     do throws(DSVError) {
       let object = try checked(flight, try flight.raw.value())
+      bringBase(of: object)
       promoter.add(flight.id, object)
       outcome = .success(object)
     } catch {
@@ -131,6 +132,13 @@ package final class RemoteSource: ObjectSource {
     state.withLock { $0.board.remove(flight) }
     flight.checked.bring(outcome)
     startWorkers()
+  }
+
+  /// Sees to it that what an object builds on goes to the disk before it: it may have been in memory when it was needed.
+  private func bringBase(of object: StoredObject) {
+    guard let base = object.base, let store else { return }
+    // Without it the object is not written, and that is all.
+    do throws(DSVError) { if try !store.contains(base.id) { _ = try fetch(base.id) } } catch { return }
   }
 
   /// The object, which is what its ID names; fetched once more if it is not.

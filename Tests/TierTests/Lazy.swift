@@ -4,8 +4,8 @@ import DSVFormat
 import DSVRemote
 import DSVStore
 import DSVSystem
+import DSVTables
 import DSVTesting
-import DSVVersions
 
 /// A repository with a history, and a copy of it whose objects are in a remote too.
 final class Lazy {
@@ -49,7 +49,8 @@ final class Lazy {
 
   private static func copyTree(_ from: String, _ to: String) throws {
     try FileSystem.makeFolder(to)
-    for name in try FileSystem.list(from) {
+    // Who opens and closes a file of locks lets go of the locks that this process has there.
+    for name in try FileSystem.list(from) where name != "lock.mdb" {
       let (source, target) = ("\(from)/\(name)", "\(to)/\(name)")
       if try FileSystem.status(source)?.isFolder == true {
         try copyTree(source, target)
@@ -75,19 +76,33 @@ final class Lazy {
 
   /// The chunks and nodes that some versions need.
   static func needed(_ repository: Repository, _ commits: [CommitID]) throws -> Set<AnyID> {
-    let all = try objects(repository)
-    let parts = (all[.chunk] ?? []).union(all[.node] ?? [])
     var result: Set<AnyID> = []
+    let reader = repository.reader
+    func add(_ id: ColumnID, _ level: Int) throws {
+      guard result.insert(AnyID(id)).inserted else { return }
+      var last = AnyID(id)
+      while let base = try repository.store.baseID(of: last) {
+        result.insert(base)
+        last = base
+      }
+      if level > 0 {
+        for child in try reader.node(id, level: level).children { try add(child.id, level - 1) }
+      } else {
+        try addBlobs(try reader.chunk(id))
+      }
+    }
+    func addBlobs(_ chunk: Chunk) throws {
+      for index in 0..<chunk.count where chunk.array.blobs != nil && chunk.array.isBlob(index) {
+        let root = try BlobReference(chunk.array.bytes(index)).root
+        let stored = try reader.store.read(AnyID(root))
+        try add(root, stored.kind == .node ? try reader.decodedNode(root, stored).level : 0)
+      }
+    }
     for commit in commits {
-      // Without its parents.
-      let root = try repository.commit(commit).root
-      let alone = Commit(root: root, parents: [], rowCount: 0, time: 0, author: "", message: "\(root)")
-      let session = try repository.store.session()
-      let id = try session.put(alone)
-      let objects = ObjectReader(session, cache: repository.reader.cache, pool: .onCaller)
-      var walk = Reachability(VersionReader(objects))
-      try walk.add(id)
-      result.formUnion(parts.filter { walk.contains($0) })
+      for column in try repository.snapshot(commit).tables.flatMap(\.columns) {
+        if case .object(let id, let level) = column.place { try add(id, level) }
+        if let chunk = try reader.inlineChunk(column) { try addBlobs(chunk) }
+      }
     }
     return result
   }
@@ -113,7 +128,8 @@ final class Lazy {
   }
 
   static func commit(
-    _ repository: Repository, _ lines: [String], _ mode: CommitOptions.Mode = .replace, table: String = "data",
+    _ repository: Repository, _ lines: [String], _ mode: CommitOptions.Mode = .replace,
+    table: String = "data",
     key: [String] = [], time: Int64 = 0
   ) throws {
     var options = CommitOptions()
