@@ -54,7 +54,7 @@ let package = Package(
     target(
       "DSVInterchange", ["DSVColumns", "DSVFormat", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables"]),
 
-    target("DSVRemote", ["DSVFormat", "DSVStore", "DSVSystem"]),
+    target("DSVRemote", ["CCurl", "DSVFormat", "DSVStore", "DSVSystem"]),
 
     target("DSVText", []),
     target(
@@ -102,7 +102,8 @@ let package = Package(
     tests("DSVSystemTests", ["DSVFormat", "DSVSystem"]),
     tests("DSVStoreTests", ["DSVFormat", "DSVStore", "DSVSystem", "DSVTesting"]),
     tests("DSVColumnsTests", ["DSVColumns", "DSVFormat", "DSVStore", "DSVTesting"]),
-    tests("DSVRemoteTests", ["DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTesting"]),
+    tests(
+      "DSVRemoteTests", ["DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTesting"], exclude: ["Support"]),
     tests(
       "TierTests",
       [
@@ -113,6 +114,12 @@ let package = Package(
     tests("DSVRecordsTests", ["DSVFormat", "DSVRecords"], exclude: ["Fixtures/csv_by_python.py"]),
     tests("DSVFuzzTests", ["DSVFormat", "DSVFuzz", "DSVSystem"]),
     tests("DSVBenchTests", ["DSV", "DSVBench"]),
+    tests(
+      "DSVTransferTests",
+      [
+        "DSV", "DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTables", "DSVTesting", "DSVTransforms",
+        "DSVVersions",
+      ]),
     tests("TidyTests", ["DSV"]),
     tests(
       "DSVTests",

@@ -87,8 +87,8 @@ extension Repository {
   /// As ``applyTiers(progress:)``, where something is set; what keeps it from being done is told and left to the next time.
   func applyTiersIfAny() {
     do throws(DSVError) {
-      if try !tierSettings().isEmpty, !remotes.isEmpty { try applyTiers() }
-    } catch { note("what the tiers' policy says is left to the next time: \(error.message)") }
+      if try !tierSettings().isEmpty, !remoteTiers.isEmpty { try applyTiers() }
+    } catch { options.note("what the tiers' policy says is left to the next time: \(error.message)") }
   }
 
   /// Takes off this disk what only these versions need, as far as remotes verifiably hold it.
@@ -118,12 +118,12 @@ extension Repository {
     garbageShareMin: Double, _ waitSeconds: Double, _ progress: @escaping ProgressHandler,
     _ decide: (inout TierPlan, VersionReader, HeldObjects) throws(DSVError) -> Void
   ) throws(DSVError) -> TierResult {
-    guard !remotes.isEmpty else {
+    guard !remoteTiers.isEmpty else {
       throw DSVError(
         .badInput, "there is no remote that could hold what leaves this disk; see 'dsv remote add'")
     }
     (store.source as? RemoteSource)?.close()
-    let held = HeldObjects(remotes, note: note, progress: progress)
+    let held = HeldObjects(remoteTiers, note: options.note, progress: progress)
     try readBack(held, decide)
     return try collect(held, garbageShareMin, waitSeconds, decide)
   }
@@ -149,6 +149,8 @@ extension Repository {
       var plan = try TierPlan(store, versionsHere, held)
       try decide(&plan, versionsHere, held)
       let dead = plan.dead
+      // From here on remotes hold what is nowhere here.
+      if !dead.isEmpty { try TierFolder(store).markDemoted() }
       (result.objectCount, result.byteCount) = (dead.count, plan.deadByteCount)
       (result.refusedCount, result.refusedByteCount) = (plan.refusedCount, plan.refusedByteCount)
       return { !dead.contains($0) }
@@ -205,7 +207,7 @@ extension Repository {
     (disk.byteCount, disk.objectCount) = (try store.byteCount, try store.objectCount)
     disk.byteCountMax = settings.diskByteCount
     var result = [memory, disk]
-    for remote in remotes {
+    for remote in remoteTiers {
       var usage = TierUsage(name: remote.name)
       (usage.objectCount, usage.byteCount) = try remote.places.totals
       result.append(usage)
@@ -238,18 +240,23 @@ extension Repository {
   // MARK: - Remotes
 
   /// The remotes that objects are read from.
-  package var remotes: [RemoteTier] { (store.source as? RemoteSource)?.remotes ?? [] }
+  package var remoteTiers: [RemoteTier] { (store.source as? RemoteSource)?.remotes ?? [] }
 
   /// Reads from these remotes what is not on this disk, in this order; from none if there are none.
-  package func attach(_ remotes: [RemoteTier], limits: FetchLimits = FetchLimits()) {
+  ///
+  /// - Parameter isPartial: whether something is known not to be on this disk.
+  package func attach(
+    _ remotes: [RemoteTier], isPartial: Bool = true, limits: FetchLimits = FetchLimits()
+  ) {
     guard !remotes.isEmpty else { return store.attach(nil) }
     let cache = reader.cache
-    let note = note
     let promoter = Promoter(
       store, room: { (store) throws(DSVError) in try TierFolder(store).room(store) },
       record: { [folder = TierFolder(store)] (ids) throws(DSVError) in try folder.addPromoted(ids) },
-      note: note)
-    let source = RemoteSource(remotes, for: store, limits: limits, promoter: promoter) {
+      note: options.note)
+    let source = RemoteSource(
+      remotes, for: store, isPartial: isPartial, limits: limits, promoter: promoter
+    ) {
       (id, object, store) throws(DSVError) in
       try ObjectCheck(ObjectReader(store, cache: cache, pool: .onCaller)).verify(id, object)
     }
@@ -265,7 +272,7 @@ extension Repository {
     do throws(DSVError) {
       let folder = TierFolder(store)
       if store.source != nil, try FileSystem.exists(folder.path) { try folder.add(ownCounters) }
-    } catch { note("what was counted is not written: \(error.message)") }
+    } catch { options.note("what was counted is not written: \(error.message)") }
   }
 }
 

@@ -1,5 +1,6 @@
 package import DSVColumns
 public import DSVFormat
+package import DSVRemote
 package import DSVStore
 import DSVSystem
 package import DSVVersions
@@ -17,8 +18,7 @@ public final class Repository: Sendable {
   package let versions: VersionReader
   package let pool: WorkerPool
   let keyLimits: KeyIndex.Limits
-  /// Takes what was found and mended, in words for people.
-  let note: @Sendable (String) -> Void
+  let options: Options
   /// Whether what was counted is written.
   let isClosed = Atomic<Bool>(false)
 
@@ -32,6 +32,17 @@ public final class Repository: Sendable {
     public var note: @Sendable (String) -> Void
     /// Key columns of at most so many bytes are read whole where rows are looked for; for larger ones an index is kept.
     package var scannedKeyByteCountMax = KeyIndex.Limits().scannedByteCountMax
+    /// A remote's pack that has reached this length takes no more records.
+    package var remotePackByteCount = RemoteLayout.packByteCount
+    /// Asked while a remote is waited for; `true` ends that with `interrupted`.
+    public var isInterrupted: @Sendable () -> Bool = { false }
+    /// Opens the place of a remote, where tests want another than its address says.
+    package var openBucket: (@Sendable (RemoteAddress, _ makes: Bool) throws(DSVError) -> any Bucket)?
+
+    func open(_ address: RemoteAddress, makes: Bool) throws(DSVError) -> any Bucket {
+      if let openBucket { return try openBucket(address, makes) }
+      return try address.open(makes: makes, isInterrupted: isInterrupted)
+    }
 
     public init(
       threadCount: Int? = nil, cacheByteCount: Int? = nil,
@@ -49,12 +60,13 @@ public final class Repository: Sendable {
   private init(path: String, store: Store, options: Options) {
     self.path = path
     self.store = store
-    note = options.note
     pool = WorkerPool(threadCount: options.threadCount)
     let cacheByteCount = options.cacheByteCount ?? Self.memoryBudget(store, options.note) ?? 64 << 20
     reader = ObjectReader(store, cache: ObjectCache(byteCountMax: cacheByteCount), pool: pool)
     versions = VersionReader(reader)
     keyLimits = KeyIndex.Limits(scannedByteCountMax: options.scannedKeyByteCountMax)
+    self.options = options
+    attachRemotes()
   }
 
   deinit { close() }
@@ -103,6 +115,8 @@ public final class Repository: Sendable {
 enum RefName {
   static func branch(_ name: String) -> String { "heads/" + name }
   static func tag(_ name: String) -> String { "tags/" + name }
+  /// What begins the names of the refs that say where a remote was when it was last looked at.
+  static func remote(_ remote: String) -> String { "remotes/\(remote)/" }
 
   /// Checks a branch's or tag's name as a user may give it.
   static func check(_ name: String) throws(DSVError) {

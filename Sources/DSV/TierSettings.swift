@@ -103,6 +103,22 @@ struct TierFolder: Sendable {
     return String(decoding: try FileSystem.read(path, limit: 64 << 20), as: UTF8.self)
   }
 
+  // MARK: - What left this disk
+
+  /// Says that objects left this disk that remotes hold. Not to be deleted as long as they are not here.
+  private var demotedPath: String { "\(path)/demoted" }
+
+  var hasDemoted: Bool { get throws(DSVError) { try FileSystem.exists(demotedPath) } }
+
+  func markDemoted() throws(DSVError) {
+    if try hasDemoted { return }
+    try changing { () throws(DSVError) in
+      try FileSystem.replace(demotedPath, with: [])
+      try FileSystem.syncFolder(path)
+      try FileSystem.syncFolder(FileSystem.parent(of: path))
+    }
+  }
+
   // MARK: - Promoted objects
 
   /// Remembers objects that were fetched, in this order: 8 bytes of each.

@@ -1,5 +1,3 @@
-import CCrypto
-
 /// Names for what an object holds. Never instantiated.
 public enum AnyKind {}
 /// A run of one column's values, or a node above such runs: what a column's root may be.
@@ -12,7 +10,7 @@ public typealias ColumnID = ObjectID<ColumnKind>
 public typealias SnapshotID = ObjectID<SnapshotKind>
 public typealias CommitID = ObjectID<CommitKind>
 
-/// The SHA-256 digest (32 bytes) of an object's kind and plain content, which is also its name.
+/// The digest (32 bytes) of an object's kind and plain content, which is also its name: see ``ObjectNaming``.
 ///
 /// `Kind` keeps a commit's ID from being passed where a column's is meant; it takes no space.
 public struct ObjectID<Kind>: Hashable, Sendable {
@@ -80,28 +78,4 @@ extension ObjectID: CustomStringConvertible {
 
   /// The first 12 digits, for people.
   public var short: String { String(description.prefix(12)) }
-}
-
-/// Computes SHA-256, hardware-accelerated where libcrypto can.
-package enum SHA256 {
-  // Looking it up by name takes as long as hashing a small object. Never freed, and libcrypto only reads it.
-  nonisolated(unsafe) private static let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
-
-  /// The digest of `kind`, if there is one, followed by `content`.
-  package static func id<Kind>(kind: ObjectKind?, _ content: UnsafeRawBufferPointer) -> ObjectID<Kind> {
-    let context = EVP_MD_CTX_new()
-    defer { EVP_MD_CTX_free(context) }
-    var digest: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-    var succeeded = EVP_DigestInit_ex(context, algorithm, nil)
-    if var prefix = kind?.rawValue { succeeded &= EVP_DigestUpdate(context, &prefix, 1) }
-    succeeded &= EVP_DigestUpdate(context, content.baseAddress, content.count)
-    withUnsafeMutableBytes(of: &digest) { digest in
-      succeeded &= EVP_DigestFinal_ex(
-        context, digest.baseAddress?.assumingMemoryBound(to: UInt8.self), nil)
-    }
-    precondition(succeeded == 1, "libcrypto has no SHA-256")
-    return ObjectID(
-      UInt64(bigEndian: digest.0), UInt64(bigEndian: digest.1), UInt64(bigEndian: digest.2),
-      UInt64(bigEndian: digest.3))
-  }
 }

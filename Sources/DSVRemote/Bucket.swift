@@ -20,6 +20,9 @@ package protocol Bucket: Sendable {
   /// What messages call it: `s3://bucket/prefix`, without credentials.
   var name: String { get }
 
+  /// What was asked of it since it was opened; nothing where that costs nothing.
+  var traffic: BucketTraffic { get }
+
   /// The whole value of a key; `nil` if there is none.
   ///
   /// - Throws: `.corrupt` if it has more than `limit` bytes, before they are taken into memory.
@@ -48,6 +51,10 @@ package protocol Bucket: Sendable {
 
   /// Takes keys away. One that is not there counts as taken away.
   func delete(_ keys: [String]) throws(DSVError)
+}
+
+extension Bucket {
+  package var traffic: BucketTraffic { BucketTraffic() }
 }
 
 /// What keys look like, so that each one is a name in S3, a path below a folder, and nothing that needs escaping.

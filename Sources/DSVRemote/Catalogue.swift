@@ -230,7 +230,7 @@ extension Catalogue {
   @discardableResult
   package func readOn(
     _ log: RemoteLog, known: [PackID: PackIndex] = [:]
-  ) throws(DSVError) -> [LogEntry] {
+  ) throws(DSVError) -> [RemoteEntry] {
     let writer = try index.writer()
     let position = try position
     let seen = try seen
@@ -313,7 +313,7 @@ extension Catalogue {
   }
 
   private func take(
-    _ entries: [LogEntry], from base: LogPosition, to end: LogPosition, _ intake: inout Intake,
+    _ entries: [RemoteEntry], from base: LogPosition, to end: LogPosition, _ intake: inout Intake,
     _ writer: borrowing CatalogueIndex.Writer
   ) throws(DSVError) {
     guard !entries.isEmpty else { return }
@@ -431,10 +431,10 @@ extension Catalogue {
   /// The state that was taken in, for others to begin with.
   package func checkpoint() throws(DSVError) -> Checkpoint {
     var checkpoint = Checkpoint(try position)
-    checkpoint.refs = try refs().map { LogEntry.Move($0.name, old: nil, new: $0.commit) }
+    checkpoint.refs = try refs().map { RemoteEntry.Move($0.name, old: nil, new: $0.commit) }
     for number in stride(from: 1, through: try lastVersion, by: 1) {
       if let commit = try commit(number: number) {
-        checkpoint.numbered.append(LogEntry.Numbered(number, commit))
+        checkpoint.numbered.append(RemoteEntry.Numbered(number, commit))
       }
     }
     for pack in try allPacks {

@@ -72,3 +72,38 @@ package enum Parallel {
     var all: [Value] { values.withLock { $0.compactMap { $0 } } }
   }
 }
+
+/// Work on a thread of its own.
+package final class Background: Sendable {
+  private final class Body: Sendable {
+    let run: @Sendable () -> Void
+    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+  }
+
+  private let thread: Mutex<pthread_t?>
+
+  /// Begins; where no thread can be had, ends before it returns.
+  package init(_ body: @escaping @Sendable () -> Void) {
+    var thread = pthread_t()
+    let argument = Unmanaged.passRetained(Body(body))
+    let code = pthread_create(
+      &thread, nil,
+      { argument in
+        if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
+        return nil
+      }, argument.toOpaque())
+    self.thread = Mutex(code == 0 ? thread : nil)
+    guard code != 0 else { return }
+    argument.release()
+    body()
+  }
+
+  /// Waits for its end.
+  package func join() {
+    let thread = thread.withLock { thread in
+      defer { thread = nil }
+      return thread
+    }
+    if let thread { pthread_join(thread, nil) }
+  }
+}

@@ -7,7 +7,7 @@ package struct RemoteLog: Sendable {
   package struct Update: Sendable {
     /// The state to begin with; `nil` where the entries follow on what was known.
     package var checkpoint: Checkpoint?
-    package var entries: [LogEntry] = []
+    package var entries: [RemoteEntry] = []
     /// Of the last entry there is.
     package var position: LogPosition
   }
@@ -132,16 +132,16 @@ package struct RemoteLog: Sendable {
   }
 
   /// An entry, and its digest.
-  package func entry(_ number: Int) throws(DSVError) -> (entry: LogEntry, digest: LogDigest) {
+  package func entry(_ number: Int) throws(DSVError) -> (entry: RemoteEntry, digest: LogDigest) {
     let key = RemoteLayout.entry(number)
     guard let stored = try bucket.get(key, limit: RemoteLayout.entryByteCountMax) else {
       throw DSVError(.corrupt, "\(name(number)): it is gone")
     }
-    let entry = try LogEntry(try open(stored, key: key), of: name(number))
+    let entry = try RemoteEntry(try open(stored, key: key), of: name(number))
     guard entry.number == number else {
       throw DSVError(.corrupt, "\(name(number)): it is entry \(entry.number)")
     }
-    return (entry, LogEntry.digest(of: stored))
+    return (entry, RemoteEntry.digest(of: stored))
   }
 
   private func open(_ stored: [UInt8], key: String) throws(DSVError) -> [UInt8] {
@@ -179,7 +179,7 @@ package struct RemoteLog: Sendable {
   /// Adds an entry, whose number is the next, and which is this one's own by its nonce.
   ///
   /// - Returns: the entry's digest; `nil` if somebody else came first.
-  package func create(_ entry: LogEntry) throws(DSVError) -> LogDigest? {
+  package func create(_ entry: RemoteEntry) throws(DSVError) -> LogDigest? {
     let key = RemoteLayout.entry(entry.number)
     let stored = try seal(entry.bytes, key: key)
     guard stored.count <= RemoteLayout.entryByteCountMax else {
@@ -187,11 +187,11 @@ package struct RemoteLog: Sendable {
         .full, "so many versions and packs are too many for one push; push fewer branches at once")
     }
     do throws(DSVError) {
-      if try bucket.create(key, stored) { return LogEntry.digest(of: stored) }
+      if try bucket.create(key, stored) { return RemoteEntry.digest(of: stored) }
     } catch {
       // It may have been done all the same. If that cannot be found out, the next to read on will see.
       guard let found = try bucket.get(key, limit: RemoteLayout.entryByteCountMax) else { throw error }
-      return found == stored ? LogEntry.digest(of: stored) : nil
+      return found == stored ? RemoteEntry.digest(of: stored) : nil
     }
     return nil
   }

@@ -18,12 +18,19 @@ package protocol RemotePlaces: Sendable {
   /// What the records of a pack are opened with; empty where they are not sealed.
   func packKey(_ pack: RemotePack) throws(DSVError) -> [UInt8]
 
+  /// Looks at the remote for what is new there: what is known may have been given up.
+  func refresh() throws(DSVError)
+
   /// The object in a record, which is verified by its checksum or authenticated.
   ///
   /// - Throws: `.corrupt` if `record` is not the record of that object and nothing else.
   func object(
     _ id: AnyID, in record: UnsafeRawBufferPointer, packKey: [UInt8], of subject: String
   ) throws(DSVError) -> StoredObject
+}
+
+extension RemotePlaces {
+  package func refresh() throws(DSVError) {}
 }
 
 /// A remote that objects are read from when they are not here.
@@ -61,6 +68,10 @@ package struct CataloguedPlaces: RemotePlaces {
       throw DSVError(.corrupt, "\(bucket.name)/\(key): it is another pack's")
     }
     return index.entries.map { ($0.id, RemotePlace(pack, $0.place(in: pack.slot))) }
+  }
+
+  package func refresh() throws(DSVError) {
+    try catalogue.readOn(RemoteLog(bucket, catalogue.sealer))
   }
 
   package var totals: (objectCount: Int, byteCount: Int) {

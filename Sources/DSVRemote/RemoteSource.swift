@@ -42,12 +42,17 @@ package final class RemoteSource: ObjectSource {
   private weak let store: Store?
   private let state: Mutex<State>
   private let limits: FetchLimits
+  private let isPartial: Atomic<Bool>
+  /// When a remote was last looked at as a pack of it was gone.
+  private let refreshedAt = Mutex<UInt64>(0)
 
+  /// - Parameter isPartial: whether something is known not to be on the disk; it is found out when that is asked for too.
   package init(
-    _ remotes: [RemoteTier], for store: Store, limits: FetchLimits = FetchLimits(), promoter: Promoter,
-    check: @escaping Check
+    _ remotes: [RemoteTier], for store: Store, isPartial: Bool = true, limits: FetchLimits = FetchLimits(),
+    promoter: Promoter, check: @escaping Check
   ) {
     (self.remotes, self.store, self.limits) = (remotes, store, limits)
+    self.isPartial = Atomic(isPartial)
     (self.promoter, self.check) = (promoter, check)
     state = Mutex(State(board: FetchBoard(limits)))
   }
@@ -79,6 +84,16 @@ package final class RemoteSource: ObjectSource {
   }
 
   package func fetch(_ id: AnyID) throws(DSVError) -> StoredObject? {
+    do throws(DSVError) {
+      return try fetchOnce(id)
+    } catch {
+      // The remote's own clean-up may have put it into another pack.
+      guard error.code == .notFound, try refresh() else { throw error }
+      return try fetchOnce(id)
+    }
+  }
+
+  private func fetchOnce(_ id: AnyID) throws(DSVError) -> StoredObject? {
     if let object = promoter.object(id) {
       state.withLock { $0.counts.hitCount += 1 }
       return object
@@ -92,11 +107,24 @@ package final class RemoteSource: ObjectSource {
       }
     }
     let (flight, isOwner) = join(id, new)
-    guard let flight else { return try fetch(id) }
+    guard let flight else { return try fetchOnce(id) }
+    isPartial.store(true, ordering: .relaxed)
     if isOwner { bring(flight) }
     let object = try flight.checked.value()
     state.withLock { $0.counts.hitCount += 1 }
     return object
+  }
+
+  /// Looks at the remotes for what is new there; not more often than once in ten seconds.
+  private func refresh() throws(DSVError) -> Bool {
+    try refreshedAt.withLock { (last) throws(DSVError) in
+      let now = Clock.monotonicNanoseconds()
+      // Who waited for another to look need not look again.
+      if last != 0, now - last < 10_000_000_000 { return true }
+      for remote in remotes { try remote.places.refresh() }
+      last = Clock.monotonicNanoseconds()
+      return true
+    }
   }
 
   /// Joins who waits for an object already, or puts `new` on the board.
@@ -181,6 +209,8 @@ package final class RemoteSource: ObjectSource {
   }
 
   // MARK: - Telling ahead
+
+  package var prefetches: Bool { isPartial.load(ordering: .relaxed) }
 
   package func prefetch(_ ids: [AnyID]) {
     var flights: [Flight] = []

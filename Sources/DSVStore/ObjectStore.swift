@@ -79,8 +79,8 @@ extension ObjectStore {
 package protocol ObjectSink: ObjectStore {
   /// Takes an object in. Putting what is already there does nothing.
   ///
-  /// A base must have been there before, published (``baseForNew(_:)``): so no two objects can each be
-  /// the other's base.
+  /// A base must have been there before, published (``baseForNew(_:)``), or be put in the same publication with fewer bases
+  /// of its own: so no two objects can each be the other's base.
   /// - Throws: `.badInput` if `object` is larger than ``PackLayout/storedByteCountMax``.
   func put(_ id: AnyID, _ object: StoredObject) throws(DSVError)
 

@@ -40,16 +40,21 @@ package struct PackBuilder: Sendable {
   package var isEmpty: Bool { entries.isEmpty }
 
   package mutating func append(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
-    let body = object.body
-    guard body.count <= PackLayout.storedByteCountMax, UInt32(exactly: object.plainByteCount) != nil else {
+    try append(id, object, record: PackRecord(id, object).bytes + object.body)
+  }
+
+  /// - Parameter record: the object's record, header and body, as it is to stand in the pack.
+  package mutating func append(_ id: AnyID, _ object: StoredObject, record: [UInt8]) throws(DSVError) {
+    let storedByteCount = record.count - PackLayout.Record.byteCount
+    guard storedByteCount <= PackLayout.storedByteCountMax, UInt32(exactly: object.plainByteCount) != nil
+    else {
       throw DSVError(.badInput, "object \(id): \(object.bytes.count) bytes are too many for one object")
     }
     entries.append(
       Entry(
-        id, bytes.count, stored: body.count, plain: object.plainByteCount, kind: object.kind,
+        id, bytes.count, stored: storedByteCount, plain: object.plainByteCount, kind: object.kind,
         depth: object.base?.depth ?? 0))
-    bytes += PackRecord(id, object).bytes
-    bytes += body
+    bytes += record
   }
 }
 

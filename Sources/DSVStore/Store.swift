@@ -87,7 +87,7 @@ package final class Store: ObjectStore {
     isAttached.store(source != nil, ordering: .releasing)
   }
 
-  package var prefetches: Bool { isAttached.load(ordering: .acquiring) }
+  package var prefetches: Bool { source?.prefetches ?? false }
 
   package func prefetch(_ ids: [AnyID]) { source?.prefetch(ids) }
 

@@ -4,7 +4,7 @@ import Synchronization
 
 /// A bucket whose calls fail as a plan says, for what must go on all the same.
 package final class FaultyBucket: Bucket {
-  package enum Call: String, Sendable, CaseIterable { case get, getRange, put, create, list, delete }
+  package typealias Call = BucketTraffic.Call
 
   /// Which calls fail.
   package enum Plan: Sendable {

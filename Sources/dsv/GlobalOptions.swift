@@ -23,7 +23,9 @@ struct GlobalOptions: ParsableArguments {
   }
 
   var options: Repository.Options {
-    Repository.Options(threadCount: threads.map { max(0, $0) }, note: Terminal.note)
+    var options = Repository.Options(threadCount: threads.map { max(0, $0) }, note: Terminal.note)
+    options.isInterrupted = { Interrupts.isRequested }
+    return options
   }
 
   var progress: ProgressHandler { ProgressBar(isQuiet: quiet).handler }

@@ -131,17 +131,17 @@ import Testing
     let bucket = FaultyBucket(MemoryBucket())
     let log = RemoteLog(bucket)
     let entries = (0..<8).map {
-      LogEntry(number: 1, previous: LogPosition.start.digest, nonce: PackID(high: $0, low: 0), time: 0)
+      RemoteEntry(number: 1, previous: LogPosition.start.digest, nonce: PackID(high: $0, low: 0), time: 0)
     }
     let won = try Parallel.map(8, width: 8) { (index) throws(DSVError) in
       try log.create(entries[index]) != nil
     }
     #expect(won.count { $0 } == 1)
     bucket.plan(.call(0), .after)
-    let next = LogEntry(
-      number: 2, previous: LogEntry.digest(of: entries[won.firstIndex(of: true) ?? 0].bytes),
+    let next = RemoteEntry(
+      number: 2, previous: RemoteEntry.digest(of: entries[won.firstIndex(of: true) ?? 0].bytes),
       nonce: PackID(high: 9, low: 9), time: 0)
-    #expect(try log.create(next) == LogEntry.digest(of: next.bytes))
+    #expect(try log.create(next) == RemoteEntry.digest(of: next.bytes))
   }
 
   @Test("neighbours are read with one request, and all that is given was checked")

@@ -6,8 +6,9 @@ import Testing
 
 /// The values of a remote as bytes, and back.
 @Suite struct LayoutTests {
-  static func entry() -> LogEntry {
-    var entry = LogEntry(number: 7, previous: testID(1), nonce: PackID(high: 1, low: 2), time: 1_700_000_000)
+  static func entry() -> RemoteEntry {
+    var entry = RemoteEntry(
+      number: 7, previous: testID(1), nonce: PackID(high: 1, low: 2), time: 1_700_000_000)
     entry.moves = [
       .init("heads/main", old: testID(2), new: testID(3)), .init("tags/paper", old: nil, new: testID(3)),
       .init("heads/old", old: testID(4), new: nil),
@@ -46,7 +47,7 @@ import Testing
 
   @Test("what was written is read")
   func roundTrip() throws {
-    #expect(try LogEntry(Self.entry().bytes, of: "entry") == Self.entry())
+    #expect(try RemoteEntry(Self.entry().bytes, of: "entry") == Self.entry())
     #expect(try Checkpoint(Self.checkpoint().bytes, of: "checkpoint") == Self.checkpoint())
     #expect(try PackIndex(Self.index().bytes, of: "index") == Self.index())
   }
@@ -54,7 +55,7 @@ import Testing
   @Test("cut at any length, or with any byte changed, it is refused")
   func damage() throws {
     let readers: [([UInt8], ([UInt8]) throws(DSVError) -> Void)] = [
-      (Self.entry().bytes, { (bytes) throws(DSVError) in _ = try LogEntry(bytes, of: "entry") }),
+      (Self.entry().bytes, { (bytes) throws(DSVError) in _ = try RemoteEntry(bytes, of: "entry") }),
       (Self.checkpoint().bytes, { (bytes) throws(DSVError) in _ = try Checkpoint(bytes, of: "checkpoint") }),
       (try Self.index().bytes, { (bytes) throws(DSVError) in _ = try PackIndex(bytes, of: "index") }),
     ]
@@ -84,7 +85,7 @@ import Testing
       writer.write(Hash64.of(bytes))
       do {
         switch which {
-        case 0: _ = try LogEntry(writer.bytes, of: "entry")
+        case 0: _ = try RemoteEntry(writer.bytes, of: "entry")
         case 1: _ = try Checkpoint(writer.bytes, of: "checkpoint")
         default: _ = try PackIndex(writer.bytes, of: "index")
         }

@@ -22,9 +22,9 @@ struct Remote {
 
   /// Puts a pack of these objects, and names it in a new entry.
   @discardableResult
-  func push(_ numbers: Range<Int>, change: (inout LogEntry) -> Void = { _ in }) throws -> PackID? {
+  func push(_ numbers: Range<Int>, change: (inout RemoteEntry) -> Void = { _ in }) throws -> PackID? {
     let update = try log.read(after: .start, seen: .start)
-    var entry = LogEntry(
+    var entry = RemoteEntry(
       number: update.position.number + 1, previous: update.position.digest, nonce: PackID(Random.bytes(16)),
       time: 1_700_000_000)
     if !numbers.isEmpty {

@@ -31,7 +31,7 @@ package struct LoggedPack: Sendable, Hashable {
 }
 
 /// One change of a remote, as its log keeps it: all of it or nothing.
-package struct LogEntry: Sendable, Equatable {
+package struct RemoteEntry: Sendable, Equatable {
   package struct Move: Sendable, Equatable {
     /// `heads/main`, `tags/paper`.
     package let name: String
@@ -104,7 +104,7 @@ package struct LogEntry: Sendable, Equatable {
       try reader.readHeader(Self.magic, Self.revision)
       let number = try reader.read(UInt64.self)
       guard (1...(1 << 56)).contains(number) else { throw reader.corrupt("a number is out of bounds") }
-      var entry = LogEntry(
+      var entry = RemoteEntry(
         number: Int(number), previous: try reader.readID(), nonce: try reader.readPackID(),
         time: Int(try reader.read(Int64.self)))
       entry.moves = try reader.readList(3) { (reader) throws(DSVError) in
@@ -137,8 +137,8 @@ package struct Checkpoint: Sendable, Equatable {
   static let revision: UInt16 = 1
 
   package let position: LogPosition
-  package var refs: [LogEntry.Move] = []
-  package var numbered: [LogEntry.Numbered] = []
+  package var refs: [RemoteEntry.Move] = []
+  package var numbered: [RemoteEntry.Numbered] = []
   package var packs: [LoggedPack] = []
   package var condemned: [Condemned] = []
 
@@ -172,10 +172,10 @@ package struct Checkpoint: Sendable, Equatable {
       guard (1...(1 << 56)).contains(number) else { throw reader.corrupt("a number is out of bounds") }
       var state = Checkpoint(LogPosition(number: Int(number), digest: try reader.readID()))
       state.refs = try reader.readList(2) { (reader) throws(DSVError) in
-        LogEntry.Move(try reader.readRefName(), old: nil, new: try reader.readCommit())
+        RemoteEntry.Move(try reader.readRefName(), old: nil, new: try reader.readCommit())
       }
       state.numbered = try reader.readList(33) { (reader) throws(DSVError) in
-        LogEntry.Numbered(try reader.readVersionNumber(), try reader.readID())
+        RemoteEntry.Numbered(try reader.readVersionNumber(), try reader.readID())
       }
       state.packs = try reader.readList(18) { (reader) throws(DSVError) in try reader.readLoggedPack() }
       state.condemned = try reader.readList(24) { (reader) throws(DSVError) in
