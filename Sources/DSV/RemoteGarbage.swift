@@ -173,7 +173,7 @@ private struct RemoteCollection {
 
   /// Deletes packs that were given up long enough ago. Done before the log says so: twice does no harm.
   private mutating func delete(before time: Int) throws(DSVError) -> [PackID] {
-    let old = try catalogue.allPacks.filter { ($0.condemnedTime ?? .max) <= time }
+    let old = try catalogue.allPacks.filter { $0.condemnedTime.map { $0 <= time } ?? false }
     for start in stride(from: 0, to: old.count, by: 200) {
       let group = old[start...].prefix(200)
       try remote.bucket.delete(group.flatMap { [RemoteLayout.pack($0.id), RemoteLayout.index($0.id)] })

@@ -52,10 +52,11 @@ extension Repository {
       RemoteAddress(url, endpoint: clone.endpoint, region: clone.region, isPathStyle: clone.isPathStyle))
     config.scope = try clone.scope()
     try config.address.check()
-    let mark = "\(path)/\(folderName)/cloning"
+    let mark = "\(path)/\(folderName).cloning"
+    let isBegun = try FileSystem.exists(mark)
     let repository: Repository
     if try FileSystem.exists("\(path)/\(folderName)") {
-      guard try FileSystem.exists(mark) else {
+      guard isBegun else {
         throw DSVError(
           .conflict, "\(path): there is a repository already; 'dsv remote add' and 'dsv pull' go there")
       }
@@ -65,8 +66,9 @@ extension Repository {
       guard try RemoteLog(try options.open(config.address, makes: false)).format() != nil else {
         throw DSVError(.notFound, "\(url): there is no dsv repository")
       }
+      if try !FileSystem.exists(path) { try FileSystem.makeFolder(path) }
+      if !isBegun { try FileSystem.replace(mark, with: Array(config.text.utf8)) }
       repository = try initialize(at: path, options: options)
-      try FileSystem.replace(mark, with: Array(config.text.utf8))
     }
     let begun = try RemoteConfig(
       String(decoding: try FileSystem.read(mark, limit: 65_536), as: UTF8.self), of: mark)

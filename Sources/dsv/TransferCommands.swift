@@ -1,6 +1,7 @@
 import ArgumentParser
 import DSV
 import DSVFormat
+import Synchronization
 
 struct PushCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -74,9 +75,9 @@ struct PushCommand: ParsableCommand {
     case .behind: return "\(name) has more than is here: 'dsv pull' brings it"
     case .pushed:
       guard let new = ref.new else { return name }
-      let new = try repository.versionName(new)
-      return try ref.old.map { "\(name) \(try repository.versionName($0)) → \(new)" }
-        ?? "\(name) begins at \(new)"
+      let version = try repository.versionName(new)
+      guard let old = ref.old else { return "\(name) begins at \(version)" }
+      return "\(name) \(try repository.versionName(old)) → \(version)"
     }
   }
 }
