@@ -90,8 +90,8 @@ let package = Package(
     .executableTarget(
       name: "DSVBench",
       dependencies: [
-        "DSV", "DSVColumns", "DSVFormat", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables", "DSVText",
-        "DSVTransforms", "DSVVersions",
+        "DSV", "DSVColumns", "DSVFormat", "DSVRecords", "DSVRemote", "DSVStore", "DSVSystem", "DSVTables",
+        "DSVTesting", "DSVText", "DSVTransforms", "DSVVersions",
       ], swiftSettings: house),
 
     // Whole repositories, and the built command in processes of its own.

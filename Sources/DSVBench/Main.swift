@@ -7,7 +7,7 @@ import Glibc
 enum Main {
   static let benchmarks =
     FormatBenchmarks.all + RepositoryBenchmarks.all + VersionBenchmarks.all + KeyBenchmarks.all
-    + SingleRowBenchmarks.all
+    + SingleRowBenchmarks.all + TierBenchmarks.all
 
   static let usage = """
     usage: DSVBench --smoke | --full [--corpus FILE] [--only NAME] [--folder FOLDER]
