@@ -51,6 +51,14 @@ extension Repository {
     to name: String? = nil, _ options: PushOptions = PushOptions(),
     progress: @escaping ProgressHandler = { _ in }
   ) throws(DSVError) -> PushResult {
+    let result = try pushAll(to: name, options, progress)
+    applyTiersIfAny()
+    return result
+  }
+
+  private func pushAll(
+    to name: String?, _ options: PushOptions, _ progress: @escaping ProgressHandler
+  ) throws(DSVError) -> PushResult {
     let remote = try openRemote(name, makes: true)
     if let reason = remote.config.readOnlyReason {
       throw DSVError(.badInput, "remote '\(remote.name)' can only be read: \(reason)")

@@ -37,6 +37,7 @@ extension Repository {
     let folder = remoteFolder(name)
     for path in ["\(store.root)/remotes", folder] { try FileSystem.makeFolderIfMissing(path) }
     try config.write(to: folder)
+    attachRemotes()
     return Remote(name, config)
   }
 
@@ -54,7 +55,10 @@ extension Repository {
   public func removeRemote(_ name: String) throws(DSVError) {
     let name = try remoteName(name)
     let folder = remoteFolder(name)
-    if try RemoteConfig(folder: folder).scope.isPartial {
+    let (isPartial, hasDemoted) = (
+      try RemoteConfig(folder: folder).scope.isPartial, try TierFolder(store).hasDemoted
+    )
+    if isPartial || hasDemoted {
       throw DSVError(
         .conflict,
         "remote '\(name)' holds what this repository has left there; without it, that could not be read")
@@ -65,6 +69,7 @@ extension Repository {
       }
     }
     try FileSystem.removeTree(folder)
+    attachRemotes()
   }
 
   /// The remotes' branches as they were when last looked at: `origin/main`.

@@ -4,6 +4,7 @@ package import DSVRemote
 package import DSVStore
 import DSVSystem
 package import DSVVersions
+import Synchronization
 
 /// A dataset with all its versions: everything under one folder `.dsv`.
 ///
@@ -18,13 +19,15 @@ public final class Repository: Sendable {
   package let pool: WorkerPool
   let keyLimits: KeyIndex.Limits
   let options: Options
+  /// Whether what was counted is written.
+  let isClosed = Atomic<Bool>(false)
 
   /// What a repository may use.
   public struct Options: Sendable {
     /// Threads beside the caller's; 0 does everything on the caller's.
     public var threadCount: Int
-    /// The memory tier: bytes of decoded chunks that are kept.
-    public var cacheByteCount: Int
+    /// The memory tier: bytes of decoded chunks that are kept; `nil` for what `dsv tier budget` says, or 64 MiB.
+    public var cacheByteCount: Int?
     /// Takes what was found and mended, in words for people.
     public var note: @Sendable (String) -> Void
     /// What opens it if it is encrypted; a plain repository takes none.
@@ -46,7 +49,7 @@ public final class Repository: Sendable {
     }
 
     public init(
-      threadCount: Int? = nil, cacheByteCount: Int = 64 << 20,
+      threadCount: Int? = nil, cacheByteCount: Int? = nil,
       note: @escaping @Sendable (String) -> Void = { _ in }
     ) {
       self.threadCount = threadCount ?? Machine.coreCount
@@ -70,10 +73,22 @@ public final class Repository: Sendable {
     self.path = path
     self.store = store
     pool = WorkerPool(threadCount: options.threadCount)
-    reader = ObjectReader(store, cache: ObjectCache(byteCountMax: options.cacheByteCount), pool: pool)
+    let cacheByteCount = options.cacheByteCount ?? Self.memoryBudget(store, options.note) ?? 64 << 20
+    reader = ObjectReader(store, cache: ObjectCache(byteCountMax: cacheByteCount), pool: pool)
     versions = VersionReader(reader)
     keyLimits = KeyIndex.Limits(scannedByteCountMax: options.scannedKeyByteCountMax)
     self.options = options
+    attachRemotes()
+  }
+
+  deinit { close() }
+
+  /// What is set for the memory tier. What cannot be read must not keep a repository from being opened.
+  private static func memoryBudget(_ store: Store, _ note: (String) -> Void) -> Int? {
+    do throws(DSVError) { return try TierFolder(store).settings().memoryByteCount } catch {
+      note("\(error)")
+      return nil
+    }
   }
 
   /// Makes an empty repository in a folder, which is made too if it is not there.

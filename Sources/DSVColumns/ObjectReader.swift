@@ -26,6 +26,15 @@ package final class ObjectReader: Sendable {
   /// The same reader for jobs of a pool, which must not wait for other jobs: reads on the thread of whoever calls.
   package var onCaller: ObjectReader { ObjectReader(store, cache: cache, pool: .onCaller) }
 
+  /// Whether it is worth finding out what will be read: see ``ObjectStore/prefetches``.
+  package var prefetches: Bool { store.prefetches }
+
+  /// Says which chunks and nodes will soon be read; those in memory are left out.
+  package func prefetch(_ ids: some Sequence<ColumnID>) {
+    guard prefetches else { return }
+    store.prefetch(ids.filter { !cache.contains($0) }.map { AnyID($0) })
+  }
+
   package func chunk(_ id: ColumnID) throws(DSVError) -> Chunk {
     switch cache.content(id) {
     case .chunk(let chunk): return chunk

@@ -30,7 +30,7 @@ package struct RemotePlace: Sendable, Hashable {
   package let kind: ObjectKind
   package let baseDepth: Int
 
-  init(_ pack: RemotePack, _ place: Place) {
+  package init(_ pack: RemotePack, _ place: Place) {
     (self.pack, offset, byteCount) = (pack, place.offset, place.byteCount)
     (plainByteCount, kind, baseDepth) = (place.plainByteCount, place.kind, place.baseDepth)
   }

@@ -55,6 +55,17 @@ package protocol ObjectStore: Sendable {
 
   /// What an object builds on; `nil` for one that is whole by itself, or not there.
   func baseID(of id: AnyID) throws(DSVError) -> AnyID?
+
+  /// Whether ``prefetch(_:)`` does anything: whether it is worth finding out what will be read.
+  var prefetches: Bool { get }
+
+  /// Says what will soon be read, in this order. Returns at once; what fails here fails again when it is read.
+  func prefetch(_ ids: [AnyID])
+}
+
+extension ObjectStore {
+  package var prefetches: Bool { false }
+  package func prefetch(_ ids: [AnyID]) {}
 }
 
 extension ObjectStore {

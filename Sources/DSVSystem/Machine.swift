@@ -32,6 +32,9 @@ package enum Machine {
     getenv(name).map { String(cString: $0) }
   }
 
+  /// Whether an environment variable has a value that is not empty. Makes no copy of it.
+  package static func hasEnvironment(_ name: String) -> Bool { getenv(name).map { $0.pointee != 0 } ?? false }
+
   /// The folder that relative paths begin at.
   package static func currentFolder() throws(DSVError) -> String {
     guard let path = getcwd(nil, 0) else { throw .system(errno, "getcwd", ".") }

@@ -17,6 +17,15 @@ package struct ObjectCheck: Sendable {
     }
   }
 
+  /// As ``problem(_:_:)``, for who must tell what is wrong with the object from what kept its base from being read.
+  ///
+  /// - Throws: `corrupt` if the object is not what its ID names.
+  package func verify(_ id: AnyID, _ stored: StoredObject) throws(DSVError) {
+    guard try computedID(id, stored) == id else {
+      throw DSVError(.corrupt, "its content is not what its ID names")
+    }
+  }
+
   private func computedID(_ id: AnyID, _ stored: StoredObject) throws(DSVError) -> AnyID {
     if stored.kind == .chunk {
       let chunk = try reader.decodedChunk(ColumnID(id), stored)

@@ -24,8 +24,13 @@ struct GlobalOptions: ParsableArguments {
 
   func open() throws -> Repository {
     tellErrors()
-    return try Repository.open(at: directory, options: options)
+    let repository = try Repository.open(at: directory, options: options)
+    Self.opened.withLock { $0.append(repository) }
+    return repository
   }
+
+  /// What is to be closed before the process ends.
+  static let opened = Mutex<[Repository]>([])
 
   var options: Repository.Options {
     var options = Repository.Options(threadCount: threads.map { max(0, $0) }, note: Terminal.note)

@@ -72,20 +72,21 @@ enum KeySource: Sendable {
   }
 
   private static func environmentKey() throws(DSVError) -> UserKey? {
-    let variables = ["DSV_KEY", "DSV_KEY_FILE", "DSV_PASSPHRASE_FILE"].filter { value($0) != nil }
+    let variables = ["DSV_KEY", "DSV_KEY_FILE", "DSV_PASSPHRASE_FILE"].filter(Machine.hasEnvironment)
     guard variables.count <= 1 else {
       throw DSVError(
         .badInput, "\(variables.joined(separator: " and ")) are set; one of them says which key to use")
     }
-    guard let variable = variables.first, let path = value(variable) else { return known.withLock { $0 } }
-    switch variable {
-    case "DSV_KEY_FILE": return .key(try KeyText.key(file: path))
-    case "DSV_PASSPHRASE_FILE": return .passphrase(try KeyText.passphrase(file: path))
-    default:
+    switch variables.first {
+    case nil: return known.withLock { $0 }
+    case "DSV_KEY":
+      // Taken, not read: no copy of it is to stay.
       return try once { () throws(DSVError) in
-        guard let text = SecretInput.takeEnvironment(variable) else { return nil }
-        return .key(try KeyText.key(text, of: variable))
+        guard let text = SecretInput.takeEnvironment("DSV_KEY") else { return nil }
+        return .key(try KeyText.key(text, of: "DSV_KEY"))
       }
+    case "DSV_KEY_FILE": return .key(try KeyText.key(file: value("DSV_KEY_FILE") ?? ""))
+    default: return .passphrase(try KeyText.passphrase(file: value("DSV_PASSPHRASE_FILE") ?? ""))
     }
   }
 

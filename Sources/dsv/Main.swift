@@ -2,6 +2,7 @@ import ArgumentParser
 import DSVFormat
 import DSVSystem
 import Glibc
+import Synchronization
 
 /// The command `dsv`: one file for each group of subcommands.
 struct Dsv: ParsableCommand {
@@ -38,6 +39,7 @@ struct Dsv: ParsableCommand {
         name: "Remotes",
         subcommands: [
           RemoteCommand.self, CloneCommand.self, PushCommand.self, FetchCommand.self, PullCommand.self,
+          TierCommand.self,
         ]),
       CommandGroup(name: "Care", subcommands: [Fsck.self, Gc.self, Compact.self]),
       CommandGroup(name: "Encryption", subcommands: [Key.self, Encrypt.self, ShowObject.self]),
@@ -74,6 +76,7 @@ enum Main {
 
   /// Ends the process without tearing down what worker threads may still be using, such as libcrypto.
   private static func end(_ code: Int32) -> Never {
+    for repository in GlobalOptions.opened.withLock({ $0 }) { repository.close() }
     fflush(nil)
     _exit(code)
   }
