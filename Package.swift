@@ -76,8 +76,8 @@ let package = Package(
     target(
       "DSVFuzz",
       [
-        "DSVColumns", "DSVExpression", "DSVFormat", "DSVRecords", "DSVRemote", "DSVStore", "DSVSystem", "DSVTesting",
-        "DSVTransforms", "DSVVersions",
+        "DSVColumns", "DSVExpression", "DSVFormat", "DSVRecords", "DSVRemote", "DSVStore", "DSVSystem",
+        "DSVTesting", "DSVTransforms", "DSVVersions",
       ]),
     .executableTarget(name: "DSVFuzzer", dependencies: ["DSVFuzz", "DSVSystem"], swiftSettings: house),
     .executableTarget(
