@@ -34,7 +34,7 @@ package final class PackedRemote: RemotePlaces {
     let slot = state.withLock { UInt32($0.packs.count + 1) }
     var builder = PackBuilder(packID: PackID(high: 0x7e57, low: UInt64(slot)))
     for (id, object) in objects { try builder.append(id, object) }
-    let pack = RemotePack(slot: slot, id: PackID(builder.packID), byteCount: builder.bytes.count)
+    let pack = RemotePack(slot: slot, id: builder.packID, byteCount: builder.bytes.count)
     try bucket.put(pack.key, builder.bytes)
     state.withLock { state in
       state.packs[slot] = pack
