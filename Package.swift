@@ -76,7 +76,8 @@ let package = Package(
     target(
       "DSVFuzz",
       [
-        "DSVColumns", "DSVExpression", "DSVFormat", "DSVRecords", "DSVRemote", "DSVStore", "DSVSystem", "DSVTesting",
+        "DSVColumns", "DSVExpression", "DSVFormat", "DSVRecords", "DSVRemote", "DSVStore", "DSVSystem",
+        "DSVTesting",
         "DSVTransforms", "DSVVersions",
       ]),
     .executableTarget(name: "DSVFuzzer", dependencies: ["DSVFuzz", "DSVSystem"], swiftSettings: house),
@@ -104,11 +105,12 @@ let package = Package(
     tests("DSVStoreTests", ["DSVFormat", "DSVStore", "DSVSystem", "DSVTesting"]),
     tests("DSVColumnsTests", ["DSVColumns", "DSVFormat", "DSVStore", "DSVTesting"]),
     tests(
-      "DSVRemoteTests", ["DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTesting"], exclude: ["Support"]),
+      "DSVRemoteTests", ["DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTesting"],
+      exclude: ["Support"]),
     tests(
       "TierTests",
       [
-        "DSV", "DSVColumns", "DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTables", "DSVTesting"
+        "DSV", "DSVColumns", "DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTables", "DSVTesting",
       ]),
     tests("DSVExpressionTests", ["DSVExpression", "DSVFormat"]),
     tests("DSVTextTests", ["DSVText"]),
