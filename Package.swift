@@ -77,8 +77,7 @@ let package = Package(
       "DSVFuzz",
       [
         "DSVColumns", "DSVExpression", "DSVFormat", "DSVRecords", "DSVRemote", "DSVStore", "DSVSystem",
-        "DSVTesting",
-        "DSVTransforms", "DSVVersions",
+        "DSVTesting", "DSVTransforms", "DSVVersions",
       ]),
     .executableTarget(name: "DSVFuzzer", dependencies: ["DSVFuzz", "DSVSystem"], swiftSettings: house),
     .executableTarget(

@@ -10,20 +10,22 @@ enum TierBenchmarks {
   static let all = [coldScan, coldScanFloor, secondScan, coldTake, coldTakeFloor]
 
   private static let latencyNanoseconds: UInt64 = 20_000_000
-  /// 10 Gbit/s.
-  private static let bytesPerSecond = 1.25e9
+  /// 1 Gbit/s.
+  private static let bytesPerSecond = 125e6
 
   /// A repository whose rows are all in a bucket; a copy of its folder for each time it is read.
-  private struct Cold {
+  private final class Cold {
     let remote: PackedRemote
     let bucket: SlowBucket
     let template: String
     let rowCount: Int
+    /// What was opened: that it is closed, and what was fetched is written, is not measured.
+    private var opened: [Repository] = []
 
     init(_ setting: Setting) throws {
       let full = try Repository.initialize(at: setting.newPath())
       let message = CommitMessage("a benchmark", author: "dsv-bench", time: 0)
-      rowCount = try full.commit([try setting.documentFile()], message).rowCount
+      rowCount = try full.commit([try setting.manyDocuments()], message).rowCount
       bucket = SlowBucket(
         MemoryBucket(), latencyNanoseconds: latencyNanoseconds, bytesPerSecond: bytesPerSecond)
       remote = PackedRemote(bucket)
@@ -40,6 +42,7 @@ enum TierBenchmarks {
       try copyTree(template, path)
       let repository = try Repository.open(at: path)
       repository.attach([RemoteTier("origin", bucket, remote)])
+      opened.append(repository)
       return repository
     }
 
@@ -78,11 +81,7 @@ enum TierBenchmarks {
   static let coldScan = Benchmark("cold-scan") { setting in
     let cold = try Cold(setting)
     return {
-      let repository = try cold.open(setting)
-      let rowCount = try scan(repository)
-      let path = repository.path
-      try FileSystem.removeTree(path)
-      return outcome(cold, rowCount)
+      outcome(cold, try scan(try cold.open(setting)))
     }
   }
 
@@ -96,8 +95,9 @@ enum TierBenchmarks {
           ranges.append((pack.key, start..<min(start + 1 << 20, pack.byteCount)))
         }
       }
-      let sums = try Parallel.map(ranges.count, width: 32) { [ranges] (index) throws(DSVError) in
-        try cold.bucket.get(ranges[index].0, range: ranges[index].1).count
+      let sums = try Parallel.map(ranges.count, width: 32) {
+        [ranges, bucket = cold.bucket] (index) throws(DSVError) in
+        try bucket.get(ranges[index].0, range: ranges[index].1).count
       }
       return outcome(cold, sums.reduce(0, +))
     }
@@ -119,7 +119,6 @@ enum TierBenchmarks {
     return {
       let repository = try cold.open(setting)
       let batch = try repository.version().table().take(rows: rows)
-      try FileSystem.removeTree(repository.path)
       return outcome(cold, batch.rowCount)
     }
   }
@@ -132,5 +131,15 @@ enum TierBenchmarks {
       for _ in 0..<10 { _ = try cold.bucket.get(pack.key, range: 0..<100) }
       return outcome(cold, 10)
     }
+  }
+}
+
+extension Setting {
+  /// A file of more documents than other works need.
+  fileprivate func manyDocuments() throws -> String {
+    if let corpus { return corpus }
+    let path = newPath(".jsonl")
+    try File(path, .create).write(Documents.jsonl(pick(smoke: 300, full: 240_000)), at: 0)
+    return path
   }
 }

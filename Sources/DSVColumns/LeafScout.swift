@@ -12,6 +12,8 @@ package struct LeafScout {
   private var aheadByteCount = 0
   private var isAtEnd = false
   private var nextVisit = 0
+  /// The first chunk, which was found before anything is told.
+  private var first: TreeWalker.Leaf?
 
   /// How far a reader of one column looks ahead, in plain bytes.
   package static let windowByteCount = 16 << 20
@@ -21,6 +23,13 @@ package struct LeafScout {
     guard reader.prefetches, case .object(_, let level) = root.place, level > 0 else { return nil }
     (self.reader, self.window) = (reader, window)
     walker = TreeWalker(root, reader: reader, announces: true)
+  }
+
+  /// Finds the chunk that holds `row`, and tells the nodes beside those on the way to it: for who begins with many columns, and
+  /// does this with each before any is advanced. The nodes on the way should be here.
+  package mutating func begin(at row: Int) {
+    guard first == nil, ahead.isEmpty else { return }
+    do throws(DSVError) { first = try walker.next(from: row) } catch { isAtEnd = true }
   }
 
   /// Tells what is to be told when the reader is at `row`.
@@ -41,6 +50,14 @@ package struct LeafScout {
     reader.prefetch(ids)
   }
 
+  private mutating func next(from row: Int) throws(DSVError) -> TreeWalker.Leaf? {
+    if let leaf = first {
+      first = nil
+      if leaf.endRow > row { return leaf }
+    }
+    return try walker.next(from: row)
+  }
+
   private mutating func walk(from row: Int, _ visits: [Int]?, _ ids: inout [ColumnID]) throws(DSVError) {
     while aheadByteCount < window {
       var wanted = row
@@ -49,7 +66,7 @@ package struct LeafScout {
         guard nextVisit < visits.count else { break }
         wanted = visits[nextVisit]
       }
-      guard let leaf = try walker.next(from: wanted) else { break }
+      guard let leaf = try next(from: wanted) else { break }
       while let visits, nextVisit < visits.count, visits[nextVisit] < leaf.endRow { nextVisit += 1 }
       ids.append(leaf.entry.id)
       ahead.append((leaf.endRow, leaf.entry.plainByteCount))

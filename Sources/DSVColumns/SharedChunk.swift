@@ -102,6 +102,9 @@ package struct ChunkFeed {
     scout = window > 0 ? LeafScout(root, reader: reader, window: window) : nil
   }
 
+  /// See ``LeafScout/begin(at:)``.
+  package mutating func begin(at row: Int) { scout?.begin(at: row) }
+
   /// Forgets the chunks that end at or before `row`.
   package mutating func drop(before row: Int) {
     if let keep = known.firstIndex(where: { $0.leaf.endRow > row }) {

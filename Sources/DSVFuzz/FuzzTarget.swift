@@ -26,6 +26,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case pack, reflog, index
   /// What such files keep behind checksums.
   case sealed
+  /// What a server of S3 answers.
+  case answer
 
   private static let objects = ObjectReader(
     MemoryObjectStore(), cache: ObjectCache(byteCountMax: 1 << 20), pool: WorkerPool(threadCount: 0))
@@ -75,6 +77,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .reflog: try Self.readFile(bytes, .reflog)
     case .index: try Self.readFile(bytes, .index)
     case .sealed: try StoreFile.readSealed(Array(bytes))
+    case .answer: try AnswerReader.read(bytes)
     }
   }
 

@@ -8,8 +8,8 @@ package struct FetchLimits: Sendable {
   /// Requests at once.
   package var smallRequestCount = 128
   package var smallByteCount = 128 << 10
-  /// What is requested at once if it lies together.
-  package var requestByteCount = 4 << 20
+  /// What is requested at once if it lies together: nothing of a request is handed over before all of it is here.
+  package var requestByteCount = 1 << 20
   /// So many bytes that nobody wants between two records are fetched with them.
   package var gapByteCount = 64 << 10
   /// What was requested, or has arrived and was not handed over yet. Who waits for an object gets it all the same.

@@ -64,7 +64,7 @@ package final class Promoter: Sendable {
       else { return false }
       state.pending[id] = object
       state.order.append(id)
-      state.pendingByteCount += PackLayout.recordByteCount(object, isSealed: false)
+      state.pendingByteCount += PackLayout.recordByteCount(object, isSealed: store?.isEncrypted ?? false)
       guard state.pendingByteCount >= Self.batchByteCount, !state.isWriting else { return false }
       state.isWriting = true
       return true

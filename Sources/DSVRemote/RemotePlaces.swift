@@ -15,7 +15,7 @@ package protocol RemotePlaces: Sendable {
   /// How many objects the remote holds, and how many bytes its packs have.
   var totals: (objectCount: Int, byteCount: Int) { get throws(DSVError) }
 
-  /// What reads the records of a pack: verifies them by their checksums, or authenticates them.
+  /// What reads the records of a pack.
   func codec(of pack: RemotePack) throws(DSVError) -> PackCodec
 
   /// Looks at the remote for what is new there: what is known may have been given up.

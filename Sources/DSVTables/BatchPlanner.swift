@@ -9,6 +9,8 @@ final class BatchPlanner {
   private let rows: MatchingRows
   private let isFiltered: Bool
   private let reader: ObjectReader
+  private let roots: [ColumnRoot]
+  private var hasBegun = false
   private let rowCountMax: Int
   private let byteCountMax: Int
   private var feeds: [ChunkFeed]
@@ -26,6 +28,7 @@ final class BatchPlanner {
     (self.rowCountMax, self.byteCountMax) = (rowCountMax, byteCountMax)
     self.reader = reader
     let columns = fields.flatMap(\.valueColumns)
+    roots = columns.map(\.root)
     let byteCount = max(1, columns.reduce(0) { $0 + $1.root.plainByteCount })
     feeds = columns.map { column in
       // All columns look as many rows ahead.
@@ -41,6 +44,7 @@ final class BatchPlanner {
     let wanted = min(rowCountMax, guess * 2)
     try fetch(wanted)
     guard let first = waiting.first else { return nil }
+    try begin(at: first.lowerBound)
     for index in feeds.indices { feeds[index].drop(before: first.lowerBound) }
     let all = Self.prefix(waiting, min(wanted, waitingCount))
     var chunks: [[SharedChunk]] = []
@@ -65,6 +69,14 @@ final class BatchPlanner {
     guess = count
     let runs = Self.prefix(waiting, count)
     return (take(runs, count, chunks), byteCount)
+  }
+
+  /// Has all columns' first nodes come together.
+  private func begin(at row: Int) throws(DSVError) {
+    guard !hasBegun, reader.prefetches else { return }
+    hasBegun = true
+    try RowPrefetch.run(roots, rows: [row], reader: reader)
+    for index in feeds.indices { feeds[index].begin(at: row) }
   }
 
   /// Waits for `count` rows, or as many as there are.

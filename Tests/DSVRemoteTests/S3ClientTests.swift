@@ -187,10 +187,15 @@ import Testing
     #expect(try code("no XML").code == .corrupt)
     #expect(try code(page("<Contents><Key>p/a</Key></Contents>")).code == .corrupt)
     #expect(try code(page("<Contents><Key>p/a</Key><Size>-1</Size></Contents>")).code == .corrupt)
+    let smaller = "<Contents><Key>p/A</Key><Size>1</Size></Contents>"
+    #expect(try code(page(key + smaller)).code == .corrupt, "not in order")
+    #expect(try code(page(smaller + key)).code == nil)
     // Another's key below the prefix, and one beyond it, are not ours.
-    let others =
-      "<Contents><Key>q/a</Key><Size>1</Size></Contents><Contents><Key>p/..</Key><Size>1</Size></Contents>"
-    let outcome = try Self.run([list(page(key + others))]) { bucket throws in
+    let (before, behind) = (
+      "<Contents><Key>p/..</Key><Size>1</Size></Contents>",
+      "<Contents><Key>q/a</Key><Size>1</Size></Contents>"
+    )
+    let outcome = try Self.run([list(page(before + key + behind))]) { bucket throws in
       #expect(try bucket.list(prefix: "", after: nil, limit: 5) == [BucketEntry("a", byteCount: 1)])
     }
     #expect(outcome.code == nil)
