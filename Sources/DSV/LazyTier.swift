@@ -74,7 +74,7 @@ extension Repository {
         let bucket = LazyBucket(config.address.url) { [options] () throws(DSVError) in
           try options.open(config.address, makes: false)
         }
-        let (folder, note, sealer) = (remoteFolder(name), options.note, try sealer())
+        let (folder, note, sealer) = (remoteFolder(name), options.note, store.remoteKeys)
         let places = LazyPlaces { () throws(DSVError) in
           CataloguedPlaces(try Catalogue(folder, sealer, note: note), bucket)
         }

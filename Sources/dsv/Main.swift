@@ -1,4 +1,5 @@
 import ArgumentParser
+import DSV
 import DSVFormat
 import DSVSystem
 import Glibc
