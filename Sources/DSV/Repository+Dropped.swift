@@ -110,7 +110,8 @@ package final class DroppedRows {
     withExtendedLifetime(values) {}
     batch.sort()
     var rows: [Int] = []
-    try index.forEachMatch(batch) { row, _ in rows.append(row) }
+    func restart() { rows = [] }
+    try index.forEachMatch(batch, restart: restart) { row, _ in rows.append(row) }
     return rows.sorted()
   }
 

@@ -19,6 +19,7 @@ extension Repository {
     var names: [CommitID: [String]] = [:]
     for branch in try branches() { names[branch.commit, default: []].append(branch.name) }
     for tag in try tags() { names[tag.commit, default: []].append("tag: \(tag.name)") }
+    for (name, commit) in try remoteBranches() { names[commit, default: []].append(name) }
     let head = try head().commit
     var result: [LogEntry] = []
     var seen: Set<CommitID> = [start]

@@ -1,4 +1,6 @@
+import DSVColumns
 public import DSVFormat
+import DSVRemote
 import DSVStore
 import DSVSystem
 import DSVTables
@@ -44,8 +46,11 @@ extension Repository {
       }, verify: { id, stored in stop == nil ? check.problem(id, stored) : nil })
     if let stop { throw stop }
     var problems = report.problems.map(\.description)
-    var walk = Reachability(versions) { id, error in problems.append("object \(id): \(error.message)") }
-    var counts = CountCheck(versions)
+    let here = versionsHere
+    var walk = Reachability(here, isElsewhere: isElsewhere) { id, error in
+      problems.append("object \(id): \(error.message)")
+    }
+    var counts = CountCheck(here)
     let collected = try store.collectedCommits()
     for number in stride(from: 1, through: try store.versionCount, by: 1) {
       guard let id = try store.commit(number: number) else { continue }
@@ -105,11 +110,17 @@ extension Repository {
       for entry in try store.reflog() where entry.time >= since {
         for target in [entry.old, entry.new] { if case .commit(let id)? = target { roots.insert(id) } }
       }
-      var walk = Reachability(versions)
+      var walk = Reachability(versionsHere, isElsewhere: isElsewhere)
       for root in roots where try store.contains(AnyID(root)) { try walk.add(root) }
-      let live = walk
-      return { live.contains($0) }
+      let (live, mayBeWanted) = (walk, walk.hasSkipped ? isElsewhere : nil)
+      return { id in
+        if live.contains(id) { return true }
+        // What leads to it may be elsewhere: it goes when its version is demoted, and not as garbage.
+        guard let mayBeWanted else { return false }
+        do throws(DSVError) { return try mayBeWanted(id) } catch { return true }
+      }
     }
+    applyTiersIfAny()
     return GarbageResult(
       deletedObjectCount: report.deletedObjectCount, keptObjectCount: report.keptObjectCount,
       freedByteCount: report.freedByteCount + (try collectKeys()))
@@ -119,7 +130,8 @@ extension Repository {
   ///
   /// Those of older versions are made again should anybody want them.
   private func collectKeys() throws(DSVError) -> Int {
-    try reading { (reader) throws(DSVError) in
+    try reading { (_) throws(DSVError) in
+      let reader = versionsHere.objects
       var tables: [Table] = []
       for (_, target) in try store.refs() {
         guard case .commit(let id) = target else { continue }
@@ -127,6 +139,15 @@ extension Repository {
       }
       return try KeyIndex.removeRuns(in: store.keyFolder, butOf: tables, reader: reader)
     }
+  }
+
+  /// Reads what is on this disk only: a clean-up or a check must not fetch what a remote has.
+  var versionsHere: VersionReader { VersionReader(ObjectReader(store.here, cache: reader.cache, pool: pool)) }
+
+  /// Whether a remote is known to have an object.
+  var isElsewhere: @Sendable (AnyID) throws(DSVError) -> Bool {
+    guard let source = store.source as? RemoteSource else { return { (_) throws(DSVError) in false } }
+    return { (id) throws(DSVError) in try source.holds(id) }
   }
 
   public func info() throws(DSVError) -> RepositoryInfo {

@@ -1,4 +1,5 @@
 public import DSVFormat
+import DSVRemote
 import DSVStore
 public import DSVVersions
 
@@ -33,8 +34,8 @@ extension Repository {
     try store.number(of: id).map(Version.name) ?? id.short
   }
 
-  /// Finds what a user named: `HEAD`, `v12`, a branch, a tag, 4 or more digits of a commit ID, in that order; each
-  /// may be followed by `~N`, the N-th ancestor along first parents, or `^`, its parent.
+  /// Finds what a user named: `HEAD`, `v12`, a branch, a tag, a remote's (`origin/main`, `origin/v12`), 4 or more digits of a
+  /// commit ID, in that order; each may be followed by `~N`, the N-th ancestor along first parents, or `^`, its parent.
   ///
   /// - Throws: `notFound`, `badInput` if an ID's digits fit several.
   public func resolve(_ text: String) throws(DSVError) -> Revision {
@@ -91,6 +92,7 @@ extension Repository {
         Self.isPrefix(name) ? "'\(name)' is taken as the \(kind) of that name, not as a commit's ID" : nil
       return Revision(commit: id, branch: kind == "branch" ? name : nil, note: note)
     }
+    if let id = try remoteCommit(name) { return Revision(commit: id, branch: nil, note: nil) }
     if Self.isPrefix(name) {
       let found = try store.commits(hexPrefix: name)
       if found.count > 1 {
@@ -103,6 +105,28 @@ extension Repository {
     }
     throw DSVError(
       .notFound, "no version, branch, tag or commit is called '\(name)'; see 'dsv log' and 'dsv branch'")
+  }
+
+  /// What `origin/main`, `origin/v12` or `origin/paper` names, as it was when the remote was last looked at.
+  private func remoteCommit(_ text: String) throws(DSVError) -> CommitID? {
+    guard let slash = text.firstIndex(of: "/"), try hasRemote(text[..<slash]) else { return nil }
+    let (remote, name) = (String(text[..<slash]), String(text[text.index(after: slash)...]))
+    if let number = Version.number(name) {
+      guard let id = try catalogue(remote).commit(number: number) else {
+        throw DSVError(
+          .notFound, "remote '\(remote)' has no version \(name) that was fetched; see 'dsv fetch'")
+      }
+      guard try store.contains(AnyID(id)) else {
+        throw DSVError(
+          .notFound,
+          "version \(text) is not here; 'dsv fetch \(remote)' brings it if a branch there leads to it")
+      }
+      return id
+    }
+    for ref in [RefName.branch(name), RefName.tag(name)] {
+      if let id = try commitID(RefName.remote(remote) + ref) { return id }
+    }
+    return nil
   }
 
   /// - Throws: `notFound` if gc has deleted the commit, `corrupt` if it is gone for another reason.

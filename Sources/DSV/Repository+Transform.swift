@@ -28,6 +28,19 @@ extension Repository {
     let target = try transformTarget(revision, branch)
     var table = try table(name ?? recipe.table, of: revision.commit)
     let rowsIn = table.liveCount
+    let (dropped, records) = try run(recipe, on: &table, session, progress)
+    let lineage = Lineage(input: revision.commit, stages: records, recipe: recipe.text)
+    let input = try snapshot(revision.commit)
+    let result = try publish(
+      session, to: target, base: .some(revision.commit), message, lineage: lineage
+    ) { (_) throws(DSVError) in input.replacing(table) }
+    return TransformResult(commit: result, rowsIn: rowsIn, rowsOut: table.liveCount, dropped: dropped)
+  }
+
+  /// Runs a recipe's stages over a table, which becomes what comes out.
+  func run(
+    _ recipe: Recipe, on table: inout Table, _ session: WriteSession, _ progress: @escaping ProgressHandler
+  ) throws(DSVError) -> (dropped: [String: Int], records: [StageRecord]) {
     let runner = StageRunner(
       sink: ColumnSink(session, pool: pool), reader: ObjectReader(session, cache: reader.cache, pool: pool))
     var dropped: [String: Int] = [:]
@@ -43,12 +56,7 @@ extension Repository {
         StageRecord(
           name: stage.name, revision: stage.revision, parameters: Parameter.table(stage.parameters).json))
     }
-    let lineage = Lineage(input: revision.commit, stages: records, recipe: recipe.text)
-    let input = try snapshot(revision.commit)
-    let result = try publish(
-      session, to: target, base: .some(revision.commit), message, lineage: lineage
-    ) { (_) throws(DSVError) in input.replacing(table) }
-    return TransformResult(commit: result, rowsIn: rowsIn, rowsOut: table.liveCount, dropped: dropped)
+    return (dropped, records)
   }
 
   func transformTarget(_ revision: Revision, _ branch: String?) throws(DSVError) -> Target {

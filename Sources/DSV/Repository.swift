@@ -1,8 +1,10 @@
 package import DSVColumns
 public import DSVFormat
+package import DSVRemote
 package import DSVStore
 import DSVSystem
 package import DSVVersions
+import Synchronization
 
 /// A dataset with all its versions: everything under one folder `.dsv`.
 ///
@@ -16,13 +18,16 @@ public final class Repository: Sendable {
   package let versions: VersionReader
   package let pool: WorkerPool
   let keyLimits: KeyIndex.Limits
+  let options: Options
+  /// Whether what was counted is written.
+  let isClosed = Atomic<Bool>(false)
 
   /// What a repository may use.
   public struct Options: Sendable {
     /// Threads beside the caller's; 0 does everything on the caller's.
     public var threadCount: Int
-    /// The memory tier: bytes of decoded chunks that are kept.
-    public var cacheByteCount: Int
+    /// The memory tier: bytes of decoded chunks that are kept; `nil` for what `dsv tier budget` says, or 64 MiB.
+    public var cacheByteCount: Int?
     /// Takes what was found and mended, in words for people.
     public var note: @Sendable (String) -> Void
     /// What opens it if it is encrypted; a plain repository takes none.
@@ -31,9 +36,20 @@ public final class Repository: Sendable {
     package var keyProvider: KeyProvider?
     /// Key columns of at most so many bytes are read whole where rows are looked for; for larger ones an index is kept.
     package var scannedKeyByteCountMax = KeyIndex.Limits().scannedByteCountMax
+    /// A remote's pack that has reached this length takes no more records.
+    package var remotePackByteCount = RemoteLayout.packByteCount
+    /// Asked while a remote is waited for; `true` ends that with `interrupted`.
+    public var isInterrupted: @Sendable () -> Bool = { false }
+    /// Opens the place of a remote, where tests want another than its address says.
+    package var openBucket: (@Sendable (RemoteAddress, _ makes: Bool) throws(DSVError) -> any Bucket)?
+
+    func open(_ address: RemoteAddress, makes: Bool) throws(DSVError) -> any Bucket {
+      if let openBucket { return try openBucket(address, makes) }
+      return try address.open(makes: makes, isInterrupted: isInterrupted)
+    }
 
     public init(
-      threadCount: Int? = nil, cacheByteCount: Int = 64 << 20,
+      threadCount: Int? = nil, cacheByteCount: Int? = nil,
       note: @escaping @Sendable (String) -> Void = { _ in }
     ) {
       self.threadCount = threadCount ?? Machine.coreCount
@@ -43,7 +59,7 @@ public final class Repository: Sendable {
   }
 
   /// What the store asks for a key.
-  private static func provider(_ options: Options) -> KeyProvider {
+  static func provider(_ options: Options) -> KeyProvider {
     { () throws(DSVError) in
       if let key = options.key { return key.value }
       return try options.keyProvider?()
@@ -57,9 +73,22 @@ public final class Repository: Sendable {
     self.path = path
     self.store = store
     pool = WorkerPool(threadCount: options.threadCount)
-    reader = ObjectReader(store, cache: ObjectCache(byteCountMax: options.cacheByteCount), pool: pool)
+    let cacheByteCount = options.cacheByteCount ?? Self.memoryBudget(store, options.note) ?? 64 << 20
+    reader = ObjectReader(store, cache: ObjectCache(byteCountMax: cacheByteCount), pool: pool)
     versions = VersionReader(reader)
     keyLimits = KeyIndex.Limits(scannedByteCountMax: options.scannedKeyByteCountMax)
+    self.options = options
+    attachRemotes()
+  }
+
+  deinit { close() }
+
+  /// What is set for the memory tier. What cannot be read must not keep a repository from being opened.
+  private static func memoryBudget(_ store: Store, _ note: (String) -> Void) -> Int? {
+    do throws(DSVError) { return try TierFolder(store).settings().memoryByteCount } catch {
+      note("\(error)")
+      return nil
+    }
   }
 
   /// Makes an empty repository in a folder, which is made too if it is not there.
@@ -111,6 +140,8 @@ public final class Repository: Sendable {
 enum RefName {
   static func branch(_ name: String) -> String { "heads/" + name }
   static func tag(_ name: String) -> String { "tags/" + name }
+  /// What begins the names of the refs that say where a remote was when it was last looked at.
+  static func remote(_ remote: String) -> String { "remotes/\(remote)/" }
 
   /// Checks a branch's or tag's name as a user may give it.
   static func check(_ name: String) throws(DSVError) {

@@ -8,7 +8,7 @@ enum Main {
   static let benchmarks =
     FormatBenchmarks.all + CipherBenchmarks.all + RepositoryBenchmarks.all + VersionBenchmarks.all
     + KeyBenchmarks.all
-    + SingleRowBenchmarks.all
+    + SingleRowBenchmarks.all + RemoteBenchmarks.all + TierBenchmarks.all
 
   static let usage = """
     usage: DSVBench --smoke | --full [--corpus FILE] [--only NAME] [--folder FOLDER]

@@ -33,6 +33,7 @@ package final class ColumnCursor {
   /// The rows that are to be visited, and the first of them whose chunk is not ahead yet.
   private let visits: [Int]?
   private var nextVisit = 0
+  private var scout: LeafScout?
 
   /// - Parameters:
   ///   - layout: what the column's type demands; chunks of another are corruption.
@@ -44,6 +45,7 @@ package final class ColumnCursor {
     self.reader = reader
     self.readAhead = readAhead
     walker = TreeWalker(root, reader: reader)
+    scout = readAhead > 1 ? LeafScout(root, reader: reader) : nil
   }
 
   deinit { drop { _ in true } }
@@ -60,12 +62,14 @@ package final class ColumnCursor {
     }
     if row < reached {
       walker = TreeWalker(root, reader: reader)
+      if scout != nil { scout = LeafScout(root, reader: reader) }
       refused = nil
       drop { _ in true }
     }
     reached = row
     drop { $0.endRow <= row }
     let isSequential = visits != nil || (current.map { $0.endRow == row } ?? (row == 0))
+    if isSequential { scout?.advance(to: row, visits: visits) }
     try fill(from: row, upTo: isSequential ? readAhead : 1, isWaitedFor: true)
     guard let first = ahead.first, first.leaf.startRow <= row else {
       throw DSVError(.corrupt, "a column ends before row \(row)")

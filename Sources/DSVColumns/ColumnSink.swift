@@ -10,7 +10,7 @@ package final class ColumnSink: Sendable {
   /// What ``ArrayBuilder/measure(from:seed:)`` says of each value of one byte.
   let byteHashes: [UInt64]
   // Of the process: a small commit would spend more on making one than on using it.
-  private static let encoders = IdlePool { ChunkEncoder(zstd: Zstd()) }
+  private static let encoders = IdlePool(byteCount: \.heldByteCount) { ChunkEncoder(zstd: Zstd()) }
 
   package init(_ objects: any ObjectSink, pool: WorkerPool) {
     self.objects = objects

@@ -30,6 +30,7 @@ package final class ObjectCache: Sendable {
     var oldest = -1
     var hand = -1
     var byteCount = 0
+    var (hitCount, missCount, evictionCount) = (0, 0, 0)
   }
 
   private let state = Mutex(State())
@@ -39,9 +40,42 @@ package final class ObjectCache: Sendable {
 
   package var byteCount: Int { state.withLock { $0.byteCount } }
 
+  /// What is in memory, and what was since the cache was made.
+  package struct Counts: Sendable, Equatable {
+    package let byteCount: Int
+    package let objectCount: Int
+    package let hitCount: Int
+    package let missCount: Int
+    package let evictionCount: Int
+  }
+
+  package var counts: Counts {
+    state.withLock { state in
+      Counts(
+        byteCount: state.byteCount, objectCount: state.places.count, hitCount: state.hitCount,
+        missCount: state.missCount, evictionCount: state.evictionCount)
+    }
+  }
+
+  /// Lets go of all there is.
+  package func removeAll() {
+    state.withLock { state in
+      let (hits, misses, evictions) = (state.hitCount, state.missCount, state.evictionCount)
+      state = State()
+      (state.hitCount, state.missCount, state.evictionCount) = (hits, misses, evictions)
+    }
+  }
+
+  /// Whether it is there; who only asks has not used it.
+  package func contains(_ id: ColumnID) -> Bool { state.withLock { $0.places[id] != nil } }
+
   package func content(_ id: ColumnID) -> Content? {
     state.withLock { state in
-      guard let place = state.places[id] else { return nil }
+      guard let place = state.places[id] else {
+        state.missCount += 1
+        return nil
+      }
+      state.hitCount += 1
       state.entries[place]?.isVisited = true
       return state.entries[place]?.content
     }
@@ -71,6 +105,7 @@ package final class ObjectCache: Sendable {
       place = entry.newer >= 0 ? entry.newer : state.oldest
     }
     state.hand = place
+    state.evictionCount += 1
     remove(place, &state)
   }
 

@@ -17,6 +17,20 @@ extension ObjectReader {
       of: "\(stored.kind) \(id), whose base is \(base.id)")
   }
 
+  private static let encoders = IdlePool { ChunkEncoder(zstd: Zstd()) }
+
+  /// A stored object in a form that needs no base.
+  package func whole(_ id: AnyID, _ stored: StoredObject) throws(DSVError) -> StoredObject {
+    guard stored.base != nil else { return stored }
+    if stored.kind == .chunk {
+      let chunk = try decodedChunk(ColumnID(id), stored)
+      return StoredObject(
+        kind: .chunk, plainByteCount: stored.plainByteCount, bytes: Self.encoders.with { $0.store(chunk) })
+    }
+    let plain = try plain(id, stored)
+    return StoredObject(kind: stored.kind, plainByteCount: plain.count, bytes: StoredBytes.store(plain))
+  }
+
   /// What bounds the memory that damaged bytes can make a reader take.
   private static func plainByteCountMax(_ kind: ObjectKind) -> Int {
     switch kind {

@@ -7,9 +7,9 @@ package final class ObjectReader: Sendable {
   package let cache: ObjectCache
   package let pool: WorkerPool
   // Of the process: every commit reads through a reader of its own.
-  private static let decoders = IdlePool { ChunkDecoder(zstd: Zstd()) }
+  private static let decoders = IdlePool(byteCount: \.heldByteCount) { ChunkDecoder(zstd: Zstd()) }
   // Chunks that are read once, in memory that stays in the processor's caches.
-  private static let passing = IdlePool { EncodedChunk() }
+  private static let passing = IdlePool(byteCount: \.heldByteCount) { EncodedChunk() }
   /// What all cursors together may have decoded ahead of their readers.
   package let aheadBudget = ByteBudget(ObjectReader.aheadByteCountMax)
   package static let aheadByteCountMax = 32 << 20
@@ -26,6 +26,15 @@ package final class ObjectReader: Sendable {
   /// The same reader for jobs of a pool, which must not wait for other jobs: reads on the thread of whoever calls.
   package var onCaller: ObjectReader { ObjectReader(store, cache: cache, pool: .onCaller) }
 
+  /// Whether it is worth finding out what will be read: see ``ObjectStore/prefetches``.
+  package var prefetches: Bool { store.prefetches }
+
+  /// Says which chunks and nodes will soon be read; those in memory are left out.
+  package func prefetch(_ ids: some Sequence<ColumnID>) {
+    guard prefetches else { return }
+    store.prefetch(ids.filter { !cache.contains($0) }.map { AnyID($0) })
+  }
+
   package func chunk(_ id: ColumnID) throws(DSVError) -> Chunk {
     switch cache.content(id) {
     case .chunk(let chunk): return chunk
@@ -33,8 +42,16 @@ package final class ObjectReader: Sendable {
     case .node, .plain: throw DSVError(.corrupt, "chunk \(id): it is none")
     case nil: break
     }
-    let chunk = try decodedChunk(id, try store.read(AnyID(id)))
+    let stored = try store.read(AnyID(id))
+    if let chunk = checkedChunk(id) { return chunk }
+    let chunk = try decodedChunk(id, stored)
     cache.insert(id, .chunk(chunk), byteCount: chunk.plainBytes.count + 256)
+    return chunk
+  }
+
+  /// A chunk that came from far away just now: it had to be decoded to be checked.
+  private func checkedChunk(_ id: ColumnID) -> Chunk? {
+    guard prefetches, case .chunk(let chunk)? = cache.content(id) else { return nil }
     return chunk
   }
 
@@ -48,8 +65,10 @@ package final class ObjectReader: Sendable {
   /// A chunk whose values stay as they are encoded: for who wants to copy some of them.
   package func encodedChunk(_ id: ColumnID) throws(DSVError) -> EncodedChunk {
     if let known = try knownChunk(id) { return known }
+    let stored = try store.read(AnyID(id))
+    if let chunk = checkedChunk(id) { return EncodedChunk(chunk) }
     let chunk = EncodedChunk()
-    try read(id, into: chunk)
+    try decode(id, stored, into: chunk)
     cache.insert(id, .encoded(chunk), byteCount: chunk.byteCount)
     return chunk
   }
@@ -59,9 +78,11 @@ package final class ObjectReader: Sendable {
     _ id: ColumnID, _ body: (EncodedChunk) throws(DSVError) -> Value
   ) throws(DSVError) -> Value {
     if let known = try knownChunk(id) { return try body(known) }
+    let stored = try store.read(AnyID(id))
+    if let chunk = checkedChunk(id) { return try body(EncodedChunk(chunk)) }
     return try Self.passing.with { (chunk) throws(DSVError) in
       defer { chunk.removeAll() }
-      try read(id, into: chunk)
+      try decode(id, stored, into: chunk)
       return try body(chunk)
     }
   }
@@ -75,8 +96,9 @@ package final class ObjectReader: Sendable {
     }
   }
 
-  private func read(_ id: ColumnID, into chunk: EncodedChunk) throws(DSVError) {
-    let stored = try store.read(AnyID(id))
+  private func decode(
+    _ id: ColumnID, _ stored: StoredObject, into chunk: EncodedChunk
+  ) throws(DSVError) {
     try decode(id, stored) { (decoder, bytes, base, subject) throws(DSVError) in
       try decoder.decode(
         bytes, plainByteCount: stored.plainByteCount, base: base, into: chunk, of: subject)

@@ -88,12 +88,22 @@ package struct ChunkFeed {
   /// Chunks that somebody may still want, in order.
   private var known: [SharedChunk] = []
   private var isInlineKnown = false
+  private var scout: LeafScout?
 
-  /// - Parameter layout: what the column's type demands; chunks of another are corruption.
-  package init(_ root: ColumnRoot, layout: Layout, reader: ObjectReader, budget: ByteBudget) {
+  /// - Parameters:
+  ///   - layout: what the column's type demands; chunks of another are corruption.
+  ///   - window: how many plain bytes are asked for ahead of the rows that are wanted, where they may be far away: for
+  ///     who wants all of them. 0: no more than is wanted.
+  package init(
+    _ root: ColumnRoot, layout: Layout, reader: ObjectReader, budget: ByteBudget, window: Int = 0
+  ) {
     (self.root, self.layout, self.reader, self.budget) = (root, layout, reader, budget)
     walker = TreeWalker(root, reader: reader)
+    scout = window > 0 ? LeafScout(root, reader: reader, window: window) : nil
   }
+
+  /// See ``LeafScout/begin(at:)``.
+  package mutating func begin(at row: Int) { scout?.begin(at: row) }
 
   /// Forgets the chunks that end at or before `row`.
   package mutating func drop(before row: Int) {
@@ -108,6 +118,7 @@ package struct ChunkFeed {
   package mutating func chunks(_ runs: [Range<Int>]) throws(DSVError) -> [SharedChunk] {
     var result: [SharedChunk] = []
     var index = 0
+    if let first = runs.first { scout?.advance(to: first.lowerBound) }
     for run in runs {
       var row = run.lowerBound
       while row < run.upperBound {

@@ -21,11 +21,14 @@ package struct TreeWalker {
   }
 
   private let reader: ObjectReader
+  private let announces: Bool
   /// From the root down. The root is a node of one child here.
   private var path: [Visit] = []
 
-  package init(_ root: ColumnRoot, reader: ObjectReader) {
-    self.reader = reader
+  /// - Parameter announces: whether nodes that will be visited are asked for together, where they may be far away: for
+  ///   who visits most of them.
+  package init(_ root: ColumnRoot, reader: ObjectReader, announces: Bool = false) {
+    (self.reader, self.announces) = (reader, announces && reader.prefetches)
     guard case .object(let id, let level) = root.place else { return }
     path = [Visit(children: [root.entry(id)], level: level, startRow: 0, startNull: 0)]
   }
@@ -47,10 +50,22 @@ package struct TreeWalker {
       let level = path[depth].level
       if level == 0 { return Leaf(entry: entry, startRow: startRow, startNull: startNull) }
       let node = try reader.node(entry, level: level)
-      path.append(
-        Visit(children: node.children, level: level - 1, startRow: startRow, startNull: startNull))
+      let visit = Visit(
+        children: node.children, level: level - 1, startRow: startRow, startNull: startNull)
+      if announces, level > 1 { announce(visit, from: row, where: isWanted) }
+      path.append(visit)
     }
     return nil
+  }
+
+  /// Asks for the children of a node, which are nodes, that will be visited.
+  private func announce(_ visit: Visit, from row: Int, where isWanted: (TreeEntry, Int) -> Bool) {
+    var visit = visit
+    var ids: [ColumnID] = []
+    while let (entry, startRow, _) = Self.step(&visit, past: row) {
+      if isWanted(entry, startRow) { ids.append(entry.id) }
+    }
+    reader.prefetch(ids)
   }
 
   /// The next child that ends after `row`, and what stands before it.

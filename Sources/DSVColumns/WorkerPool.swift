@@ -42,7 +42,7 @@ package final class WorkerPool: Sendable {
   }
 
   /// Runs each job where it is submitted.
-  static let onCaller = WorkerPool(threadCount: 0)
+  package static let onCaller = WorkerPool(threadCount: 0)
 
   private let waiting: DispatchSemaphore
 

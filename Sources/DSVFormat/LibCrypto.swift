@@ -26,6 +26,22 @@ package enum SHA256 {
   }
 }
 
+/// Computes MD5, which servers answer with. Finds accidents and nothing else.
+package enum MD5 {
+  package static let digestByteCount = 16
+
+  // Never freed, and libcrypto only reads it.
+  nonisolated(unsafe) private static let algorithm = EVP_MD_fetch(nil, "MD5", nil)
+
+  /// `nil` where libcrypto is set up to be without it.
+  package static func digest(_ content: UnsafeRawBufferPointer) -> [UInt8]? {
+    guard let algorithm else { return nil }
+    var digest = [UInt8](repeating: 0, count: digestByteCount)
+    let succeeded = EVP_Digest(content.baseAddress, content.count, &digest, nil, algorithm, nil)
+    return succeeded == 1 ? digest : nil
+  }
+}
+
 /// Computes HMAC-SHA256 (RFC 2104), one message after another. For one thread at a time: ``IdlePool`` lends it.
 package final class HMACContext {
   package static let digestByteCount = 32

@@ -12,6 +12,7 @@ package final class InputFile {
     case file(File, FileStatus)
     case pipe(File)
     case bytes([UInt8])
+    case spool(Spool)
   }
 
   /// A file of at most so many bytes is read at once: another thread, and its blocks, would cost more than they give.
@@ -53,6 +54,12 @@ package final class InputFile {
     makeSpool = { () throws(DSVError) in preconditionFailure("only a pipe is kept") }
   }
 
+  /// Rows that were put aside; messages call them `name`.
+  package init(_ spool: Spool, name: String, format: RecordFormat) {
+    (path, self.format, byteCount, source) = (name, format, nil, .spool(spool))
+    makeSpool = { () throws(DSVError) in preconditionFailure("only a pipe is kept") }
+  }
+
   /// What files begin with that are no text, and how their rows can be had.
   private static let otherFormats: [(start: [UInt8], name: String, advice: String)] = [
     ([0x1f, 0x8b], "gzip", "zcat FILE | dsv commit -"),
@@ -89,6 +96,8 @@ package final class InputFile {
       return records(of: try file.read(upTo: status.byteCount, at: 0))
     case .file(let file, _):
       return records { (buffer, offset) throws(DSVError) in try file.read(into: buffer, at: offset) }
+    case .spool(let spool):
+      return records { (buffer, offset) throws(DSVError) in try spool.read(into: buffer, at: offset) }
     case .pipe(let file): return try records(ofPipe: file)
     }
   }

@@ -190,6 +190,17 @@ extension Index {
     }
   }
 
+  func meta(_ key: [UInt8]) throws(DSVError) -> [UInt8]? {
+    try read { (transaction) throws(DSVError) in try transaction.sealed(.meta, key) }
+  }
+
+  /// The values of `meta` whose keys begin with `prefix`, in order.
+  func metaEntries(prefix: [UInt8]) throws(DSVError) -> [(key: [UInt8], value: [UInt8])] {
+    try read { (transaction) throws(DSVError) in
+      try transaction.sealedEntries(.meta, from: prefix, limit: .max).filter { $0.key.starts(with: prefix) }
+    }
+  }
+
   var transactionID: UInt64 {
     get throws(DSVError) { try read { (transaction) throws(DSVError) in transaction.transactionID } }
   }

@@ -25,6 +25,19 @@ struct IndexGuard {
     }
   }
 
+  /// Runs `open`, and runs it again where the index is not there: a rebuild in another process takes the old one away
+  /// just before it puts the new one in its place.
+  func retrying<Value>(_ open: () throws(DSVError) -> Value) throws(DSVError) -> Value {
+    for _ in 0..<4 {
+      do throws(DSVError) { return try open() } catch {
+        guard error.code == .notFound else { throw error }
+        // Waits for the writer's lock, which the rebuild holds.
+        try ensureTrusted()
+      }
+    }
+    return try open()
+  }
+
   private func isStamped() throws(DSVError) -> Bool {
     guard let status = try FileSystem.status(folder.indexData) else { return false }
     return try IndexStamp(path: folder.stamp)?.matches(status) ?? false

@@ -38,7 +38,7 @@ package struct Place: Sendable, Hashable {
     }
   }
 
-  private init(pack: UInt32, offset: Int, stored: Int, plain: Int, kind: ObjectKind, depth: Int) {
+  package init(pack: UInt32, offset: Int, stored: Int, plain: Int, kind: ObjectKind, depth: Int) {
     (self.pack, self.offset, self.kind, baseDepth) = (pack, offset, kind, depth)
     (storedByteCount, plainByteCount) = (stored, plain)
   }
@@ -119,6 +119,8 @@ struct IndexChange {
   /// `nil` deletes the ref.
   var refs: [(String, RefTarget?)] = []
   var numbered: [ReflogRecord.Numbered] = []
+  /// Further values of the table `meta`; `nil` deletes one.
+  var meta: [(key: [UInt8], value: [UInt8]?)] = []
   var state = IndexState()
 
   /// The refs as they stand in the index: keys, and values, of which `nil` deletes.
@@ -152,6 +154,13 @@ struct IndexChange {
       var writer = ByteWriter()
       writer.write(UInt32(one.number))
       try transaction.putSealed(.commitNumbers, one.commit.key, writer.bytes)
+    }
+    for (key, value) in meta {
+      if let value {
+        try transaction.putSealed(.meta, key, value)
+      } else {
+        try transaction.delete(Index.Table.meta.rawValue, key)
+      }
     }
     try transaction.putSealed(.meta, IndexState.key, state.bytes)
   }

@@ -81,6 +81,27 @@ package struct Keyring: Sendable {
     return try Keyring(sealed, holder, of: subject)
   }
 
+  /// What another keyring holds, of any generation, that the same user key opens.
+  func opened(_ sealed: SealedKeyring, of subject: String) throws(DSVError) -> Keyring {
+    try Keyring(sealed, holder, of: subject)
+  }
+
+  var logKeys: [LogKey] { secrets.logKeys }
+
+  /// Lets further user keys open it, whose slots wrap the same ring key.
+  mutating func add(slots more: [KeySlot]) {
+    slots += more
+    generation += 1
+  }
+
+  /// Takes over all but the keys of packs.
+  mutating func take(_ other: Keyring) {
+    (slots, ringKey) = (other.slots, other.ringKey)
+    let known = secrets.logKeys.filter { !other.secrets.logKeys.contains($0) }
+    secrets.logKeys = (known + other.secrets.logKeys).sorted { $0.epoch < $1.epoch }
+    generation += 1
+  }
+
   /// The bytes of its file.
   ///
   /// - Throws: `.full` if it has more keys than a file may.

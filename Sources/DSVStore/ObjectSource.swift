@@ -10,6 +10,9 @@ package protocol ObjectSource: Sendable {
   /// One request is made for any number of threads that want the same object at once.
   func fetch(_ id: AnyID) throws(DSVError) -> StoredObject?
 
+  /// Whether it is worth telling it what will be read: whether something is known not to be on the disk.
+  var prefetches: Bool { get }
+
   /// Begins to fetch what will soon be read. Returns at once; what fails here fails again when it is read.
   func prefetch(_ ids: [AnyID])
 }

@@ -55,6 +55,17 @@ package protocol ObjectStore: Sendable {
 
   /// What an object builds on; `nil` for one that is whole by itself, or not there.
   func baseID(of id: AnyID) throws(DSVError) -> AnyID?
+
+  /// Whether ``prefetch(_:)`` does anything: whether it is worth finding out what will be read.
+  var prefetches: Bool { get }
+
+  /// Says what will soon be read, in this order. Returns at once; what fails here fails again when it is read.
+  func prefetch(_ ids: [AnyID])
+}
+
+extension ObjectStore {
+  package var prefetches: Bool { false }
+  package func prefetch(_ ids: [AnyID]) {}
 }
 
 extension ObjectStore {
@@ -73,8 +84,8 @@ extension ObjectStore {
 package protocol ObjectSink: ObjectStore {
   /// Takes an object in. Putting what is already there does nothing.
   ///
-  /// A base must have been there before, published (``baseForNew(_:)``): so no two objects can each be
-  /// the other's base.
+  /// A base must have been there before, published (``baseForNew(_:)``), or be put in the same publication with fewer bases
+  /// of its own: so no two objects can each be the other's base.
   /// - Throws: `.badInput` if `object` is larger than ``PackLayout/storedByteCountMax``.
   func put(_ id: AnyID, _ object: StoredObject) throws(DSVError)
 

@@ -1,4 +1,4 @@
-import DSVFormat
+package import DSVFormat
 import DSVSystem
 
 /// The header of one record in a pack.
@@ -139,7 +139,7 @@ extension StoredObject {
 
 extension ObjectID {
   /// The ID whose 32 bytes these are.
-  init(key bytes: UnsafeRawBufferPointer) {
+  package init(key bytes: UnsafeRawBufferPointer) {
     func word(_ offset: Int) -> UInt64 {
       UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
@@ -157,7 +157,7 @@ extension ObjectID {
   }
 
   /// The ID's 32 bytes as a key of the index.
-  var key: [UInt8] {
+  package var key: [UInt8] {
     [UInt8](unsafeUninitializedCapacity: Self.byteCount) { buffer, count in
       store(
         into: UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: buffer[..<Self.byteCount])))

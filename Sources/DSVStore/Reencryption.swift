@@ -35,7 +35,10 @@ extension Store {
     try resealReflog(keys)
     try resealIndex()
     try sweepKeys()
-    try keys.change { (keyring) throws(DSVError) in keyring.removeOldLogKeys() }
+    // The logs of remotes stay under the keys that they were written with. What is known of them here is fetched anew.
+    let remotes = try RemoteFolders.all(in: root)
+    for remote in remotes { try FileSystem.removeTree("\(remote)/catalogue") }
+    if remotes.isEmpty { try keys.change { (keyring) throws(DSVError) in keyring.removeOldLogKeys() } }
     try TemporaryFile.sweep(folder.temporary)
     try FileSystem.remove(folder.reencryption)
     try FileSystem.syncFolder(folder.root)

@@ -3,6 +3,8 @@ import DSVSystem
 
 /// A keyring as it lies in its file: what can be read of it without a key.
 package struct SealedKeyring: Sendable {
+  /// None is longer.
+  package static let byteCountMax = KeyringLayout.byteCountMax
   /// Rises with each change.
   package let generation: UInt64
   package let slots: [KeySlot]

@@ -80,8 +80,10 @@ extension Store {
       if path == folder.packs { note("\(path): it is gone, and all objects with it") }
       try FileSystem.makeFolderIfMissing(path)
     }
-    try IndexGuard(folder: folder, keys: keys, note: note).ensureTrusted()
-    let store = Store(folder, try Index(folder, keys), format, keys, note: note)
+    let indexGuard = IndexGuard(folder: folder, keys: keys, note: note)
+    try indexGuard.ensureTrusted()
+    let index = try indexGuard.retrying { () throws(DSVError) in try Index(folder, keys) }
+    let store = Store(folder, index, format, keys, note: note)
     try TemporaryFile.sweep(folder.temporary)
     return store
   }

@@ -67,7 +67,10 @@ extension Store {
       } else if try contains(id) {
         leftOut.insert(id)
       } else {
-        guard let depth = try baseDepth(of: base.id), depth < base.depth else {
+        // What is published with it keeps its place if it has one by now.
+        guard let depth = try baseDepth(of: base.id) ?? batch.entries[base.id]?.head.baseDepth,
+          depth < base.depth
+        else {
           throw DSVError(.conflict, "object \(base.id): it was archived meanwhile; try again")
         }
       }

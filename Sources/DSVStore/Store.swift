@@ -17,6 +17,11 @@ package final class Store: ObjectStore {
   /// Says what was found and mended, in words for people.
   let note: @Sendable (String) -> Void
 
+  private let attached = Mutex<(any ObjectSource)?>(nil)
+  private let isAttached = Atomic<Bool>(false)
+  /// What was read here since the store was opened.
+  package let counts = ReadCounts()
+
   /// Longest wait for the lock of who publishes.
   static let writerWaitSeconds = 60.0
 
@@ -41,27 +46,75 @@ package final class Store: ObjectStore {
 
   // MARK: - Objects
 
+  /// Whether the object is on this disk, whatever a source may have.
   package func contains(_ id: AnyID) throws(DSVError) -> Bool { try index.place(of: id) != nil }
 
   package func read(_ id: AnyID) throws(DSVError) -> StoredObject {
+    if let object = try readHere(id) { return object }
+    counts.miss()
+    if let source, let object = try source.fetch(id) { return object }
+    throw DSVError(.notFound, "object \(id): it is not in this repository")
+  }
+
+  /// The object from this disk; `nil` if it is not there.
+  private func readHere(_ id: AnyID) throws(DSVError) -> StoredObject? {
     do throws(DSVError) {
-      if let place = try index.place(of: id) { return try packs.read(id, at: place) }
+      if let place = try index.place(of: id) { return try read(id, at: place) }
       try refreshIndex()
     } catch {
       // gc may have moved the object to another pack, or another process may have rebuilt the index.
       guard error.code == .notFound else { throw error }
       try refreshIndex()
     }
-    guard let place = try index.place(of: id) else {
-      throw DSVError(.notFound, "object \(id): it is not in this repository")
-    }
+    guard let place = try index.place(of: id) else { return nil }
     do throws(DSVError) {
-      return try packs.read(id, at: place)
+      return try read(id, at: place)
     } catch {
       guard error.code == .notFound else { throw error }
       throw DSVError(.corrupt, "object \(id): its pack \(folder.pack(place.pack)) is gone", cause: error)
     }
   }
+
+  private func read(_ id: AnyID, at place: Place) throws(DSVError) -> StoredObject {
+    let object = try packs.read(id, at: place)
+    counts.hit(place.byteCount)
+    return object
+  }
+
+  // MARK: - Objects that are elsewhere
+
+  /// Where objects are asked for that are not on this disk.
+  package var source: (any ObjectSource)? {
+    isAttached.load(ordering: .acquiring) ? attached.withLock { $0 } : nil
+  }
+
+  /// Makes `source` the one that is asked; `nil` for none.
+  package func attach(_ source: (any ObjectSource)?) {
+    attached.withLock { $0 = source }
+    isAttached.store(source != nil, ordering: .releasing)
+  }
+
+  package var prefetches: Bool { source?.prefetches ?? false }
+
+  package func prefetch(_ ids: [AnyID]) { source?.prefetch(ids) }
+
+  /// What is on this disk, and nothing else: for who must not make a source give what it has.
+  package var here: any ObjectStore { LocalObjects(store: self) }
+
+  private struct LocalObjects: ObjectStore {
+    let store: Store
+
+    func contains(_ id: AnyID) throws(DSVError) -> Bool { try store.contains(id) }
+    func baseDepth(of id: AnyID) throws(DSVError) -> Int? { try store.baseDepth(of: id) }
+    func baseID(of id: AnyID) throws(DSVError) -> AnyID? { try store.baseID(of: id) }
+
+    func read(_ id: AnyID) throws(DSVError) -> StoredObject {
+      if let object = try store.readHere(id) { return object }
+      throw DSVError(.notFound, "object \(id): it is not on this disk")
+    }
+  }
+
+  // MARK: - What is known of objects
 
   package func baseDepth(of id: AnyID) throws(DSVError) -> Int? { try index.place(of: id)?.baseDepth }
 
@@ -79,6 +132,15 @@ package final class Store: ObjectStore {
   package func place(of id: AnyID) throws(DSVError) -> Place? { try index.place(of: id) }
 
   package var objectCount: Int { get throws(DSVError) { try index.objectCount } }
+
+  /// What the records of all objects take.
+  package var recordByteCount: Int {
+    get throws(DSVError) {
+      var sum = 0
+      try forEachObject { (_, place) throws(DSVError) in sum += place.byteCount }
+      return sum
+    }
+  }
 
   /// The lengths of all files of the repository, added up.
   package var byteCount: Int { get throws(DSVError) { try FileSystem.byteCount(under: folder.root) } }
@@ -112,7 +174,9 @@ package final class Store: ObjectStore {
     let lease = try Lease(folder, leaseCount)
     // An index that was exchanged before gc ran would still show what gc has deleted, and so would one whose last change
     // was gc's, killed as it made it.
-    try refreshIndex()
+    try IndexGuard(folder: folder, keys: keys, note: note).retrying { () throws(DSVError) in
+      try refreshIndex()
+    }
     try index.settle()
     return lease
   }

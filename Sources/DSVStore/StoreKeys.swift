@@ -211,13 +211,13 @@ extension StoreKeys {
     withUnsafeBytes(of: UInt64(offset).littleEndian) { Array($0) }
   }
 
-  private func seal(_ plain: [UInt8], _ label: StaticString, _ place: [UInt8]) -> [UInt8] {
+  func seal(_ plain: [UInt8], _ label: StaticString, _ place: [UInt8]) -> [UInt8] {
     let key = keyring.currentLogKey
     let token = plain.withUnsafeBytes { Fernet.seal($0, with: key.key(label, place)) }
     return withUnsafeBytes(of: key.epoch.littleEndian) { Array($0) } + token
   }
 
-  private func open(
+  func open(
     _ sealed: UnsafeRawBufferPointer, _ label: StaticString, _ place: [UInt8], of subject: String
   ) throws(DSVError) -> [UInt8] {
     guard sealed.count > Self.epochByteCount else { throw DSVError(.corrupt, "\(subject): it is too short") }

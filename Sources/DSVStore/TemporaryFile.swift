@@ -1,4 +1,4 @@
-import DSVFormat
+package import DSVFormat
 package import DSVSystem
 
 /// A file in the repository's `tmp/` for what does not fit into memory. Gone when it is let go or its process dies.
@@ -37,4 +37,9 @@ package final class TemporaryFile: Sendable {
       }
     }
   }
+}
+
+extension Store {
+  /// A new file in `tmp/`, for what may lie on a disk as it is.
+  package func temporaryFile() throws(DSVError) -> TemporaryFile { try TemporaryFile(in: folder.temporary) }
 }

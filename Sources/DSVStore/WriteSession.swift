@@ -60,6 +60,9 @@ package final class WriteSession: ObjectSink {
     }
   }
 
+  package var prefetches: Bool { store.prefetches }
+  package func prefetch(_ ids: [AnyID]) { store.prefetch(ids) }
+
   package func put(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
     try checkUsable()
     if try !contains(id) { try putMissing(id, object) }

@@ -34,19 +34,36 @@ package enum FileSystem {
 
   /// The names in a folder, in ascending order, without `.` and `..`.
   package static func list(_ path: String) throws(DSVError) -> [String] {
+    var names: [String] = []
+    try forEachEntry(path) { (name, _) throws(DSVError) in names.append(name) }
+    return names.sorted()
+  }
+
+  /// As ``list(_:)``, with a slash behind each folder's name, which counts for the order.
+  package static func listMarkingFolders(_ path: String) throws(DSVError) -> [String] {
+    var names: [String] = []
+    try forEachEntry(path) { (name, type) throws(DSVError) in
+      let isFolder = type == DT_UNKNOWN ? try status("\(path)/\(name)")?.isFolder == true : type == DT_DIR
+      names.append(isFolder ? name + "/" : name)
+    }
+    return names.sorted()
+  }
+
+  private static func forEachEntry(
+    _ path: String, _ body: (_ name: String, _ type: Int) throws(DSVError) -> Void
+  ) throws(DSVError) {
     guard let folder = opendir(path) else { throw .system(errno, "opendir", path) }
     defer { closedir(folder) }
-    var names: [String] = []
     let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name) ?? 19
     while true {
       errno = 0
       guard let entry = readdir(folder) else {
         if errno != 0 { throw .system(errno, "readdir", path) }
-        return names.sorted()
+        return
       }
       let bytes = UnsafeRawPointer(entry) + nameOffset
       let name = String(cString: bytes.assumingMemoryBound(to: CChar.self))
-      if name != "." && name != ".." { names.append(name) }
+      if name != "." && name != ".." { try body(name, Int(entry.pointee.d_type)) }
     }
   }
 
@@ -62,6 +79,14 @@ package enum FileSystem {
   package static func rename(_ path: String, to target: String) throws(DSVError) {
     try Faults.check("rename", path)
     _ = try retrying("rename", path) { Glibc.rename(path, target) }
+  }
+
+  /// Gives a file a second name in the same file system.
+  ///
+  /// - Throws: `.conflict` if something has that name: of any number that try at once, one succeeds.
+  package static func link(_ path: String, to target: String) throws(DSVError) {
+    try Faults.check("link", path)
+    _ = try retrying("link", path) { Glibc.link(path, target) }
   }
 
   /// Removes a file's name. Nothing happens if it is not there.

@@ -3,7 +3,14 @@ import DSVFormat
 
 /// Cuts the rows of a scan into batches, and finds the chunks of each. Reads trees, and chunks only where blobs are.
 final class BatchPlanner {
+  /// How many plain bytes of all columns are asked for ahead, where they may be far away.
+  private static let windowByteCount = 64 << 20
+
   private let rows: MatchingRows
+  private let isFiltered: Bool
+  private let reader: ObjectReader
+  private let roots: [ColumnRoot]
+  private var hasBegun = false
   private let rowCountMax: Int
   private let byteCountMax: Int
   private var feeds: [ChunkFeed]
@@ -14,13 +21,21 @@ final class BatchPlanner {
   private var guess = 1024
 
   init(
-    _ fields: [TableField], rows: MatchingRows, rowCountMax: Int, byteCountMax: Int, reader: ObjectReader,
-    budget: ByteBudget
+    _ fields: [TableField], rows: MatchingRows, isFiltered: Bool, rowCountMax: Int, byteCountMax: Int,
+    reader: ObjectReader, budget: ByteBudget
   ) {
-    self.rows = rows
+    (self.rows, self.isFiltered) = (rows, isFiltered)
     (self.rowCountMax, self.byteCountMax) = (rowCountMax, byteCountMax)
-    feeds = fields.flatMap(\.valueColumns).map {
-      ChunkFeed($0.root, layout: $0.layout, reader: reader, budget: budget)
+    self.reader = reader
+    let columns = fields.flatMap(\.valueColumns)
+    roots = columns.map(\.root)
+    let byteCount = max(1, columns.reduce(0) { $0 + $1.root.plainByteCount })
+    feeds = columns.map { column in
+      // All columns look as many rows ahead.
+      let share = Double(column.root.plainByteCount) / Double(byteCount)
+      let window = isFiltered ? 0 : Int(share * Double(Self.windowByteCount)) + 1
+      return ChunkFeed(
+        column.root, layout: column.layout, reader: reader, budget: budget, window: window)
     }
   }
 
@@ -29,10 +44,12 @@ final class BatchPlanner {
     let wanted = min(rowCountMax, guess * 2)
     try fetch(wanted)
     guard let first = waiting.first else { return nil }
+    try begin(at: first.lowerBound)
     for index in feeds.indices { feeds[index].drop(before: first.lowerBound) }
     let all = Self.prefix(waiting, min(wanted, waitingCount))
     var chunks: [[SharedChunk]] = []
     for index in feeds.indices { chunks.append(try feeds[index].chunks(all)) }
+    if isFiltered { reader.prefetch(chunks.joined().lazy.map(\.leaf.entry.id)) }
     let weights = try BatchWeights(chunks)
     var (count, byteCount) = (Self.count(all), weights.byteCount(all))
     if byteCount > byteCountMax {
@@ -52,6 +69,14 @@ final class BatchPlanner {
     guess = count
     let runs = Self.prefix(waiting, count)
     return (take(runs, count, chunks), byteCount)
+  }
+
+  /// Has all columns' first nodes come together.
+  private func begin(at row: Int) throws(DSVError) {
+    guard !hasBegun, reader.prefetches else { return }
+    hasBegun = true
+    try RowPrefetch.run(roots, rows: [row], reader: reader)
+    for index in feeds.indices { feeds[index].begin(at: row) }
   }
 
   /// Waits for `count` rows, or as many as there are.

@@ -60,7 +60,7 @@ package final class RowFilter {
   private func prune(_ predicate: PruningPredicate, _ fields: [TableField]) throws(DSVError) {
     let columns = predicate.expression.columns
     for (index, field) in fields.enumerated() {
-      var walker = TreeWalker(field.values, reader: reader)
+      var walker = TreeWalker(field.values, reader: reader, announces: true)
       var kept: [Range<Int>] = []
       var (chunkCount, keptRowCount) = (0, 0)
       let bounds = FilterInput(type: columns[index].type, need: columns[index].need)

@@ -8,12 +8,18 @@ package final class TableCursor {
   private let selection: ColumnCursor?
   private var loadedSelection: ColumnSlice?
   private var (loadedStart, loadedEnd) = (0, 0)
+  private let reader: ObjectReader
+  /// The columns of a table that is read from far away, until the first of it is read.
+  private var roots: [ColumnRoot] = []
 
   /// - Parameter visits: the rows that will be loaded, in this order, which ascends; `nil` where that is not known.
   package init(
     _ table: Table, fields: [TableField], reader: ObjectReader, readAhead: Int = 4, visits: [Int]? = nil
   ) {
-    self.table = table
+    (self.table, self.reader) = (table, reader)
+    if readAhead > 1, reader.prefetches {
+      roots = fields.flatMap(\.columns) + (table.selection.map { [$0] } ?? [])
+    }
     self.fields = fields.map { FieldCursor($0, reader: reader, readAhead: readAhead, visits: visits) }
     selection = table.selection.map {
       ColumnCursor($0, layout: Table.selectionLayout, reader: reader, readAhead: readAhead, visits: visits)
@@ -23,6 +29,11 @@ package final class TableCursor {
   /// Loads `row`; returns where the run of loaded rows ends.
   package func load(at row: Int) throws(DSVError) -> Int {
     if row >= loadedStart, row < loadedEnd { return loadedEnd }
+    if !roots.isEmpty {
+      // All columns' first chunks come together.
+      try RowPrefetch.run(roots.filter { $0.rowCount == table.rowCount }, rows: [row], reader: reader)
+      roots = []
+    }
     var end = table.rowCount
     for field in fields { end = min(end, try field.load(at: row)) }
     if let selection {

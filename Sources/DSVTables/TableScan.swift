@@ -35,7 +35,7 @@ package final class TableScan {
     reader: ObjectReader
   ) {
     planner = BatchPlanner(
-      fields, rows: MatchingRows(rowCount: table.rowCount, filter: filter),
+      fields, rows: MatchingRows(rowCount: table.rowCount, filter: filter), isFiltered: filter != nil,
       rowCountMax: options.batchRowCount, byteCountMax: options.batchByteCount, reader: reader.onCaller,
       budget: ByteBudget(Self.sharedByteCountMax))
     maker = BatchMaker(fields: fields, tellsMissing: options.tellsMissing, reader: reader.onCaller)

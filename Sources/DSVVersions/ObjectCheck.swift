@@ -17,6 +17,23 @@ package struct ObjectCheck: Sendable {
     }
   }
 
+  /// As ``problem(_:_:)``, for who must tell what is wrong with the object from what kept its base from being read. A chunk
+  /// is kept in the reader's cache: it had to be decoded, and who asked for it wants it.
+  ///
+  /// - Throws: `corrupt` if the object is not what its ID names.
+  package func verify(_ id: AnyID, _ stored: StoredObject) throws(DSVError) {
+    guard stored.kind == .chunk else {
+      guard try computedID(id, stored) == id else { throw Self.other }
+      return
+    }
+    let chunk = try reader.decodedChunk(ColumnID(id), stored)
+    if let problem = chunk.problem { throw DSVError(.corrupt, problem) }
+    guard AnyID(chunk.id(reader.naming)) == id else { throw Self.other }
+    reader.cache.insert(ColumnID(id), .chunk(chunk), byteCount: chunk.plainBytes.count + 256)
+  }
+
+  private static var other: DSVError { DSVError(.corrupt, "its content is not what its ID names") }
+
   private func computedID(_ id: AnyID, _ stored: StoredObject) throws(DSVError) -> AnyID {
     if stored.kind == .chunk {
       let chunk = try reader.decodedChunk(ColumnID(id), stored)

@@ -14,12 +14,22 @@ package struct Reachability {
   private let versions: VersionReader
   /// Called with each object that is needed and not there, or not to be read, with why; without it, that is thrown.
   private let onMissing: ((AnyID, DSVError) -> Void)?
+  /// Whether an object that is not there is somewhere else.
+  private let isElsewhere: (AnyID) throws(DSVError) -> Bool
   private let store: any ObjectStore
+  /// Whether something was left out as it is somewhere else: what that leads to is not known.
+  package private(set) var hasSkipped = false
 
-  /// - Parameter onMissing: makes the walk go on where something is missing.
-  package init(_ versions: VersionReader, onMissing: ((AnyID, DSVError) -> Void)? = nil) {
+  /// - Parameters:
+  ///   - isElsewhere: asked for what is not there; what is somewhere else is left out with all below it, and is no loss.
+  ///   - onMissing: makes the walk go on where something is missing.
+  package init(
+    _ versions: VersionReader,
+    isElsewhere: @escaping (AnyID) throws(DSVError) -> Bool = { (_) throws(DSVError) in false },
+    onMissing: ((AnyID, DSVError) -> Void)? = nil
+  ) {
     self.versions = versions
-    self.onMissing = onMissing
+    (self.isElsewhere, self.onMissing) = (isElsewhere, onMissing)
     store = versions.objects.store
   }
 
@@ -33,6 +43,10 @@ package struct Reachability {
     try attempt(id) { (walk) throws(DSVError) in
       // Asked of the store, for what is cached may be gone from it.
       guard var depth = try walk.store.baseDepth(of: id) else {
+        if try walk.isElsewhere(id) {
+          walk.hasSkipped = true
+          return
+        }
         throw DSVError(.notFound, "object \(id): it is not in this repository")
       }
       isThere = true
@@ -97,6 +111,10 @@ package struct Reachability {
     guard chunk.array.blobs != nil else { return }
     for index in 0..<chunk.count where chunk.array.isBlob(index) {
       let blob = try BlobReference(chunk.array.bytes(index)).root
+      guard try store.contains(AnyID(blob)) else {
+        _ = try insert(AnyID(blob))
+        continue
+      }
       let stored = try versions.objects.store.read(AnyID(blob))
       let level = stored.kind == .node ? try versions.objects.decodedNode(blob, stored).level : 0
       try add(blob, level: level, hasBlobs: false)

@@ -24,11 +24,17 @@ struct GlobalOptions: ParsableArguments {
 
   func open() throws -> Repository {
     tellErrors()
-    return try Repository.open(at: directory, options: options)
+    let repository = try Repository.open(at: directory, options: options)
+    Self.opened.withLock { $0.append(repository) }
+    return repository
   }
+
+  /// What is to be closed before the process ends.
+  static let opened = Mutex<[Repository]>([])
 
   var options: Repository.Options {
     var options = Repository.Options(threadCount: threads.map { max(0, $0) }, note: Terminal.note)
+    options.isInterrupted = { Interrupts.isRequested }
     options.keyProvider = keys.provider
     return options
   }
@@ -49,7 +55,8 @@ extension Repository {
     [
       ("version", .text(result.version)), ("commit", .text(result.commit.description)),
       ("root", .text(result.root.description)), ("rows", .int(result.rowCount)),
-      ("tables", .counts(result.tables)), ("new_bytes", .int(result.newByteCount)),
+      ("tables", .object(result.tables.map { ($0.table, .int($0.value)) })),
+      ("new_bytes", .int(result.newByteCount)),
     ]
   }
 }

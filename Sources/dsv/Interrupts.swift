@@ -27,7 +27,9 @@ enum Interrupts {
     signal(SIGXFSZ, SIG_IGN)
   }
 
+  static var isRequested: Bool { count.load(ordering: .relaxed) > 0 }
+
   static func check() throws(DSVError) {
-    if count.load(ordering: .relaxed) > 0 { throw DSVError(.interrupted, "interrupted; nothing was changed") }
+    if isRequested { throw DSVError(.interrupted, "interrupted; nothing was changed") }
   }
 }

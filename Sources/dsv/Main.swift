@@ -1,7 +1,9 @@
 import ArgumentParser
+import DSV
 import DSVFormat
 import DSVSystem
 import Glibc
+import Synchronization
 
 /// The command `dsv`: one file for each group of subcommands.
 struct Dsv: ParsableCommand {
@@ -9,8 +11,8 @@ struct Dsv: ParsableCommand {
     commandName: "dsv",
     abstract: "Git for datasets: versions, branches and diffs of rows and cells.",
     discussion: """
-      A version is named by HEAD, v12, a branch, a tag, or 4 or more digits of a commit ID, each perhaps with ~N \
-      (its N-th ancestor).
+      A version is named by HEAD, v12, a branch, a tag, a remote's (origin/main, origin/v12), or 4 or more digits of a \
+      commit ID, each perhaps with ~N (its N-th ancestor).
 
       Examples:
         dsv init
@@ -21,7 +23,7 @@ struct Dsv: ParsableCommand {
 
       Completions for the shell: dsv --generate-completion-script bash (or zsh, fish).
 
-      Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 corrupt, 6 busy, locked or wrong key, \
+      Exit codes: 0 done, 1 failed or unreachable, 2 usage, 3 not found, 4 conflict, 5 corrupt, 6 busy, locked or wrong key, \
       7 bad input, 130 interrupted.
       """,
     version: "dsv 0.1.0",
@@ -34,6 +36,12 @@ struct Dsv: ParsableCommand {
         ]),
       CommandGroup(name: "Rows", subcommands: [Export.self, HeadRows.self, Count.self]),
       CommandGroup(name: "Transforms", subcommands: [Transform.self, Dropped.self, Why.self]),
+      CommandGroup(
+        name: "Remotes",
+        subcommands: [
+          RemoteCommand.self, CloneCommand.self, PushCommand.self, FetchCommand.self, PullCommand.self,
+          TierCommand.self,
+        ]),
       CommandGroup(name: "Care", subcommands: [Fsck.self, Gc.self, Compact.self]),
       CommandGroup(name: "Encryption", subcommands: [Key.self, Encrypt.self, ShowObject.self]),
     ])
@@ -69,6 +77,7 @@ enum Main {
 
   /// Ends the process without tearing down what worker threads may still be using, such as libcrypto.
   private static func end(_ code: Int32) -> Never {
+    for repository in GlobalOptions.opened.withLock({ $0 }) { repository.close() }
     fflush(nil)
     _exit(code)
   }

@@ -9,6 +9,7 @@ import Testing
     "init", "commit", "status", "info", "log", "show", "checkout", "branch", "tag", "diff", "revert",
     "fingerprint",
     "export", "head", "count", "transform", "dropped", "why", "fsck", "gc", "compact",
+    "remote", "clone", "push", "fetch", "pull",
   ]
 
   @Test("the help of every command has an example and names its options", arguments: commands)
@@ -24,7 +25,7 @@ import Testing
     let bench = try Bench(initialized: false)
     let help = try bench.ok("--help")
     for command in Self.commands { #expect(help.contains("\n  \(command) ")) }
-    #expect(help.contains("Exit codes: 0 done, 1 failed, 2 usage"))
+    #expect(help.contains("Exit codes: 0 done, 1 failed or unreachable, 2 usage"))
     let version = try bench.run("--version")
     #expect(version.exitCode == 0 && version.text.hasPrefix("dsv ") && version.text.hasSuffix("\n"))
   }

@@ -111,6 +111,27 @@ import Testing
     #expect(try store.checkPacks().recordCount == 300)
   }
 
+  @Test("while a rebuild exchanges the index, who opens the store or begins a session waits for it")
+  func exchange() async throws {
+    let scratch = try Scratch()
+    let store = try scratch.create()
+    let (index, aside) = (scratch.root + "/index", scratch.root + "/index.damaged")
+    let lock = try File(scratch.root + "/locks/writer", .updateOrCreate)
+    #expect(try lock.tryLock(.exclusive))
+    try FileSystem.rename(index, to: aside)
+    DispatchQueue.global().asyncAfter(deadline: .now() + 0.2) {
+      #expect(throws: Never.self) {
+        try FileSystem.rename(aside, to: index)
+        try lock.unlock()
+      }
+    }
+    await withTaskGroup { group in
+      group.addTask { #expect(throws: Never.self) { _ = try store.session() } }
+      group.addTask { #expect(throws: Never.self) { _ = try Store.open(at: scratch.root) } }
+    }
+    #expect(try store.ref("HEAD") != nil)
+  }
+
   @Test("processes that publish, collect garbage and rebuild the index at once lose nothing")
   func processes() async throws {
     let scratch = try Scratch()

@@ -320,7 +320,10 @@ import Testing
     #expect(try reopened.checkPacks().problems == [])
     #expect(try !reopened.isReencrypting)
     try reopened.publishTest(5)
-    #expect(try FileSystem.list(scratch.root).filter { $0.hasPrefix("index.") } == ["index.stamp"])
+    #expect(
+      try FileSystem.list(scratch.root).filter { $0.hasPrefix("index.") }.sorted() == [
+        "index.open", "index.stamp",
+      ])
   }
 
   /// Publishes more than goes to the open pack.

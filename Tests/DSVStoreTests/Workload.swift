@@ -116,7 +116,7 @@ enum Workload {
     #expect(try FileSystem.list("\(root)/tmp") == [])
     #expect(
       try Set(FileSystem.list(root)).isSubset(of: [
-        "format", "index", "index.stamp", "keyring", "locks", "packs", "reflog", "tmp",
+        "format", "index", "index.open", "index.stamp", "keyring", "locks", "packs", "reflog", "tmp",
       ]))
   }
 }

@@ -1,0 +1,147 @@
+import DSVColumns
+public import DSVFormat
+import DSVRemote
+import DSVStore
+import DSVSystem
+import DSVVersions
+
+/// What a push came to.
+public struct PushResult: Sendable {
+  public struct Ref: Sendable, Hashable {
+    public enum State: String, Sendable {
+      case pushed, upToDate, behind, deleted
+    }
+    public let name: String
+    public let isTag: Bool
+    public let state: State
+    public let old: CommitID?
+    public let new: CommitID?
+  }
+  public let remote: String
+  public internal(set) var refs: [Ref] = []
+  /// Commits that the remote did not have.
+  public internal(set) var commitCount = 0
+  public internal(set) var objectCount = 0
+  public internal(set) var packCount = 0
+  /// What was put, of packs and their indexes. Less than their length where a push that was broken off had put some.
+  public internal(set) var byteCount = 0
+}
+
+/// What is to be pushed.
+public struct PushOptions: Sendable {
+  /// Branches and tags; none for the branch that HEAD is on.
+  public var names: [String] = []
+  /// All branches and tags.
+  public var all = false
+  /// Take `names` away from the remote instead.
+  public var deletes = false
+
+  public init() {}
+}
+
+extension Repository {
+  /// Makes a remote have branches and tags as they are here, with all that they need and nothing else.
+  ///
+  /// What the remote has already is not sent. Refs move last, all or none, and forward only. A push that was broken off goes on
+  /// where it was. Memory: about 150 MB, and 50 bytes an object that is sent.
+  /// - Parameter name: the remote; `nil` for `origin` or the only one.
+  /// - Throws: `conflict` if a branch has diverged or a tag is elsewhere there, and nothing was pushed; `io` if the remote cannot be
+  ///   reached; `badInput` if it is one that must not be pushed to.
+  public func push(
+    to name: String? = nil, _ options: PushOptions = PushOptions(),
+    progress: @escaping ProgressHandler = { _ in }
+  ) throws(DSVError) -> PushResult {
+    let result = try pushAll(to: name, options, progress)
+    applyTiersIfAny()
+    return result
+  }
+
+  private func pushAll(
+    to name: String?, _ options: PushOptions, _ progress: @escaping ProgressHandler
+  ) throws(DSVError) -> PushResult {
+    let remote = try openRemote(name, makes: true)
+    if let reason = remote.config.readOnlyReason {
+      throw DSVError(.badInput, "remote '\(remote.name)' can only be read: \(reason)")
+    }
+    let lease = try store.lease()
+    defer { withExtendedLifetime(lease) {} }
+    let wishes = try wishes(options)
+    var job = PushJob(self, remote, progress)
+    let outcomes = try job.run(wishes)
+    var result = job.result
+    for (ref, commit) in wishes {
+      let isTag = ref.hasPrefix("tags/")
+      let state: PushResult.Ref.State
+      var old = commit
+      switch outcomes[ref] {
+      case .moved(let from): (state, old) = (commit == nil ? .deleted : .pushed, from)
+      case .behind: state = .behind
+      case .upToDate, nil: state = .upToDate
+      }
+      result.refs.append(
+        .init(name: String(ref.dropFirst(isTag ? 5 : 6)), isTag: isTag, state: state, old: old, new: commit))
+    }
+    try track(remote, wishes.map(\.name))
+    return result
+  }
+
+  private func wishes(_ options: PushOptions) throws(DSVError) -> [(name: String, commit: CommitID?)] {
+    if options.all {
+      let (branches, tags) = (try branches(), try tags())
+      return branches.map { (RefName.branch($0.name), $0.commit) }
+        + tags.map { (RefName.tag($0.name), $0.commit) }
+    }
+    var names = options.names
+    if names.isEmpty {
+      guard !options.deletes else { throw DSVError(.badInput, "name the branch or tag that is to go") }
+      guard let branch = try head().branch else {
+        throw DSVError(.badInput, "HEAD is on no branch; name the branch or tag that is to be pushed")
+      }
+      names = [branch]
+    }
+    var wishes: [(name: String, commit: CommitID?)] = []
+    for name in names {
+      if options.deletes {
+        wishes.append(
+          (try RefName.tagOrBranch(name) { (ref) throws(DSVError) in try commitID(ref) != nil }, nil))
+        continue
+      }
+      let refs = [RefName.branch(name), RefName.tag(name)]
+      var found: [(name: String, commit: CommitID?)] = []
+      for ref in refs { if let commit = try commitID(ref) { found.append((ref, commit)) } }
+      guard let first = found.first else {
+        throw DSVError(
+          .notFound, "there is no branch or tag '\(name)' to push; see 'dsv branch' and 'dsv tag'")
+      }
+      if found.count > 1 { self.options.note("'\(name)' is a branch and a tag; the branch is pushed") }
+      wishes.append(first)
+    }
+    return wishes
+  }
+
+  /// Notes where some refs of a remote are, as its catalogue knows it.
+  func track(_ remote: OpenRemote, _ names: [String]) throws(DSVError) {
+    try store.session().publish { (publication) throws(DSVError) in
+      for name in names {
+        let target = try remote.catalogue.ref(name)
+        // What somebody else has pushed meanwhile is not here yet: fetching notes that.
+        if let target, try !store.contains(AnyID(target)) { continue }
+        try publication.move(
+          RefMove(
+            RefName.remote(remote.name) + name, expected: .anything, new: target.map { .commit($0) },
+            action: "push: \(remote.name)"))
+      }
+    }
+  }
+}
+
+extension RefName {
+  /// The ref of a branch or tag that may be gone here.
+  static func tagOrBranch(
+    _ name: String, _ exists: (String) throws(DSVError) -> Bool
+  ) throws(DSVError) -> String {
+    try check(name)
+    if try !exists(branch(name)), try exists(tag(name)) { return tag(name) }
+    return branch(name)
+  }
+}

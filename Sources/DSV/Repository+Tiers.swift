@@ -1,0 +1,285 @@
+import DSVColumns
+public import DSVFormat
+package import DSVRemote
+import DSVStore
+import DSVSystem
+import DSVTables
+import DSVVersions
+import Synchronization
+
+/// What leaving this disk came to.
+public struct TierResult: Sendable {
+  /// Objects that are not on the disk any more, and what they took in packs.
+  public internal(set) var objectCount = 0
+  public internal(set) var byteCount = 0
+  /// Objects that would have gone, if a remote verifiably held them.
+  public internal(set) var refusedCount = 0
+  public internal(set) var refusedByteCount = 0
+  /// What was read back from remotes to be sure of them.
+  public internal(set) var verifiedByteCount = 0
+  /// How much shorter the repository's files are.
+  public internal(set) var freedByteCount = 0
+  /// Why remotes were not believed, in words.
+  public internal(set) var problems: [String] = []
+}
+
+/// What a tier holds, and what became of those who asked it.
+public struct TierUsage: Sendable {
+  /// `memory`, `disk`, or a remote's name.
+  public let name: String
+  public internal(set) var byteCount = 0
+  public internal(set) var objectCount = 0
+  /// `nil` where nothing is set.
+  public internal(set) var byteCountMax: Int?
+  public internal(set) var hitCount = 0
+  public internal(set) var missCount = 0
+  public internal(set) var evictionCount = 0
+  /// What came from further away: from packs into memory, from remotes to here.
+  public internal(set) var fetchedByteCount = 0
+}
+
+extension Repository {
+  // MARK: - Settings
+
+  public func tierSettings() throws(DSVError) -> TierSettings { try TierFolder(store).settings() }
+
+  /// Sets what lies where, and how much tiers may take. Does not move anything: see ``applyTiers(progress:)``.
+  ///
+  /// - Throws: `notFound` if the policy names a version that is not there.
+  public func setTiers(_ settings: TierSettings) throws(DSVError) {
+    _ = try TierVersions(self, settings.policy)
+    try TierFolder(store).write(settings)
+  }
+
+  // MARK: - Moving
+
+  /// Takes off this disk what the policy says, and what the disk's budget has no room for, as far as remotes verifiably hold it.
+  ///
+  /// - Throws: `busy` if somebody keeps reading or writing for a minute.
+  @discardableResult
+  public func applyTiers(progress: @escaping ProgressHandler = { _ in }) throws(DSVError) -> TierResult {
+    try applyTiers(garbageShareMin: 0.25, progress)
+  }
+
+  /// - Parameter garbageShareMin: which share of a pack must be dead for it to be rewritten; a disk that is over its budget
+  ///   has every pack rewritten that holds something dead.
+  @discardableResult
+  package func applyTiers(
+    garbageShareMin: Double, _ progress: @escaping ProgressHandler = { _ in }
+  ) throws(DSVError) -> TierResult {
+    let settings = try tierSettings()
+    let files = try store.byteCount
+    let isOver = settings.diskByteCount.map { files > $0 } ?? false
+    return try demote(garbageShareMin: isOver ? 0 : garbageShareMin, 60, progress) {
+      (plan, here, _) throws(DSVError) in
+      let versions = try TierVersions(self, settings.policy)
+      try plan.place(versions.commits, here) { commit, table, column in
+        versions.placement(commit, table.name, column)
+      }
+      if let most = settings.diskByteCount {
+        try plan.fit(
+          most, otherByteCount: max(0, files - (try store.recordByteCount)),
+          promoted: try TierFolder(store).promoted())
+      }
+    }
+  }
+
+  /// As ``applyTiers(progress:)``, where something is set; what keeps it from being done is told and left to the next time.
+  func applyTiersIfAny() {
+    do throws(DSVError) {
+      if try !tierSettings().isEmpty, !remoteTiers.isEmpty { try applyTiers() }
+    } catch { options.note("what the tiers' policy says is left to the next time: \(error.message)") }
+  }
+
+  /// Takes off this disk what only these versions need, as far as remotes verifiably hold it.
+  ///
+  /// - Throws: `busy` if somebody keeps reading or writing for a minute; `badInput` without a remote.
+  @discardableResult
+  public func demote(
+    _ commits: [CommitID], progress: @escaping ProgressHandler = { _ in }
+  ) throws(DSVError) -> TierResult {
+    try demote(commits, waitSeconds: 60, progress: progress)
+  }
+
+  /// - Parameter waitSeconds: how long those who read or write are waited for.
+  @discardableResult
+  package func demote(
+    _ commits: [CommitID], waitSeconds: Double, progress: @escaping ProgressHandler = { _ in }
+  ) throws(DSVError) -> TierResult {
+    let chosen = Set(commits)
+    return try demote(garbageShareMin: 0, waitSeconds, progress) { (plan, here, _) throws(DSVError) in
+      try plan.place(try TierVersions(self, .none).commits, here) { commit, _, _ in
+        chosen.contains(commit) ? .remote(nil) : .disk
+      }
+    }
+  }
+
+  private func demote(
+    garbageShareMin: Double, _ waitSeconds: Double, _ progress: @escaping ProgressHandler,
+    _ decide: (inout TierPlan, VersionReader, HeldObjects) throws(DSVError) -> Void
+  ) throws(DSVError) -> TierResult {
+    guard !remoteTiers.isEmpty else {
+      throw DSVError(
+        .badInput, "there is no remote that could hold what leaves this disk; see 'dsv remote add'")
+    }
+    (store.source as? RemoteSource)?.close()
+    let held = HeldObjects(remoteTiers, note: options.note, progress: progress)
+    try readBack(held, decide)
+    return try collect(held, garbageShareMin, waitSeconds, decide)
+  }
+
+  /// Reads back what must be sure. It takes long, and nobody has to wait for it: what is decided here is decided again.
+  private func readBack(
+    _ held: HeldObjects, _ decide: (inout TierPlan, VersionReader, HeldObjects) throws(DSVError) -> Void
+  ) throws(DSVError) {
+    let lease = try store.lease()
+    defer { withExtendedLifetime(lease) {} }
+    var plan = try TierPlan(store, versionsHere, held)
+    try decide(&plan, versionsHere, held)
+  }
+
+  private func collect(
+    _ held: HeldObjects, _ garbageShareMin: Double, _ waitSeconds: Double,
+    _ decide: (inout TierPlan, VersionReader, HeldObjects) throws(DSVError) -> Void
+  ) throws(DSVError) -> TierResult {
+    held.mayVerify = false
+    var result = TierResult()
+    let report = try store.collectGarbage(garbageShareMin: garbageShareMin, waitSeconds: waitSeconds) {
+      () throws(DSVError) in
+      var plan = try TierPlan(store, versionsHere, held)
+      try decide(&plan, versionsHere, held)
+      let dead = plan.dead
+      // From here on remotes hold what is nowhere here.
+      if !dead.isEmpty { try TierFolder(store).markDemoted() }
+      (result.objectCount, result.byteCount) = (dead.count, plan.deadByteCount)
+      (result.refusedCount, result.refusedByteCount) = (plan.refusedCount, plan.refusedByteCount)
+      return { !dead.contains($0) }
+    }
+    result.freedByteCount = report.freedByteCount
+    (result.verifiedByteCount, result.problems) = (held.verifiedByteCount, held.problems)
+    let folder = TierFolder(store)
+    var left = Set<UInt64>()
+    try store.forEachObject { (id, _) throws(DSVError) in left.insert(id.w0) }
+    try folder.forgetPromoted { left.contains($0) }
+    try folder.add(["disk.evictions": result.objectCount])
+    return result
+  }
+
+  /// Fetches all that these versions need and that is not on this disk, durably.
+  ///
+  /// - Returns: how many objects came, and how many bytes they take in packs.
+  /// - Throws: `full` if the disk's budget has no room for them.
+  @discardableResult
+  public func promote(
+    _ commits: [CommitID], progress: @escaping ProgressHandler = { _ in }
+  ) throws(DSVError) -> (objectCount: Int, byteCount: Int) {
+    guard let source = store.source as? RemoteSource else { return (0, 0) }
+    let before = source.counts
+    let lease = try store.lease()
+    var walk = PromotionWalk(reader, store, progress)
+    for commit in commits {
+      for table in try snapshot(commit).tables { for column in table.columns { try walk.add(column) } }
+    }
+    source.close()
+    for id in walk.fetched where try !store.contains(id) {
+      throw DSVError(
+        .full, "object \(id) was fetched and is not on the disk: the tiers' budget, or the disk, is full")
+    }
+    withExtendedLifetime(lease) {}
+    let now = source.counts
+    return (
+      now.promotedCount - before.promotedCount, now.promotedByteCount - before.promotedByteCount
+    )
+  }
+
+  // MARK: - Looking
+
+  /// What memory, disk and each remote hold, and what became of those who asked them: all processes' numbers that were closed,
+  /// and this one's.
+  public func tierUsage() throws(DSVError) -> [TierUsage] {
+    let settings = try tierSettings()
+    let counters = try TierFolder(store).counters().merging(ownCounters) { $0 + $1 }
+    let cache = reader.cache.counts
+    var memory = TierUsage(name: "memory")
+    (memory.byteCount, memory.objectCount) = (cache.byteCount, cache.objectCount)
+    memory.byteCountMax = reader.cache.byteCountMax
+    var disk = TierUsage(name: "disk")
+    (disk.byteCount, disk.objectCount) = (try store.byteCount, try store.objectCount)
+    disk.byteCountMax = settings.diskByteCount
+    var result = [memory, disk]
+    for remote in remoteTiers {
+      var usage = TierUsage(name: remote.name)
+      (usage.objectCount, usage.byteCount) = try remote.places.totals
+      result.append(usage)
+    }
+    for index in result.indices {
+      // What is fetched is counted for all remotes together.
+      let key = index > 1 ? "remote" : result[index].name
+      result[index].hitCount = counters["\(key).hits"] ?? 0
+      result[index].missCount = counters["\(key).misses"] ?? 0
+      result[index].evictionCount = counters["\(key).evictions"] ?? 0
+      result[index].fetchedByteCount = counters["\(key).bytes"] ?? 0
+    }
+    return result
+  }
+
+  /// What this process has counted and not yet written.
+  private var ownCounters: [String: Int] {
+    let cache = reader.cache.counts
+    let disk = store.counts.values
+    let remote = (store.source as? RemoteSource)?.counts ?? RemoteSource.Counts()
+    return [
+      "memory.hits": cache.hitCount, "memory.misses": cache.missCount,
+      "memory.evictions": cache.evictionCount,
+      "disk.hits": disk.hitCount, "disk.misses": disk.missCount, "disk.bytes": disk.hitByteCount,
+      "remote.hits": remote.hitCount, "remote.misses": remote.missCount,
+      "remote.bytes": remote.fetchedByteCount,
+    ]
+  }
+
+  // MARK: - Remotes
+
+  /// The remotes that objects are read from.
+  package var remoteTiers: [RemoteTier] { (store.source as? RemoteSource)?.remotes ?? [] }
+
+  /// Reads from these remotes what is not on this disk, in this order; from none if there are none.
+  ///
+  /// - Parameter isPartial: whether something is known not to be on this disk.
+  package func attach(
+    _ remotes: [RemoteTier], isPartial: Bool = true, limits: FetchLimits = FetchLimits()
+  ) {
+    guard !remotes.isEmpty else { return store.attach(nil) }
+    let cache = reader.cache
+    let promoter = Promoter(
+      store, room: { (store) throws(DSVError) in try TierFolder(store).room(store) },
+      record: { [folder = TierFolder(store)] (ids) throws(DSVError) in try folder.addPromoted(ids) },
+      note: options.note)
+    let source = RemoteSource(
+      remotes, for: store, isPartial: isPartial, limits: limits, promoter: promoter
+    ) {
+      (id, object, store) throws(DSVError) in
+      try ObjectCheck(ObjectReader(store, cache: cache, pool: .onCaller)).verify(id, object)
+    }
+    store.attach(source)
+  }
+
+  /// Writes what was fetched and is not on the disk yet, and what was counted. A repository that is let go does so itself;
+  /// who ends the process first calls this.
+  public func close() {
+    (store.source as? RemoteSource)?.close()
+    let isDone = isClosed.exchange(true, ordering: .acquiringAndReleasing)
+    guard !isDone else { return }
+    do throws(DSVError) {
+      let folder = TierFolder(store)
+      if store.source != nil, try FileSystem.exists(folder.path) { try folder.add(ownCounters) }
+    } catch { options.note("what was counted is not written: \(error.message)") }
+  }
+}
+
+extension TierFolder {
+  /// How much more may be fetched to the disk.
+  func room(_ store: Store) throws(DSVError) -> Int {
+    guard let most = try settings().diskByteCount else { return .max }
+    return most - (try store.byteCount)
+  }
+}

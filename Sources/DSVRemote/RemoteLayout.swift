@@ -1,0 +1,127 @@
+import DSVFormat
+package import DSVStore
+
+/// What a remote's keys are called, and how long each value may be. `format-spec/transfer.md` says what they mean.
+package enum RemoteLayout {
+  package static let format = "format"
+  package static let packPrefix = "packs/"
+  package static let entryPrefix = "log/0"
+  package static let checkpointPrefix = "log/checkpoint/"
+  package static let keyringPrefix = "keyring/"
+
+  /// A pack that has reached this length takes no more records.
+  package static let packByteCount = 32 << 20
+  /// A checkpoint follows each entry whose number is a multiple of this.
+  package static let checkpointInterval = 64
+
+  // Longest values, checked before they are read.
+  package static let formatByteCountMax = 65_536
+  package static let entryByteCountMax = 64 << 20
+  package static let checkpointByteCountMax = 1 << 30
+  package static let indexByteCountMax = 64 << 20
+
+  package static func pack(_ id: PackID) -> String { "\(packPrefix)\(id).pack" }
+  package static func index(_ id: PackID) -> String { "\(packPrefix)\(id).idx" }
+  package static func entry(_ number: Int) -> String { "log/\(digits(number))" }
+  package static func checkpoint(_ number: Int) -> String { "\(checkpointPrefix)\(digits(number))" }
+  package static func keyring(_ number: Int) -> String { "\(keyringPrefix)\(digits(number))" }
+
+  /// The pack that a key of one belongs to, or of its index.
+  package static func packID(ofKey key: String) -> PackID? {
+    guard key.hasPrefix(packPrefix) else { return nil }
+    let name = key.dropFirst(packPrefix.count)
+    guard name.hasSuffix(".pack") || name.hasSuffix(".idx"), let dot = name.firstIndex(of: ".") else {
+      return nil
+    }
+    return PackID(hex: name[..<dot])
+  }
+
+  /// The number that a key behind `prefix` ends with.
+  package static func number(ofKey key: String, behind prefix: String) -> Int? {
+    let digits = key.dropFirst(prefix.count)
+    guard key.hasPrefix(prefix), digits.utf8.count == 16,
+      digits.utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) })
+    else { return nil }
+    return Int(digits, radix: 16)
+  }
+
+  private static func digits(_ number: Int) -> String {
+    let digits = String(number, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+
+  /// What the value of ``format`` is.
+  package static let formatText = "dsv 1\nremote 1\n"
+  package static let encryptedFormatText = "dsv 1\nremote 1\nreader-required encryption\n"
+}
+
+extension ByteReader {
+  /// Reads what each of these values begins with: magic number, revision and a reserved field.
+  mutating func readHeader(_ magic: UInt32, _ revision: UInt16) throws(DSVError) {
+    guard try read(UInt32.self) == magic else { throw corrupt("a wrong magic number") }
+    let found = (try read(UInt16.self), try read(UInt16.self))
+    guard found == (revision, 0) else { throw unsupported("revision \(found.0)") }
+  }
+
+  mutating func readCommit() throws(DSVError) -> CommitID? {
+    switch try read(UInt8.self) {
+    case 0: return nil
+    case 1: return try readID()
+    default: throw corrupt("a ref's target has an unknown tag")
+    }
+  }
+
+  /// A list of what `body` reads, each at least `unitByteCount` bytes.
+  mutating func readList<Value>(
+    _ unitByteCount: Int, _ body: (inout ByteReader) throws(DSVError) -> Value
+  ) throws(DSVError) -> [Value] {
+    var values: [Value] = []
+    for _ in 0..<(try readCount(unitByteCount: unitByteCount)) { values.append(try body(&self)) }
+    return values
+  }
+}
+
+extension ByteWriter {
+  mutating func writeHeader(_ magic: UInt32, _ revision: UInt16) {
+    write(magic)
+    write(revision)
+    write(UInt16(0))
+  }
+
+  mutating func write(_ commit: CommitID?) {
+    write(UInt8(commit == nil ? 0 : 1))
+    if let commit { write(commit) }
+  }
+
+  mutating func writeList<Value>(_ values: [Value], _ body: (inout ByteWriter, Value) -> Void) {
+    writeVarint(values.count)
+    for value in values { body(&self, value) }
+  }
+
+  /// The bytes, and behind them their checksum.
+  var sealed: [UInt8] {
+    var all = self
+    all.write(Hash64.of(bytes))
+    return all.bytes
+  }
+}
+
+/// What `bytes` hold in front of their checksum, which is verified.
+func withChecked<Value>(
+  _ bytes: [UInt8], of subject: String, _ body: (inout ByteReader) throws(DSVError) -> Value
+) throws(DSVError) -> Value {
+  let plain = bytes.dropLast(8)
+  guard bytes.count >= 8,
+    bytes[plain.endIndex...].reversed().reduce(0, { $0 << 8 | UInt64($1) }) == Hash64.of(Array(plain))
+  else { throw DSVError(.corrupt, "\(subject): it does not match its checksum") }
+  var result: Result<Value, DSVError> = .failure(DSVError(.corrupt, "\(subject): no bytes"))
+  plain.withUnsafeBytes { bytes in
+    do throws(DSVError) {
+      var reader = ByteReader(bytes, of: subject)
+      let value = try body(&reader)
+      try reader.finish()
+      result = .success(value)
+    } catch { result = .failure(error) }
+  }
+  return try result.get()
+}

@@ -1,0 +1,84 @@
+package import DSVFormat
+package import DSVStore
+
+/// What is known here of where a remote keeps its objects. Asked by many threads.
+package protocol RemotePlaces: Sendable {
+  /// Where the remote has an object; `nil` if it is not known to have it. Does not ask the remote.
+  func place(of id: AnyID) throws(DSVError) -> RemotePlace?
+
+  /// Every object that the remote is said to have in a pack, and where. May ask the remote.
+  func objects(in pack: RemotePack) throws(DSVError) -> [(AnyID, RemotePlace)]
+
+  /// Remembers that a pack was read back whole and is what it should be.
+  func markVerified(_ pack: PackID) throws(DSVError)
+
+  /// How many objects the remote holds, and how many bytes its packs have.
+  var totals: (objectCount: Int, byteCount: Int) { get throws(DSVError) }
+
+  /// What reads the records of a pack.
+  func codec(of pack: RemotePack) throws(DSVError) -> PackCodec
+
+  /// Looks at the remote for what is new there: what is known may have been given up.
+  func refresh() throws(DSVError)
+}
+
+extension RemotePlaces {
+  package func refresh() throws(DSVError) {}
+}
+
+/// A remote that objects are read from when they are not here.
+package struct RemoteTier: Sendable {
+  /// What users call it: `origin`.
+  package let name: String
+  package let bucket: any Bucket
+  package let places: any RemotePlaces
+
+  package init(_ name: String, _ bucket: any Bucket, _ places: any RemotePlaces) {
+    (self.name, self.bucket, self.places) = (name, bucket, places)
+  }
+}
+
+/// A catalogue, and where the indexes of the packs lie that it was made from.
+package struct CataloguedPlaces: RemotePlaces {
+  package let catalogue: Catalogue
+  package let bucket: any Bucket
+
+  package init(_ catalogue: Catalogue, _ bucket: any Bucket) {
+    (self.catalogue, self.bucket) = (catalogue, bucket)
+  }
+
+  package func place(of id: AnyID) throws(DSVError) -> RemotePlace? { try catalogue.place(of: id) }
+  package func markVerified(_ pack: PackID) throws(DSVError) { try catalogue.markVerified(pack) }
+  package func codec(of pack: RemotePack) throws(DSVError) -> PackCodec { try catalogue.codec(of: pack) }
+
+  package func objects(in pack: RemotePack) throws(DSVError) -> [(AnyID, RemotePlace)] {
+    let key = RemoteLayout.index(pack.id)
+    guard let bytes = try bucket.get(key, limit: RemoteLayout.indexByteCountMax) else {
+      throw DSVError(.corrupt, "\(bucket.name)/\(key): it is gone")
+    }
+    let index = try PackIndex(bytes, of: "\(bucket.name)/\(key)")
+    guard index.packID == pack.id, index.packByteCount == pack.byteCount else {
+      throw DSVError(.corrupt, "\(bucket.name)/\(key): it is another pack's")
+    }
+    return index.entries.map { ($0.id, RemotePlace(pack, $0.place(in: pack.slot))) }
+  }
+
+  package func refresh() throws(DSVError) {
+    try catalogue.readOn(RemoteLog(bucket, catalogue.sealer))
+  }
+
+  package var totals: (objectCount: Int, byteCount: Int) {
+    get throws(DSVError) {
+      let packs = try catalogue.allPacks.filter { $0.condemnedTime == nil }
+      return (try catalogue.objectCount, packs.reduce(0) { $0 + $1.byteCount })
+    }
+  }
+}
+
+extension RemotePack {
+  /// A pack that no log names.
+  package init(slot: UInt32, id: PackID, byteCount: Int, isVerified: Bool = false) {
+    self.init(
+      slot: slot, id: id, byteCount: byteCount, condemnedTime: nil, isVerified: isVerified, wrappedKey: [])
+  }
+}

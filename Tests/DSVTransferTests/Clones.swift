@@ -1,0 +1,113 @@
+import DSV
+import DSVFormat
+import DSVRemote
+import DSVSystem
+import DSVTables
+import DSVTesting
+import DSVTransforms
+import DSVVersions
+import Synchronization
+import Testing
+
+/// Repositories in folders of their own that share a remote.
+final class Clones {
+  let folder: TemporaryFolder
+  let bucket: FaultyBucket
+  /// The keys whose creation fails.
+  let refused = Refused()
+  private var count = 0
+
+  final class Refused: Sendable {
+    let prefix = Mutex<String?>(nil)
+  }
+
+  init(_ base: any Bucket = MemoryBucket()) throws {
+    folder = try TemporaryFolder(inMemory: true)
+    let refused = refused
+    bucket = FaultyBucket(base) { (call, key) throws(DSVError) in
+      if call == .create, let prefix = refused.prefix.withLock({ $0 }), key.hasPrefix(prefix) {
+        throw DSVError(.io, "the creation of \(key) fails on purpose")
+      }
+    }
+  }
+
+  /// What new repositories are encrypted with, and all are opened with.
+  var key: RepositoryKey?
+
+  var options: Repository.Options {
+    var options = Repository.Options(threadCount: 0)
+    options.key = key
+    options.remotePackByteCount = 1 << 20
+    let bucket = bucket
+    options.openBucket = { (_, _) throws(DSVError) in bucket }
+    return options
+  }
+
+  func newPath() -> String {
+    count += 1
+    return "\(folder.path)/\(count)"
+  }
+
+  /// A repository that has the remote, and nothing else.
+  func new() throws -> Repository {
+    let repository = try Repository.initialize(at: newPath(), encryptedWith: key, options: options)
+    _ = try repository.addRemote("origin", url: "s3://test/prefix")
+    return repository
+  }
+
+  func clone(_ clone: CloneOptions = CloneOptions()) throws -> Repository {
+    try Repository.clone("s3://test/prefix", to: newPath(), clone, options: options).repository
+  }
+}
+
+extension Repository {
+  @discardableResult
+  func commitTest(
+    _ lines: [String], _ mode: CommitOptions.Mode = .append, key: [String] = [], table: String = "data",
+    message: String = "test"
+  ) throws -> CommitResult {
+    var options = CommitOptions()
+    (options.mode, options.key, options.table) = (mode, key, table)
+    let text = lines.map { $0 + "\n" }.joined()
+    return try commit(rows: Array(text.utf8), CommitMessage(message, author: "test"), options)
+  }
+
+  /// The live rows of a version's table.
+  func rowsTest(_ revision: String = "HEAD", table: String = "data") throws -> [String] {
+    let export = try RowExport(
+      try self.table(table, of: try resolve(revision).commit), ExportOptions(), reader: reader)
+    var bytes: [UInt8] = []
+    try export.run { bytes.append(contentsOf: $0) }
+    return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+  }
+
+  func pushAll() throws -> PushResult {
+    var options = PushOptions()
+    options.all = true
+    return try push(options)
+  }
+}
+
+func row(_ id: Int, _ text: String = "") -> String { #"{"id":\#(id),"text":"\#(text)\#(id)"}"# }
+
+/// Rows that hardly compress.
+func noise(_ ids: Range<Int>, byteCount: Int, seed: UInt64) -> [String] {
+  var random = SeededGenerator(seed: seed)
+  return ids.map { id in
+    let digits = (0..<byteCount / 16).map { _ in
+      let digits = String(random.next(), radix: 16)
+      return String(repeating: "0", count: 16 - digits.count) + digits
+    }.joined()
+    return #"{"id":\#(id),"text":"\#(digits)"}"#
+  }
+}
+
+extension Repository {
+  /// Runs the recipe in a file on HEAD.
+  func transformTest(_ file: String) throws {
+    let text = String(decoding: try FileSystem.read(file, limit: 1 << 20), as: UTF8.self)
+    _ = try transform(
+      try resolve("HEAD"), try Recipe(parsing: text, source: file), CommitMessage("transform", author: "test")
+    )
+  }
+}
