@@ -28,7 +28,7 @@ package struct ObjectCheck: Sendable {
     }
     let chunk = try reader.decodedChunk(ColumnID(id), stored)
     if let problem = chunk.problem { throw DSVError(.corrupt, problem) }
-    guard AnyID(chunk.id()) == id else { throw Self.other }
+    guard AnyID(chunk.id(reader.naming)) == id else { throw Self.other }
     reader.cache.insert(ColumnID(id), .chunk(chunk), byteCount: chunk.plainBytes.count + 256)
   }
 
