@@ -105,10 +105,24 @@ class Secrets:
     def ref_key(self, name):
         return hmac.digest(hkdf(self.id_key, b"dsv ref name"), name.encode(), "sha256")
 
-    def object_key(self, pack, object_id, kind, plain_byte_count):
-        """That of an object without a base."""
-        head = struct.pack("<BBI", kind, 0, plain_byte_count)
-        return hkdf(self.pack_keys[pack], b"dsv object" + object_id + head)
+    def object_key(self, pack, object_id, kind, plain_byte_count, depth=0, base=b""):
+        head = struct.pack("<BBI", kind, depth, plain_byte_count)
+        return hkdf(self.pack_keys[pack], b"dsv object" + object_id + head + base)
+
+    def open_object(self, pack, object_id, kind, depth, plain_byte_count, body):
+        """store.md 2.2: the body of a record, its token opened; a base's ID stays in front."""
+        base = body[:32] if depth else b""
+        key = self.object_key(pack, object_id, kind, plain_byte_count, depth, base)
+        return base + open_token(key, body[len(base) :])
+
+    def open_log(self, offset, body):
+        """store.md 2.3: the body of a record of the reflog that begins there."""
+        (epoch,) = struct.unpack_from("<I", body)
+        return open_token(hkdf(self.log_keys[epoch], b"dsv reflog" + struct.pack("<Q", offset)), body[4:])
+
+
+def read_key(file):
+    return base64.urlsafe_b64decode(file.read_text().strip())
 
 
 def main():
@@ -118,7 +132,7 @@ def main():
     print("keys", *(slot.key_id.hex() for slot in keyring.slots))
     secrets = None
     if (folder / "key").exists():
-        key_id, secrets = keyring.open(key=base64.urlsafe_b64decode((folder / "key").read_text().strip()))
+        key_id, secrets = keyring.open(key=read_key(folder / "key"))
         print("opened by", key_id.hex())
     if (folder / "passphrase").exists():
         key_id, secrets = keyring.open(passphrase=(folder / "passphrase").read_bytes().removesuffix(b"\n"))

@@ -64,7 +64,7 @@ mon_data_avail_warn = 1
 mon_data_avail_crit = 0
 [client.rgw.a]
 rgw_frontends = beast endpoint=127.0.0.1:$s3_port
-rgw_dns_name =
+rgw_dns_name = s3.localhost
 rgw_thread_pool_size = 32
 CONF
 ceph() { command ceph -c "$folder/ceph.conf" --connect-timeout 5 "$@"; }
