@@ -103,11 +103,12 @@ let package = Package(
     tests("DSVStoreTests", ["DSVFormat", "DSVStore", "DSVSystem", "DSVTesting"]),
     tests("DSVColumnsTests", ["DSVColumns", "DSVFormat", "DSVStore", "DSVTesting"]),
     tests(
-      "DSVRemoteTests", ["DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTesting"], exclude: ["Support"]),
+      "DSVRemoteTests", ["DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTesting"],
+      exclude: ["Support"]),
     tests(
       "TierTests",
       [
-        "DSV", "DSVColumns", "DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTables", "DSVTesting"
+        "DSV", "DSVColumns", "DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTables", "DSVTesting",
       ]),
     tests("DSVExpressionTests", ["DSVExpression", "DSVFormat"]),
     tests("DSVTextTests", ["DSVText"]),

@@ -9,7 +9,9 @@ package enum RecordBytes {
 
   /// Whether these bytes are the record of that object and nothing else, and match their checksum.
   package static func areSound(_ bytes: UnsafeRawBufferPointer, of id: AnyID) -> Bool {
-    guard let record = PackRecord(bytes), record.id == id, record.byteCount == bytes.count else { return false }
+    guard let record = PackRecord(bytes), record.id == id, record.byteCount == bytes.count else {
+      return false
+    }
     return record.matches(UnsafeRawBufferPointer(rebasing: bytes[PackLayout.Record.byteCount...]))
   }
 }
