@@ -38,6 +38,16 @@ extension OpenRemote {
     return bytes
   }
 
+  /// Whether a keyring of the remote, all of which was taken over or written here before, lacks what is new here.
+  ///
+  /// One that the key which is used here does not open is from before that key was one of the repository's.
+  private func isBehind(_ bytes: [UInt8], of subject: String, _ sealer: RemoteKeys) throws(DSVError) -> Bool {
+    do throws(DSVError) { return try sealer.relation(to: bytes, of: subject) == .behind } catch {
+      guard error.code == .wrongKey else { throw error }
+      return true
+    }
+  }
+
   /// Takes over the user keys and log keys that others have put there, and, for a push, puts there what is new here.
   ///
   /// - Returns: whether something was taken over.
@@ -63,7 +73,7 @@ extension OpenRemote {
           isAdopted = try store.adopt(keyring: bytes, of: subject) == .adopted || isAdopted
           try remember(last)
         }
-        guard isPushing, try sealer.relation(to: bytes, of: subject) == .behind else { return isAdopted }
+        guard isPushing, try isBehind(bytes, of: subject, sealer) else { return isAdopted }
       }
       // Of those that put one at once, one is first; the others look at that.
       guard try bucket.create(RemoteLayout.keyring(last + 1), try sealer.keyringBytes()) else { continue }

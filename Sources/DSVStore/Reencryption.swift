@@ -34,6 +34,7 @@ extension Store {
     try collection.rewrite(upTo: last, progress)
     try resealReflog(keys)
     try resealIndex()
+    try resealTierSettings()
     try sweepKeys()
     // The logs of remotes stay under the keys that they were written with. What is known of them here is fetched anew.
     let remotes = try RemoteFolders.all(in: root)

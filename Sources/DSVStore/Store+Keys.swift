@@ -94,6 +94,37 @@ extension Store {
   }
 }
 
+// MARK: - Small files
+
+extension Store {
+  private static let tierSettingsName = "tiers/settings"
+
+  /// What is set of tiers, as it was written; `nil` if nothing was.
+  package func tierSettings(limit: Int) throws(DSVError) -> [UInt8]? {
+    let path = folder.tierSettings
+    guard try FileSystem.exists(path) else { return nil }
+    // A token is longer than what it holds.
+    let bytes = try FileSystem.read(path, limit: limit + 128)
+    guard let keys else { return bytes }
+    return try keys.openFile(bytes, Self.tierSettingsName, of: path)
+  }
+
+  /// Keeps what is set of tiers, durably; sealed in an encrypted repository. The caller holds `tiers/lock`.
+  package func writeTierSettings(_ bytes: [UInt8]) throws(DSVError) {
+    try FileSystem.replace(
+      folder.tierSettings, with: keys.map { $0.sealFile(bytes, Self.tierSettingsName) } ?? bytes)
+  }
+
+  /// Seals it again, under the key of the last epoch.
+  func resealTierSettings() throws(DSVError) {
+    guard try FileSystem.exists(folder.tierSettings) else { return }
+    let lock = try File(FileSystem.parent(of: folder.tierSettings) + "/lock", .updateOrCreate)
+    try lock.lock(.exclusive, waitingUpTo: 10, for: "changing \(folder.tierSettings)")
+    defer { withExtendedLifetime(lock) {} }
+    if let bytes = try tierSettings(limit: 1 << 20) { try writeTierSettings(bytes) }
+  }
+}
+
 extension Store {
   /// An object's token as it lies in its pack, and the token's own key.
   ///

@@ -207,6 +207,16 @@ extension StoreKeys {
     try open(body, "dsv reflog", Self.place(offset), of: subject)
   }
 
+  /// A small file, as a repository keeps it beside its packs: the epoch of the key, and a token.
+  func sealFile(_ bytes: [UInt8], _ name: String) -> [UInt8] { seal(bytes, "dsv file", Array(name.utf8)) }
+
+  /// - Throws: `.corrupt` if it was not sealed as the file of that name.
+  func openFile(_ bytes: [UInt8], _ name: String, of subject: String) throws(DSVError) -> [UInt8] {
+    try bytes.withBytes { (bytes) throws(DSVError) in
+      try open(bytes, "dsv file", Array(name.utf8), of: subject)
+    }
+  }
+
   private static func place(_ offset: Int) -> [UInt8] {
     withUnsafeBytes(of: UInt64(offset).littleEndian) { Array($0) }
   }

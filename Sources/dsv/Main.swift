@@ -3,7 +3,6 @@ import DSV
 import DSVFormat
 import DSVSystem
 import Glibc
-import Synchronization
 
 /// The command `dsv`: one file for each group of subcommands.
 struct Dsv: ParsableCommand {
@@ -77,7 +76,7 @@ enum Main {
 
   /// Ends the process without tearing down what worker threads may still be using, such as libcrypto.
   private static func end(_ code: Int32) -> Never {
-    for repository in GlobalOptions.opened.withLock({ $0 }) { repository.close() }
+    GlobalOptions.closeAll()
     fflush(nil)
     _exit(code)
   }

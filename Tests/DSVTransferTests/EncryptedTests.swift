@@ -80,6 +80,12 @@ import Testing
     }
     for _ in 0..<20 { try a.makeBranch(needle(), at: try a.resolve("HEAD").commit) }
     for _ in 0..<20 { try a.makeTag(needle(), at: try a.resolve("v2").commit) }
+    var tiers = try a.tierSettings()
+    let branch = needle()
+    try a.makeBranch(branch, at: try a.resolve("HEAD").commit)
+    tiers.policy = try TierPolicy("keep \(branch) on disk")
+    try a.setTiers(tiers)
+    #expect(try a.tierSettings() == tiers)
     _ = try a.pushAll()
     let b = try clones.clone()
     _ = try b.fetch()
@@ -154,6 +160,31 @@ import Testing
     #expect(try stale.rowsTest() == b.rowsTest())
     #expect(try clones.clone().check().problems == [])
     #expect(try b.check().problems == [])
+  }
+
+  @Test(
+    "a key that was rotated here is rotated there with the next push, and what is set of tiers is read on")
+  func ownRotation() throws {
+    let a = try clones.new()
+    try a.commitTest((0..<20).map { row($0) }, .replace)
+    var tiers = TierSettings()
+    tiers.policy = try TierPolicy("keep main on disk")
+    try a.setTiers(tiers)
+    _ = try a.push()
+    let new = RepositoryKey.random()
+    _ = try a.rotateKey(to: new)
+    try a.reencrypt()
+    try a.commitTest([row(100)])
+    _ = try a.push()
+    #expect(try a.tierSettings() == tiers)
+    #expect(throws: DSVError.self) { try clones.clone() }
+    clones.key = new
+    let b = try clones.clone()
+    #expect(try b.rowsTest() == a.rowsTest())
+    try b.commitTest([row(200)])
+    _ = try b.push()
+    _ = try a.pull()
+    #expect(try a.rowsTest() == b.rowsTest())
   }
 
   @Test("a plain repository and an encrypted one do not share a remote")
