@@ -10,6 +10,7 @@ SHELL := /bin/bash
 JOBS ?= 2
 PREFIX ?= /usr/local
 DESTDIR ?=
+MOTO := $(shell sed -n 's/^moto.*==//p' Tests/requirements.txt)
 PACKAGES := liblmdb-dev libzstd-dev libssl-dev libcurl4-openssl-dev libxxhash-dev libsimdjson-dev pkg-config
 SOURCES := Sources Tests Package.swift
 BUILD := swift build -j $(JOBS)
@@ -17,10 +18,10 @@ BUILD := swift build -j $(JOBS)
 RELEASE := $(BUILD) -c release --static-swift-stdlib
 DSV := .build/release/dsv
 
-.PHONY: help setup build run test lint format bench bench-smoke bench-peers bench-growth power-loss traffic torture damage tsan asan fuzz man completions install clean
+.PHONY: help setup setup-tests build run test lint format bench bench-smoke bench-peers bench-cipher bench-growth power-loss traffic torture full-disk damage transfers test-s3 tsan asan fuzz man completions install clean
 
 help: ## list the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
 	  printf '  %-12s %s\n' "$$name" "$$text"; done
 
 setup: ## install the Debian packages that are missing
@@ -33,13 +34,22 @@ setup: ## install the Debian packages that are missing
 	"$${as_root[@]}" apt-get update -qq; \
 	"$${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}"
 
+# Into the python3 that tests run; nothing happens where all of it is there.
+setup-tests: ## install the Python packages that tests need and that are missing
+	@python3 -c "import boto3, botocore, cryptography, moto.server as _, moto; assert moto.__version__ == '$(MOTO)'" 2>/dev/null && exit 0; \
+	as_root=(); [ "$$(id -u)" -eq 0 ] || as_root=(sudo); \
+	python3 -m pip --version >/dev/null 2>&1 || { "$${as_root[@]}" apt-get update -qq; \
+	  "$${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 python3-pip; }; \
+	echo 'installing: what Tests/requirements.txt names'; \
+	PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore -r Tests/requirements.txt
+
 build: setup ## build the command, optimized
 	$(RELEASE) --product dsv
 
 run: build ## show dsv at work on fixtures/sample
 	@fixtures/sample/tour.sh $(DSV)
 
-test: setup ## build and run every test
+test: setup setup-tests ## build and run every test
 	swift test -j $(JOBS)
 
 power-loss: setup ## play power cuts at a recorded workload; STATES=n says how many
@@ -54,20 +64,36 @@ torture: setup ## kill commands that work at one repository at once; ROUNDS=n
 	$(BUILD) --build-tests
 	DSV_TORTURE_ROUNDS=$(or $(ROUNDS),10000) swift test --skip-build --filter TortureTests
 
+full-disk: setup ## run commands on a disk with 0, 4096, 8192, ... bytes free; STEP=n
+	$(BUILD) --build-tests
+	DSV_DISK_STEP=$(or $(STEP),4096) nice swift test --skip-build --filter FullDiskTests
+
 damage: setup ## flip each byte, cut each length of a small repository (1 h); FILES=packs names some
 	$(BUILD) --build-tests
 	DSV_DAMAGE_FILES=$(FILES) nice swift test --skip-build --filter CrashTests.DamageTests
 
-tsan: setup ## run what runs in one process under the thread sanitizer
+CEPH := ceph-mon ceph-osd ceph-common radosgw
+transfers: setup ## random histories on several clones, also through a bucket that fails; ROUNDS=n
+	$(BUILD) --build-tests
+	DSV_TRANSFER_ROUNDS=$(or $(ROUNDS),1000) DSV_TRANSFER_KILLS=50 nice swift test --skip-build --filter 'DSVTransferTests|TransferKillTests'
+
+test-s3: setup setup-tests ## run the tests of remotes against Ceph's S3, a real server; as root, in a machine to throw away
+	@dpkg-query -W $(CEPH) >/dev/null 2>&1 || { apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(CEPH); }
+	$(BUILD) --build-tests
+	Tests/DSVRemoteTests/Support/rgw.sh swift test --skip-build --filter 'DSVRemoteTests|S3TransferTests'
+
+tsan: setup ## run what runs in one process under the thread sanitizer; SUITES="DSVTests" narrows it
 	$(BUILD) --build-tests --sanitize thread --scratch-path .build-tsan
-	$(SANITIZED)
+	clang -shared -fPIC -O1 -o .build-tsan/mutex.so Tests/Sanitizers/mutex.c
+	LD_PRELOAD=$(CURDIR)/.build-tsan/mutex.so $(SANITIZED)
 
 asan: setup ## and under the address sanitizer
 	$(BUILD) --build-tests --sanitize address --scratch-path .build-asan
-	$(SANITIZED)
+	LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/Sanitizers/leaks.txt $(SANITIZED)
 
-SANITIZED = nice swift test --skip-build --sanitize $(if $(filter tsan,$@),thread,address) \
-  --scratch-path .build-$@ --no-parallel $(addprefix --filter ,DSVStoreTests DSVColumnsTests DSVTests DSVRecordsTests)
+SANITIZED = nice swift test --skip-build --sanitize $(if $(filter tsan,$@),thread,address) --scratch-path .build-$@ \
+  --no-parallel $(addprefix --filter ,$(or $(SUITES),DSVStoreTests DSVColumnsTests DSVTests DSVRecordsTests))
 
 FUZZ_BUILD = $(BUILD) -c release --scratch-path .build-fuzz --product DSVFuzzer \
   -Xswiftc -sanitize=fuzzer,address -Xswiftc -DFUZZING -Xswiftc -use-ld=lld
@@ -98,6 +124,10 @@ bench-smoke: setup ## run each benchmark once, small
 bench-peers: build ## compare with other systems; ARGS="--corpus FILE.jsonl" names the rows
 	$(RELEASE) --product DSVBench
 	python3 bench/peers.py $(ARGS)
+
+bench-cipher: setup ## hold the cipher against openssl's and Python's
+	$(RELEASE) --product DSVBench
+	python3 bench/cipher.py
 
 bench-growth: setup ## what works cost as a table grows; ROWS="100000 1000000" names its sizes
 	$(RELEASE) --product DSVBench

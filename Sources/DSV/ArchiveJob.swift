@@ -76,7 +76,7 @@ struct ArchiveJob {
     let old = try store.place(of: AnyID(item.id))?.byteCount ?? 0
     if let new {
       try session.restore(AnyID(item.id), new)
-      let byteCount = PackLayout.recordByteCount(new)
+      let byteCount = PackLayout.recordByteCount(new, isSealed: store.isEncrypted)
       result.newByteCount += byteCount
       result.archivedCount += 1
       pendingByteCount += byteCount

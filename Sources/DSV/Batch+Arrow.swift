@@ -27,7 +27,9 @@ extension Scan {
 /// The schema of batches, for Arrow's C data interface.
 public enum ArrowSchemaExport {
   /// - Parameter address: an uninitialized `struct ArrowSchema`, to be ended by its `release`.
-  public static func export(_ fields: [Field], to address: UnsafeMutableRawPointer) {
+  /// - Throws: `badInput` if a name has a NUL, where the interface would have it end; nothing is written then.
+  public static func export(_ fields: [Field], to address: UnsafeMutableRawPointer) throws(DSVError) {
+    for field in fields { try ArrowExport.checkNames(field, of: field) }
     let schema = ArrowExport.schema(Field("", .struct(fields), isNullable: false))
     address.initializeMemory(as: ArrowSchema.self, to: schema)
   }
@@ -94,6 +96,22 @@ private enum ArrowExport {
     deinit {
       items.deallocate()
       pointers.deallocate()
+    }
+  }
+
+  /// Makes sure that the names of a column, and of what is in it, are ones that a C text can say.
+  static func checkNames(_ field: Field, of column: Field) throws(DSVError) {
+    guard !field.name.utf8.contains(0), !format(field.type).utf8.contains(0) else {
+      let name = column.name.replacing("\0", with: "\\u0000")
+      throw DSVError(
+        .badInput,
+        "column '\(name)': a name in it has a NUL, where C would have it end; leave the column out")
+    }
+    switch field.type {
+    case .list(let element), .fixedSizeList(let element, _):
+      try checkNames(Field("item", element), of: column)
+    case .struct(let fields): for inner in fields { try checkNames(inner, of: column) }
+    default: break
     }
   }
 
@@ -220,8 +238,7 @@ private final class ArrowStreamState {
     ArrowArrayStream(
       get_schema: { stream, out in
         guard let state = ArrowStreamState.state(stream), let out else { return EINVAL }
-        ArrowSchemaExport.export(state.scan.fields, to: out)
-        return 0
+        return state.schema(out)
       },
       get_next: { stream, out in
         guard let state = ArrowStreamState.state(stream), let out else { return EINVAL }
@@ -241,19 +258,34 @@ private final class ArrowStreamState {
     return Unmanaged<ArrowStreamState>.fromOpaque(owner).takeUnretainedValue()
   }
 
+  private func schema(_ out: UnsafeMutablePointer<ArrowSchema>) -> Int32 {
+    answer { () throws(DSVError) in try ArrowSchemaExport.export(scan.fields, to: out) }
+  }
+
   /// Writes the next batch; at the end an array that is released already.
   private func next(_ out: UnsafeMutablePointer<ArrowArray>) -> Int32 {
-    do throws(DSVError) {
+    answer { () throws(DSVError) in
       if let batch = try scan.next() {
         batch.exportArrow(to: out)
       } else {
         out.initialize(to: ArrowArray())
       }
+    }
+  }
+
+  /// 0, or an error's number, whose message is kept.
+  private func answer(_ body: () throws(DSVError) -> Void) -> Int32 {
+    do throws(DSVError) {
+      try body()
       return 0
     } catch {
       free(lastError)
       lastError = strdup(error.message)
-      return error.code == .full ? ENOMEM : EIO
+      switch error.code {
+      case .full: return ENOMEM
+      case .badInput: return EINVAL
+      default: return EIO
+      }
     }
   }
 }

@@ -99,7 +99,9 @@ struct KeyCheck {
       }
       pairs.removeAll(keepingCapacity: true)
     }
-    try index.forEachMatch(batch) { (row, entries) throws(DSVError) in
+    func restart() { (live, pairs) = ([], []) }
+    // A key that was replaced often has many rows, of which one lives at most.
+    try index.forEachMatch(batch, restart: restart) { (row, entries) throws(DSVError) in
       for entry in entries { pairs.append((row, batch.entries[entry].row)) }
       if pairs.count >= KeyBatch.countMax { try takeLive() }
     }

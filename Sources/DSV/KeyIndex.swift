@@ -54,12 +54,12 @@ final class KeyIndex {
   }
 
   /// Calls `body` with each stored row, live or not, that has the key of some in the batch, and the range of those.
+  ///
+  /// - Parameter restart: called where a run turns out to be damaged: what `body` was called with is void, and comes again.
   func forEachMatch(
-    _ batch: KeyBatch, _ body: (_ row: Int, Range<Int>) throws(DSVError) -> Void
+    _ batch: KeyBatch, restart: () -> Void, _ body: (_ row: Int, Range<Int>) throws(DSVError) -> Void
   ) throws(DSVError) {
-    var found: [(row: Int, entries: Range<Int>)] = []
-    let coveredCount = try probe(batch, &found)
-    for match in found { try body(match.row, match.entries) }
+    let coveredCount = try probe(batch, restart: restart, body)
     try forEachKey(from: coveredCount) { (entry) throws(DSVError) in
       let range = batch.range(of: entry.hash)
       if !range.isEmpty { try body(entry.row, range) }
@@ -68,17 +68,24 @@ final class KeyIndex {
 
   /// Looks into the runs; returns how many rows they have. A damaged one is removed, and made again once.
   private func probe(
-    _ batch: KeyBatch, _ found: inout [(row: Int, entries: Range<Int>)]
+    _ batch: KeyBatch, restart: () -> Void, _ body: (_ row: Int, Range<Int>) throws(DSVError) -> Void
   ) throws(DSVError) -> Int {
     for _ in 0..<2 {
-      found = []
+      // What `body` throws says nothing about a run.
+      var failure: DSVError?
       for run in try runs() {
         do throws(DSVError) {
-          try run.forEachMatch(batch) { entry, range in found.append((entry.row, range)) }
+          try run.forEachMatch(batch) { (entry, range) throws(DSVError) in
+            do throws(DSVError) { try body(entry.row, range) } catch {
+              failure = error
+              throw error
+            }
+          }
         } catch {
+          if let failure { throw failure }
           _ = Self.optional(from: folder) { (folder) throws(DSVError) in try folder.remove(run) }
-          found = []
           chain = nil
+          restart()
           break
         }
       }

@@ -18,7 +18,7 @@ struct KeyPrefix {
       writer.write(field.type.description)
       try descend(field, to: 1) { _ in
       } leaf: { (chunk, _) throws(DSVError) in
-        writer.write(try Self.name(of: chunk, first: 1))
+        writer.write(try name(of: chunk, first: 1))
       }
     }
     return secret.name(writer.bytes).w0
@@ -35,7 +35,7 @@ struct KeyPrefix {
         writer.write($0)
       } leaf: { (chunk, startRow) throws(DSVError) in
         writer.writeVarint(rowCount - startRow)
-        writer.write(try Self.name(of: chunk, first: rowCount - startRow))
+        writer.write(try name(of: chunk, first: rowCount - startRow))
       }
     }
     return secret.name(writer.bytes)
@@ -72,12 +72,12 @@ struct KeyPrefix {
   }
 
   /// The ID of a chunk of the first values of one.
-  private static func name(of chunk: Chunk, first count: Int) throws(DSVError) -> ColumnID {
-    if count == chunk.count { return chunk.id() }
+  private func name(of chunk: Chunk, first count: Int) throws(DSVError) -> ColumnID {
+    if count == chunk.count { return chunk.id(reader.naming) }
     let builder = ArrayBuilder(chunk.array.layout)
     for index in 0..<count { builder.append(from: chunk.array, index) }
     let plain = GrowingBytes(capacity: chunk.plainBytes.count)
     builder.writePlain(to: plain)
-    return try Chunk(taking: plain, of: "a part of a chunk").id()
+    return try Chunk(taking: plain, of: "a part of a chunk").id(reader.naming)
   }
 }

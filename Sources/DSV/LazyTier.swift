@@ -55,13 +55,8 @@ struct LazyPlaces: RemotePlaces {
   }
   func markVerified(_ pack: PackID) throws(DSVError) { try later.get().markVerified(pack) }
   var totals: (objectCount: Int, byteCount: Int) { get throws(DSVError) { try later.get().totals } }
-  func packKey(_ pack: RemotePack) throws(DSVError) -> [UInt8] { try later.get().packKey(pack) }
+  func codec(of pack: RemotePack) throws(DSVError) -> PackCodec { try later.get().codec(of: pack) }
   func refresh() throws(DSVError) { try later.get().refresh() }
-  func object(
-    _ id: AnyID, in record: UnsafeRawBufferPointer, packKey: [UInt8], of subject: String
-  ) throws(DSVError) -> StoredObject {
-    try later.get().object(id, in: record, packKey: packKey, of: subject)
-  }
 }
 
 extension Repository {
@@ -79,7 +74,7 @@ extension Repository {
         let bucket = LazyBucket(config.address.url) { [options] () throws(DSVError) in
           try options.open(config.address, makes: false)
         }
-        let (folder, note, sealer) = (remoteFolder(name), options.note, try sealer())
+        let (folder, note, sealer) = (remoteFolder(name), options.note, store.remoteKeys)
         let places = LazyPlaces { () throws(DSVError) in
           CataloguedPlaces(try Catalogue(folder, sealer, note: note), bucket)
         }

@@ -11,8 +11,9 @@ struct OpenRemote: Sendable {
   let folder: String
   let config: RemoteConfig
   let bucket: any Bucket
-  let sealer: (any RemoteSealer)?
+  let sealer: RemoteKeys?
   let catalogue: Catalogue
+  let store: Store
 
   var log: RemoteLog { RemoteLog(bucket, sealer) }
   var journal: PushJournal { PushJournal(folder, sealer) }
@@ -20,13 +21,34 @@ struct OpenRemote: Sendable {
 
   /// Takes in what is new in the remote's log.
   ///
-  /// - Parameter known: indexes of packs that were just put.
+  /// - Parameters:
+  ///   - known: indexes of packs that were just put.
+  ///   - isPushing: whether the remote's keyring is to have what this repository's has.
   /// - Returns: `false` if there is no repository yet.
   @discardableResult
-  func readOn(known: [PackID: PackIndex] = [:]) throws(DSVError) -> Bool {
-    if try catalogue.position == .start, try log.format() == nil { return false }
-    try catalogue.readOn(log, known: known)
+  func readOn(known: [PackID: PackIndex] = [:], isPushing: Bool = false) throws(DSVError) -> Bool {
+    if try catalogue.position == .start {
+      guard let features = try log.format() else { return false }
+      try Self.check(features, isEncrypted: sealer != nil, of: config.address.url)
+    }
+    try syncKeyring(isPushing: isPushing)
+    do throws(DSVError) { try catalogue.readOn(log, known: known) } catch {
+      // Keys may have been exchanged since: then what follows is sealed with the new ones.
+      guard sealer != nil, error.code == .corrupt, try syncKeyring(isPushing: false) else { throw error }
+      try catalogue.readOn(log, known: known)
+    }
     return true
+  }
+
+  /// An encrypted repository does not go to a remote that anyone can read, nor a plain one to where nobody could read it.
+  static func check(_ features: Set<String>, isEncrypted: Bool, of url: String) throws(DSVError) {
+    guard features.contains("encryption") != isEncrypted else { return }
+    throw DSVError(
+      .conflict,
+      isEncrypted
+        ? "\(url) holds a plain repository, and this one is encrypted; give it a place of its own"
+        : "\(url) holds an encrypted repository, and this one is plain: 'dsv clone' it with its key, or see 'dsv encrypt'"
+    )
   }
 }
 
@@ -91,7 +113,7 @@ extension Repository {
 
   /// What is known here of a remote, without looking there.
   func catalogue(_ name: String) throws(DSVError) -> Catalogue {
-    try Catalogue(remoteFolder(name), try sealer(), note: options.note)
+    try Catalogue(remoteFolder(name), store.remoteKeys, note: options.note)
   }
 
   /// - Parameter makes: whether a folder that is to be pushed to is made.
@@ -101,11 +123,8 @@ extension Repository {
     return OpenRemote(
       name: name, folder: remoteFolder(name), config: config,
       bucket: try options.open(config.address, makes: makes),
-      sealer: try sealer(), catalogue: try catalogue(name))
+      sealer: store.remoteKeys, catalogue: try catalogue(name), store: store)
   }
-
-  /// What an encrypted repository's remotes are sealed with.
-  func sealer() throws(DSVError) -> (any RemoteSealer)? { nil }
 
   /// Whether `other` is `commit` or led to it.
   func isAncestor(_ other: CommitID, of commit: CommitID) throws(DSVError) -> Bool {

@@ -31,7 +31,10 @@ struct PushJob {
     while true {
       switch push.next() {
       case .readOn:
-        if try !remote.readOn() { try remote.log.make() }
+        if try !remote.readOn(isPushing: true) {
+          try remote.log.make()
+          try remote.readOn(isPushing: true)
+        }
         let catalogue = catalogue
         position = try catalogue.position
         try push.readOn { (name) throws(DSVError) in try catalogue.ref(name) }
@@ -111,7 +114,7 @@ struct PushJob {
   /// - Returns: `false` if somebody else came first.
   private mutating func create(_ moves: [RemoteEntry.Move]) throws(DSVError) -> Bool {
     var entry = RemoteEntry(
-      number: position.number + 1, previous: position.digest, nonce: PackID(Random.bytes(PackID.byteCount)),
+      number: position.number + 1, previous: position.digest, nonce: .random(),
       time: Clock.secondsSince1970())
     entry.moves = moves
     entry.added = packs.map(\.logged)

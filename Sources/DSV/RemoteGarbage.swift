@@ -88,7 +88,7 @@ private struct RemoteCollection {
   mutating func run(before time: Int) throws(DSVError) -> RemoteGarbageResult? {
     let position = try catalogue.position
     var entry = RemoteEntry(
-      number: position.number + 1, previous: position.digest, nonce: PackID(Random.bytes(PackID.byteCount)),
+      number: position.number + 1, previous: position.digest, nonce: .random(),
       time: Clock.secondsSince1970())
     let (condemned, rewritten) = try condemnedPacks()
     entry.condemned = condemned + (try orphans())

@@ -38,7 +38,7 @@ struct Replay {
     } else {
       next = try changed(id, commit)
     }
-    let snapshot = EncodedSnapshot(next)
+    let snapshot = EncodedSnapshot(next, session.naming)
     guard next != now || lineage != nil else { return }
     try session.put(snapshot)
     let new = Commit(
@@ -158,13 +158,11 @@ struct Replay {
     let reader = ObjectReader(session, cache: repository.reader.cache, pool: repository.pool)
     let loader = TableLoader(
       options: options, old: target, oldQuarantine: nil, sink: sink, reader: reader,
-      keys: repository.store.keys,
+      keys: repository.store.keyFolder,
       keyLimits: repository.keyLimits)
     let rows = try spool(new, positions.sorted())
-    defer { withExtendedLifetime(rows) {} }
     do throws(DSVError) {
-      let makeSpool = { () throws(DSVError) in try repository.store.temporaryFile() }
-      let file = try InputFile(rows.file.path, format: .jsonl, makeSpool: makeSpool)
+      let file = InputFile(rows, name: "its rows", format: .jsonl)
       let table = try loader.load([file], progress).table
       for field in new.fields where table.field(field.name)?.field.type != field.field.type {
         throw DSVError(.conflict, "column '\(field.name)' of table '\(new.name)' would have another type")
@@ -172,24 +170,23 @@ struct Replay {
       return table
     } catch {
       guard error.code == .badInput || error.code == .conflict else { throw error }
-      let message = error.message.replacing(rows.file.path, with: "its rows")
-      throw try refusal(id, message)
+      throw try refusal(id, error.message, cause: error)
     }
   }
 
   /// Rows of a table, one JSON object a line, in a file of their own.
-  private func spool(_ table: Table, _ positions: [Int]) throws(DSVError) -> TemporaryFile {
-    let spool = try repository.store.temporaryFile()
+  private func spool(_ table: Table, _ positions: [Int]) throws(DSVError) -> Spool {
+    let spool = try repository.store.spool()
     let lookup = repository.rows(of: table)
-    var (text, end) = ([UInt8](), 0)
+    var text: [UInt8] = []
     for position in positions {
       text += Array(try lookup.json(position).utf8)
       text.append(UInt8(ascii: "\n"))
       guard text.count >= 1 << 20 else { continue }
-      try spool.file.write(text, at: end)
-      (end, text) = (end + text.count, [])
+      try spool.append(text)
+      text = []
     }
-    try spool.file.write(text, at: end)
+    try spool.append(text)
     return spool
   }
 }

@@ -63,12 +63,15 @@ extension Repository {
       repository = try open(at: path, options: options)
     } else {
       // Before anything is made: an address without a repository leaves nothing.
-      guard try RemoteLog(try options.open(config.address, makes: false)).format() != nil else {
+      let bucket = try options.open(config.address, makes: false)
+      guard let features = try RemoteLog(bucket).format() else {
         throw DSVError(.notFound, "\(url): there is no dsv repository")
       }
+      let opened = features.contains("encryption") ? try Self.keyring(of: bucket, options) : nil
       if try !FileSystem.exists(path) { try FileSystem.makeFolder(path) }
       if !isBegun { try FileSystem.replace(mark, with: Array(config.text.utf8)) }
-      repository = try initialize(at: path, options: options)
+      repository = try initialize(
+        at: path, encryptedWith: opened?.key, options: options, keyring: opened?.keyring)
     }
     let begun = try RemoteConfig(
       String(decoding: try FileSystem.read(mark, limit: 65_536), as: UTF8.self), of: mark)
@@ -84,6 +87,24 @@ extension Repository {
       throw DSVError(.corrupt, "\(url): its branch '\(branch)' names no version")
     }
     return (repository, CloneResult(path: path, branch: branch, commit: commit, fetch: fetched))
+  }
+
+  /// The newest keyring of an encrypted remote, and the key that opens it.
+  private static func keyring(
+    of bucket: any Bucket, _ options: Options
+  ) throws(DSVError) -> (key: RepositoryKey, keyring: Keyring) {
+    guard let key = try provider(options)() else {
+      throw DSVError(
+        .wrongKey,
+        "\(bucket.name): this repository is encrypted: give its key by DSV_KEY_FILE, DSV_KEY, --key-file, --key-command "
+          + "or --passphrase")
+    }
+    guard let number = try OpenRemote.keyrings(bucket).last else {
+      throw DSVError(.corrupt, "\(bucket.name): its keyring is gone, and with it the keys of all there is")
+    }
+    let subject = "\(bucket.name)/\(RemoteLayout.keyring(number))"
+    let sealed = try SealedKeyring(try OpenRemote.keyring(number, bucket), of: subject)
+    return (RepositoryKey(key), try Keyring(sealed, key, of: subject))
   }
 
   /// Begins a branch where the remote's is, and takes over its tags.

@@ -49,7 +49,7 @@ extension Repository {
     _ paths: [String], _ message: CommitMessage, _ options: CommitOptions = CommitOptions(),
     progress: @escaping ProgressHandler = { _ in }
   ) throws(DSVError) -> CommitResult {
-    let makeSpool = { () throws(DSVError) in try self.store.temporaryFile() }
+    let makeSpool = { () throws(DSVError) in try self.store.spool() }
     let files = try paths.map { (path) throws(DSVError) in
       try InputFile(path, format: options.format, makeSpool: makeSpool)
     }
@@ -101,7 +101,7 @@ extension Repository {
     let quarantine = Quarantine.name(of: options.table)
     let loader = TableLoader(
       options: options, old: before?.table(options.table), oldQuarantine: before?.table(quarantine),
-      sink: sink, reader: objects, keys: store.keys, keyLimits: keyLimits)
+      sink: sink, reader: objects, keys: store.keyFolder, keyLimits: keyLimits)
     let loaded = try loader.load(files, progress)
     var result = try publish(
       session, to: .head, base: options.mode == .replace ? nil : .some(tip), message

@@ -9,13 +9,13 @@ public import DSVVersions
 /// How two versions differ.
 public struct DiffResult: Sendable {
   /// By table; tables without a difference are left out.
-  public let tables: [String: DiffCounts]
+  public let tables: ByTable<DiffCounts>
   public let tablesAdded: [String]
   public let tablesRemoved: [String]
 
   public var total: DiffCounts {
     var total = DiffCounts()
-    for (_, counts) in tables.sorted(by: { $0.key < $1.key }) {
+    for counts in tables.values {
       total.added += counts.added
       total.removed += counts.removed
       total.changed += counts.changed
@@ -53,11 +53,12 @@ extension Repository {
     var (old, new) = (Snapshot.empty, Snapshot.empty)
     if let a { old = try snapshot(a) }
     if let b { new = try snapshot(b) }
-    var tables: [String: DiffCounts] = [:]
-    var names = Set(old.tables.map(\.name)).union(new.tables.map(\.name)).sorted()
+    var tables: [(table: String, value: DiffCounts)] = []
+    var names = Set((old.tables + new.tables).map { FieldName($0.name) }).map(\.text)
+    names.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     if let only {
-      guard names.contains(only) else { throw DSVError(.notFound, "neither version has a table '\(only)'") }
-      names = [only]
+      names = names.filter { $0.hasSameBytes(as: only) }
+      if names.isEmpty { throw DSVError(.notFound, "neither version has a table '\(only)'") }
     }
     for name in names {
       let (tableA, tableB) = (old.table(name), new.table(name))
@@ -65,10 +66,10 @@ extension Repository {
       let counts = try diff(
         tableA ?? Table(name: name, fields: [], rowCount: 0),
         tableB ?? Table(name: name, fields: [], rowCount: 0), progress, visit)
-      if !counts.isEmpty { tables[name] = counts }
+      if !counts.isEmpty { tables.append((name, counts)) }
     }
     return DiffResult(
-      tables: tables, tablesAdded: names.filter { old.table($0) == nil },
+      tables: ByTable(tables), tablesAdded: names.filter { old.table($0) == nil },
       tablesRemoved: names.filter { new.table($0) == nil })
   }
 

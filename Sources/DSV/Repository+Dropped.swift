@@ -110,7 +110,8 @@ package final class DroppedRows {
     withExtendedLifetime(values) {}
     batch.sort()
     var rows: [Int] = []
-    try index.forEachMatch(batch) { row, _ in rows.append(row) }
+    func restart() { rows = [] }
+    try index.forEachMatch(batch, restart: restart) { row, _ in rows.append(row) }
     return rows.sorted()
   }
 
@@ -156,6 +157,6 @@ package final class DroppedRows {
 
 extension Repository {
   package func droppedRows(of table: Table, reader: ObjectReader) -> DroppedRows {
-    DroppedRows(table, keys: store.keys, keyLimits: keyLimits, reader: reader)
+    DroppedRows(table, keys: store.keyFolder, keyLimits: keyLimits, reader: reader)
   }
 }

@@ -17,12 +17,12 @@ extension Repository {
     try reading { (_) throws(DSVError) in
       var tables: [Table] = []
       for table in try snapshot(commit).tables { tables.append(try canonical(table, progress)) }
-      return Snapshot(tables: tables).id
+      return Snapshot(tables: tables).id(store.naming)
     }
   }
 
   private func canonical(_ table: Table, _ progress: @escaping ProgressHandler) throws(DSVError) -> Table {
-    let sink = ColumnSink(ForgetfulSink(), pool: pool)
+    let sink = ColumnSink(ForgetfulSink(naming: store.naming), pool: pool)
     let ingest = try TableIngest(.inferred, format: .jsonl, sink: sink, reader: reader)
     let parser = JSONParser()
     let feed = { [reader] () throws(DSVError) in
@@ -54,7 +54,9 @@ extension Repository {
 }
 
 /// Has everything already, and keeps nothing: what is written through it is only named.
-private final class ForgetfulSink: ObjectSink {
+private struct ForgetfulSink: ObjectSink {
+  let naming: ObjectNaming
+
   func contains(_ id: AnyID) throws(DSVError) -> Bool { true }
   func read(_ id: AnyID) throws(DSVError) -> StoredObject {
     throw DSVError(.notFound, "object \(id): not kept")

@@ -137,7 +137,7 @@ extension Repository {
         guard case .commit(let id) = target else { continue }
         tables += try snapshot(id).tables.filter { !$0.key.isEmpty }
       }
-      return try KeyIndex.removeRuns(in: store.keys, butOf: tables, reader: reader)
+      return try KeyIndex.removeRuns(in: store.keyFolder, butOf: tables, reader: reader)
     }
   }
 

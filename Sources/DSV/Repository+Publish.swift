@@ -11,7 +11,7 @@ public struct CommitResult: Sendable {
   public let commit: CommitID
   public let root: SnapshotID
   /// Live rows, by table.
-  public let tables: [String: Int]
+  public let tables: ByTable<Int>
   public var rowCount: Int { tables.values.reduce(0, +) }
   /// How much longer the files of the repository are for it.
   public let newByteCount: Int
@@ -71,7 +71,7 @@ extension Repository {
       }
       let old = try tip.map { (id) throws(DSVError) in try versions.commit(id) }
       let before = try old.map { (commit) throws(DSVError) in try versions.encodedSnapshot(commit.root) }
-      let snapshot = EncodedSnapshot(try change(before?.value ?? .empty))
+      let snapshot = EncodedSnapshot(try change(before?.value ?? .empty), store.naming)
       if let tip, let old, snapshot.id == old.root, parents == nil {
         if case .branch = target, try publication.ref(ref) == nil {
           try publication.move(RefMove(ref, expected: .anything, new: .commit(tip), action: "branch"))
@@ -98,7 +98,7 @@ extension Repository {
     versions.keep(outcome.snapshot, of: outcome.commit)
     return CommitResult(
       version: Version.name(outcome.number), commit: outcome.id, root: outcome.snapshot.id,
-      tables: Dictionary(outcome.snapshot.value.tables.map { ($0.name, $0.liveCount) }) { first, _ in first },
+      tables: ByTable(outcome.snapshot.value.tables.map { ($0.name, $0.liveCount) }),
       newByteCount: session.publishedByteCount, isNew: outcome.commit != nil, branch: outcome.branch)
   }
 

@@ -31,7 +31,9 @@ extension Repository {
     let bucket = try options.open(config.address, makes: true)
     config.readOnlyReason = try Self.reasonNotToPush(to: bucket)
     // A repository that was made of another one's key, or of a newer dsv, is found out now and not when something is pushed.
-    _ = try RemoteLog(bucket, try sealer()).format()
+    if let features = try RemoteLog(bucket).format() {
+      try OpenRemote.check(features, isEncrypted: isEncrypted, of: config.address.url)
+    }
     let folder = remoteFolder(name)
     for path in ["\(store.root)/remotes", folder] { try FileSystem.makeFolderIfMissing(path) }
     try config.write(to: folder)

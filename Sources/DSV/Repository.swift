@@ -30,6 +30,10 @@ public final class Repository: Sendable {
     public var cacheByteCount: Int?
     /// Takes what was found and mended, in words for people.
     public var note: @Sendable (String) -> Void
+    /// What opens it if it is encrypted; a plain repository takes none.
+    public var key: RepositoryKey?
+    /// Asked for a key where one is needed and `key` is `nil`, and again where the key was exchanged meanwhile.
+    package var keyProvider: KeyProvider?
     /// Key columns of at most so many bytes are read whole where rows are looked for; for larger ones an index is kept.
     package var scannedKeyByteCountMax = KeyIndex.Limits().scannedByteCountMax
     /// A remote's pack that has reached this length takes no more records.
@@ -51,6 +55,14 @@ public final class Repository: Sendable {
       self.threadCount = threadCount ?? Machine.coreCount
       self.cacheByteCount = cacheByteCount
       self.note = note
+    }
+  }
+
+  /// What the store asks for a key.
+  static func provider(_ options: Options) -> KeyProvider {
+    { () throws(DSVError) in
+      if let key = options.key { return key.value }
+      return try options.keyProvider?()
     }
   }
 
@@ -81,22 +93,34 @@ public final class Repository: Sendable {
 
   /// Makes an empty repository in a folder, which is made too if it is not there.
   ///
+  /// - Parameter key: what is to open it: it is then encrypted. `nil` makes a plain one.
   /// - Throws: `conflict` if the folder holds one already.
-  public static func initialize(at path: String, options: Options = Options()) throws(DSVError) -> Repository
-  {
+  public static func initialize(
+    at path: String, encryptedWith key: RepositoryKey? = nil, options: Options = Options()
+  ) throws(DSVError) -> Repository {
+    try initialize(at: path, encryptedWith: key, options: options, refs: [], keyring: nil)
+  }
+
+  /// - Parameters:
+  ///   - refs: beside HEAD.
+  ///   - keyring: see ``Store/create(at:refs:format:key:keyring:cost:note:)``.
+  package static func initialize(
+    at path: String, encryptedWith key: RepositoryKey?, options: Options, refs: [(String, RefTarget)] = [],
+    keyring: Keyring?
+  ) throws(DSVError) -> Repository {
     if try !FileSystem.exists(path) {
       try FileSystem.makeFolder(path)
       try FileSystem.syncFolder("\(path)/..")
     }
     let store = try Store.create(
-      at: path + "/" + folderName, refs: [(Head.refName, .symbolic(RefName.branch(defaultBranch)))],
-      note: options.note)
+      at: path + "/" + folderName, refs: [(Head.refName, .symbolic(RefName.branch(defaultBranch)))] + refs,
+      key: key?.value, keyring: keyring, note: options.note)
     return Repository(path: path, store: store, options: options)
   }
 
   /// Opens the repository of a folder, or of the nearest folder above it that has one.
   ///
-  /// - Throws: `notFound` if there is none.
+  /// - Throws: `notFound` if there is none, `wrongKey` if it is encrypted and there is no key, or not one of its own.
   public static func open(at path: String, options: Options = Options()) throws(DSVError) -> Repository {
     var folder = path.hasPrefix("/") ? path : try Machine.currentFolder() + "/" + path
     while true {
@@ -106,7 +130,8 @@ public final class Repository: Sendable {
       }
       folder = slash == folder.startIndex ? "/" : String(folder[..<slash])
     }
-    let store = try Store.open(at: (folder == "/" ? "" : folder) + "/" + folderName, note: options.note)
+    let store = try Store.open(
+      at: (folder == "/" ? "" : folder) + "/" + folderName, keys: provider(options), note: options.note)
     return Repository(path: folder, store: store, options: options)
   }
 }

@@ -71,7 +71,12 @@ extension TierSettings {
 struct TierFolder: Sendable {
   let path: String
 
-  init(_ store: Store) { path = "\(store.root)/tiers" }
+  private let store: Store
+
+  init(_ store: Store) {
+    self.store = store
+    path = "\(store.root)/tiers"
+  }
 
   var settingsPath: String { "\(path)/settings" }
   /// The objects that were fetched for a read, oldest first.
@@ -79,13 +84,13 @@ struct TierFolder: Sendable {
   var countersPath: String { "\(path)/counters" }
 
   func settings() throws(DSVError) -> TierSettings {
-    guard let text = try text(settingsPath) else { return TierSettings() }
-    return try TierSettings(text, path: settingsPath)
+    guard let bytes = try store.tierSettings(limit: TierSettings.byteCountMax) else { return TierSettings() }
+    return try TierSettings(String(decoding: bytes, as: UTF8.self), path: settingsPath)
   }
 
   func write(_ settings: TierSettings) throws(DSVError) {
     try changing { () throws(DSVError) in
-      try FileSystem.replace(settingsPath, with: Array(settings.text.utf8))
+      try store.writeTierSettings(Array(settings.text.utf8))
     }
   }
 

@@ -69,17 +69,17 @@ final class TableSource: Sendable {
   let table: Table
   let reader: ObjectReader
   private let lease: Lease
-  private let live = Mutex<LiveRows?>(nil)
+  private let live = Mutex<LiveRowNumbers?>(nil)
 
   init(_ table: Table, reader: ObjectReader, lease: Lease) {
     (self.table, self.reader, self.lease) = (table, reader, lease)
   }
 
   /// Where live rows stand; found out when it is first asked for.
-  func liveRows() throws(DSVError) -> LiveRows {
+  func liveRows() throws(DSVError) -> LiveRowNumbers {
     try live.withLock { (live) throws(DSVError) in
       if let live { return live }
-      let found = try LiveRows(table, reader: reader)
+      let found = try LiveRowNumbers(table, reader: reader)
       live = found
       return found
     }

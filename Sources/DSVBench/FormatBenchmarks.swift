@@ -116,8 +116,8 @@ enum FormatBenchmarks {
   // MARK: What they work on
 
   /// Real or generated text in pieces of 64 KiB.
-  private static func blocks(_ setting: Setting) throws -> [[UInt8]] {
-    let bytes = try setting.documentLines(upTo: setting.pick(smoke: 150_000, full: 32_000_000)).joined()
+  static func blocks(_ setting: Setting, full byteCount: Int = 32_000_000) throws -> [[UInt8]] {
+    let bytes = try setting.documentLines(upTo: setting.pick(smoke: 150_000, full: byteCount)).joined()
     let all = Array(bytes)
     return stride(from: 0, to: all.count, by: 1 << 16).map { Array(all[$0..<min(all.count, $0 + 1 << 16)]) }
   }
@@ -152,9 +152,9 @@ enum FormatBenchmarks {
     return Benchmark.Outcome(byteCount: byteCount, checksum: checksum)
   }
 
-  private static func total(_ blocks: [[UInt8]], _ body: ([UInt8]) throws -> UInt64) throws
-    -> Benchmark.Outcome
-  {
+  static func total(
+    _ blocks: [[UInt8]], _ body: ([UInt8]) throws -> UInt64
+  ) throws -> Benchmark.Outcome {
     var (byteCount, checksum) = (0, UInt64(0))
     for block in blocks {
       checksum = checksum &* 31 &+ (try body(block))

@@ -6,8 +6,9 @@ import Glibc
 @main
 enum Main {
   static let benchmarks =
-    FormatBenchmarks.all + RepositoryBenchmarks.all + VersionBenchmarks.all + KeyBenchmarks.all
-    + SingleRowBenchmarks.all + TierBenchmarks.all
+    FormatBenchmarks.all + CipherBenchmarks.all + RepositoryBenchmarks.all + VersionBenchmarks.all
+    + KeyBenchmarks.all
+    + SingleRowBenchmarks.all + RemoteBenchmarks.all + TierBenchmarks.all
 
   static let usage = """
     usage: DSVBench --smoke | --full [--corpus FILE] [--only NAME] [--folder FOLDER]

@@ -8,8 +8,9 @@ import DSVVersions
 /// What is measured on a repository: commits, exports, conditions, diffs, transforms, rows at random.
 enum RepositoryBenchmarks {
   static let all = [
-    commit, commitSingleThread, commitEdited, export, whereNumber, whereText, diff, transform, randomRows,
-    fsck, scan, scanColumn, scanWhere, scanShort, take, takeShort,
+    commit, commitEncrypted, commitSingleThread, commitEncryptedSingleThread, commitEdited, export,
+    whereNumber, whereText, diff, transform, randomRows,
+    fsck, scan, scanEncrypted, scanColumn, scanWhere, scanShort, take, takeShort,
   ]
 
   static let commit = Benchmark("commit") { setting in

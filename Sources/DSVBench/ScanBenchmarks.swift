@@ -61,7 +61,7 @@ extension RepositoryBenchmarks {
     return try repository.version().table()
   }
 
-  private static func outcome(_ scan: Scan) throws -> Benchmark.Outcome {
+  static func outcome(_ scan: Scan) throws -> Benchmark.Outcome {
     var (byteCount, rowCount) = (0, 0)
     while let batch = try scan.next() {
       rowCount += batch.rowCount

@@ -72,7 +72,7 @@ public func takeRows(
   answer { () throws(DSVError) in
     let numbers = (0..<max(0, Int(count))).map { Int(rows[$0]) }
     let batch = try CTable.from(handle).take(rows: numbers, columns: lines(columns))
-    ArrowSchemaExport.export(batch.columns.map(\.field), to: schema)
+    try ArrowSchemaExport.export(batch.columns.map(\.field), to: schema)
     batch.exportArrow(to: array)
   }
 }

@@ -33,17 +33,19 @@ package final class Chunk: @unchecked Sendable {
   package var problem: String? { array.problem }
 
   /// Makes sure that the chunk is what its column's root or tree says of it: whoever reads it goes by that.
-  func check(layout: Layout, rowCount: Int, nullCount: Int) throws(DSVError) {
+  ///
+  /// - Parameter id: `nil` for a chunk that is kept inline.
+  func check(_ id: ColumnID?, layout: Layout, rowCount: Int, nullCount: Int) throws(DSVError) {
     guard array.layout == layout, count == rowCount, array.nullCount == nullCount else {
       throw DSVError(
         .corrupt,
-        "chunk \(id()): \(count) values, \(array.nullCount) of them null, where its column has \(rowCount) "
+        "\(id.map { "chunk \($0)" } ?? "an inline chunk"): \(count) values, \(array.nullCount) of them null, where its column has \(rowCount) "
           + "and \(nullCount), or values of another layout")
     }
   }
 
-  /// The chunk's name: SHA-256 over its kind and its plain form.
-  package func id() -> ColumnID { SHA256.id(kind: .chunk, plainBytes) }
+  /// The chunk's name, which follows from its kind and its plain form.
+  package func id(_ naming: ObjectNaming) -> ColumnID { naming.id(kind: .chunk, plainBytes) }
 }
 
 /// Finds the parts of a plain form, checking every count and offset before anything relies on it.

@@ -58,7 +58,8 @@ package final class ChunkArchiver: Sendable {
       kind: .chunk, plainByteCount: chunk.plainBytes.count,
       bytes: encoders.with { $0.store(chunk, level: Self.level) })
     return Base(
-      id: AnyID(chunk.id()), chunk: chunk, prefix: ZstdPrefix(chunk.plainBytes, level: Self.level),
+      id: AnyID(chunk.id(reader.naming)), chunk: chunk,
+      prefix: ZstdPrefix(chunk.plainBytes, level: Self.level),
       stored: stored)
   }
 
@@ -94,7 +95,7 @@ package final class ChunkArchiver: Sendable {
     _ id: ColumnID, _ stored: StoredObject, _ reader: ObjectReader
   ) throws(DSVError) -> Chunk {
     let chunk = try reader.decodedChunk(id, stored)
-    guard chunk.id() == id else {
+    guard chunk.id(reader.naming) == id else {
       throw DSVError(.corrupt, "chunk \(id): its content is not what its ID names")
     }
     return chunk

@@ -2,14 +2,14 @@ extension ChunkCutter {
   /// Goes on after an array of values: what decides is their size, and the last 64 bytes of them.
   ///
   /// - Returns: whether the chunk ends after them.
-  mutating func resume(after array: ArrayView) -> Bool {
+  mutating func resume(after array: ArrayView, seed: UInt64) -> Bool {
     // Values smaller than the least are all of one size, so that it can be applied to the sum.
     let bitCount = max(array.bitCount, array.count * Self.valueBitCountMin)
-    return resume(bitCount: bitCount, valueCount: array.count, last: Self.lastValues(array))
+    return resume(bitCount: bitCount, valueCount: array.count, last: Self.lastValues(array, seed))
   }
 
   /// The size and hash of the last values that have 64 bytes together, or of all.
-  private static func lastValues(_ array: ArrayView) -> [(bitCount: Int, hash: UInt64)] {
+  private static func lastValues(_ array: ArrayView, _ seed: UInt64) -> [(bitCount: Int, hash: UInt64)] {
     let builder = ArrayBuilder(array.layout)
     // Most often one long value, or eight numbers; 64 values have 64 bytes, as none counts for less than one.
     for count in [1, 9, 64] {
@@ -18,7 +18,7 @@ extension ChunkCutter {
       var byteCount = 0
       for index in max(0, array.count - count)..<array.count {
         builder.append(from: array, index)
-        values.append(builder.measure(from: builder.count - 1, seed: 0))
+        values.append(builder.measure(from: builder.count - 1, seed: seed))
         byteCount += max(values[values.count - 1].bitCount, valueBitCountMin) >> 3
       }
       if byteCount >= 64 || count >= array.count { return values }

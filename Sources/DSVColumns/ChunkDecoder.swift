@@ -14,6 +14,9 @@ package final class ChunkDecoder {
 
   package init(zstd: Zstd) { self.zstd = zstd }
 
+  /// How much memory it keeps for the next chunk.
+  var heldByteCount: Int { scratch.heldByteCount }
+
   /// Whether a stored chunk has all its values in a frame over its base.
   static func isWholeOverBase(_ stored: [UInt8]) -> Bool {
     stored.count > 1 && stored[0] == 2 && stored[1] == 0

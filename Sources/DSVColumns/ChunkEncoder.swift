@@ -36,6 +36,9 @@ package final class ChunkEncoder {
 
   package init(zstd: Zstd) { self.zstd = zstd }
 
+  /// How much memory it keeps for the next chunk.
+  var heldByteCount: Int { encoded.capacity + zstd.heldByteCount }
+
   /// The stored form of a chunk.
   package func store(_ chunk: Chunk) -> [UInt8] { store(chunk.array, isAppended: false) }
 

@@ -55,7 +55,7 @@ package final class ColumnCursor {
     if let current, row < current.endRow, row >= current.startRow { return current }
     precondition(row >= 0 && row < root.rowCount, "row \(row) of \(root.rowCount)")
     if let inline = try reader.inlineChunk(root) {
-      try inline.check(layout: layout, rowCount: root.rowCount, nullCount: root.nullCount)
+      try inline.check(nil, layout: layout, rowCount: root.rowCount, nullCount: root.nullCount)
       let slice = ColumnSlice(chunk: inline, startRow: 0, startNull: 0)
       current = slice
       return slice
@@ -76,7 +76,7 @@ package final class ColumnCursor {
     }
     let chunk = try first.chunk.value()
     let entry = first.leaf.entry
-    try chunk.check(layout: layout, rowCount: entry.rowCount, nullCount: entry.nullCount)
+    try chunk.check(entry.id, layout: layout, rowCount: entry.rowCount, nullCount: entry.nullCount)
     drop { $0.startRow == first.leaf.startRow }
     let slice = ColumnSlice(
       chunk: chunk, startRow: first.leaf.startRow, startNull: first.leaf.startNull)

@@ -56,7 +56,7 @@ package final class ColumnPatch {
 
   private func rewrite(_ root: ColumnRoot, _ rows: [Int], _ value: UInt16) throws(DSVError) {
     if let inline = try reader.inlineChunk(root) {
-      try inline.check(layout: Self.layout, rowCount: root.rowCount, nullCount: 0)
+      try inline.check(nil, layout: Self.layout, rowCount: root.rowCount, nullCount: 0)
       try append(inline.array, from: 0, rows[...], value)
       return withExtendedLifetime(inline) {}
     }
@@ -76,7 +76,7 @@ package final class ColumnPatch {
         try append(slice, from: leaf.startRow, next[..<end], value)
       } else {
         let chunk = try reader.chunk(leaf.entry.id)
-        try chunk.check(layout: Self.layout, rowCount: leaf.entry.rowCount, nullCount: 0)
+        try chunk.check(leaf.entry.id, layout: Self.layout, rowCount: leaf.entry.rowCount, nullCount: 0)
         try append(chunk.array, from: leaf.startRow, [], value)
         withExtendedLifetime(chunk) {}
       }
@@ -115,7 +115,7 @@ package final class ColumnPatch {
   }
 
   private func append(_ value: UInt16, count: Int) throws(DSVError) {
-    let hash = withUnsafeBytes(of: value) { Hash64.of($0, seed: 0) }
+    let hash = withUnsafeBytes(of: value) { Hash64.of($0, seed: sink.naming.cutSeed) }
     var rest = count
     while rest > 0 {
       let (taken, endsChunk) = cutter.takeRun(rest, bitCount: Self.valueBitCount, hash: hash)

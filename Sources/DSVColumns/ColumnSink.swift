@@ -5,12 +5,24 @@ package import DSVStore
 package final class ColumnSink: Sendable {
   package let objects: any ObjectSink
   package let pool: WorkerPool
+  /// How chunks and nodes are named and where they are cut.
+  package let naming: ObjectNaming
+  /// What ``ArrayBuilder/measure(from:seed:)`` says of each value of one byte.
+  let byteHashes: [UInt64]
   // Of the process: a small commit would spend more on making one than on using it.
-  private static let encoders = IdlePool { ChunkEncoder(zstd: Zstd()) }
+  private static let encoders = IdlePool(byteCount: \.heldByteCount) { ChunkEncoder(zstd: Zstd()) }
 
   package init(_ objects: any ObjectSink, pool: WorkerPool) {
     self.objects = objects
     self.pool = pool
+    naming = objects.naming
+    byteHashes = naming.cutSeed == 0 ? Self.plainByteHashes : Self.byteHashes(seed: naming.cutSeed)
+  }
+
+  private static let plainByteHashes = byteHashes(seed: 0)
+
+  private static func byteHashes(seed: UInt64) -> [UInt64] {
+    (0..<256).map { byte in withUnsafeBytes(of: UInt8(byte)) { Hash64.of($0, seed: seed) } }
   }
 
   /// Puts a chunk, and describes it. Compresses nothing that is already there.
@@ -19,7 +31,7 @@ package final class ColumnSink: Sendable {
   func put(_ chunk: Chunk, order: BoundsOrder?, adding extended: ExtendedChunk? = nil) throws(DSVError)
     -> TreeEntry
   {
-    let id = chunk.id()
+    let id = chunk.id(naming)
     if try !objects.contains(AnyID(id)) {
       if let extended, extended.isWorthwhile(in: chunk), let base = try objects.baseForNew(AnyID(extended.id))
       {
@@ -40,7 +52,7 @@ package final class ColumnSink: Sendable {
   /// - Parameter old: the node that this one comes instead of, and has most of its children from.
   func put(_ node: TreeNode, instead old: StoredNode? = nil) throws(DSVError) -> ColumnID {
     let plain = node.bytes
-    let id: ColumnID = plain.withUnsafeBytes { SHA256.id(kind: .node, $0) }
+    let id: ColumnID = plain.withUnsafeBytes { naming.id(kind: .node, $0) }
     if try !objects.contains(AnyID(id)) {
       try objects.put(
         AnyID(id), kind: .node, plain: plain, instead: old.map { (AnyID($0.id), $0.node.bytes) })

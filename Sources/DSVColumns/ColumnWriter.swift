@@ -13,6 +13,7 @@ package final class ColumnWriter {
   package let builder: ArrayBuilder
   private let sink: ColumnSink
   private let order: BoundsOrder?
+  private let cutSeed: UInt64
   // Unchecked for the reason given in GrowingBytes.
   @exclusivity(unchecked) private var cutter = ChunkCutter()
   private var tree: TreeBuilder
@@ -32,6 +33,7 @@ package final class ColumnWriter {
   package init(type: DataType, sink: ColumnSink) {
     self.type = type
     self.sink = sink
+    cutSeed = sink.naming.cutSeed
     order = BoundsOrder(type)
     builder = ArrayBuilder(type.layout)
     tree = TreeBuilder(sink: sink, order: order)
@@ -48,13 +50,13 @@ package final class ColumnWriter {
     cache = reader.cache
     (rowCount, nullCount) = (root.rowCount, root.nullCount)
     (head, headID) = (tail.chunk, tail.chunkID)
-    if let head, cutter.resume(after: head.array) { try seal() }
+    if let head, cutter.resume(after: head.array, seed: cutSeed) { try seal() }
   }
 
   /// Ends the value that was appended to `builder`.
   @inline(__always)
   package func endValue() throws(DSVError) {
-    let (bitCount, hash) = builder.measure(from: builder.count - 1, seed: 0)
+    let (bitCount, hash) = builder.measure(from: builder.count - 1, seed: cutSeed)
     rowCount += 1
     if cutter.endsChunk(bitCount: bitCount, hash: hash) { try seal() }
   }
@@ -98,17 +100,12 @@ package final class ColumnWriter {
     var start = 0
     while start < bytes.count {
       let rest = UnsafeRawBufferPointer(rebasing: bytes[start...])
-      let (count, endsChunk) = cutter.take(rest, hashes: Self.byteHashes)
+      let (count, endsChunk) = cutter.take(rest, hashes: sink.byteHashes)
       builder.append(contentsOf: UnsafeRawBufferPointer(rebasing: rest[..<count]))
       rowCount += count
       start += count
       if endsChunk { try seal() }
     }
-  }
-
-  /// What `measure` says of each value of one byte.
-  private static let byteHashes: [UInt64] = (0..<256).map { byte in
-    withUnsafeBytes(of: UInt8(byte)) { Hash64.of($0, seed: 0) }
   }
 
   private func writeBlob(_ bytes: UnsafeRawBufferPointer) throws(DSVError) -> BlobReference {
@@ -132,7 +129,7 @@ package final class ColumnWriter {
     guard let head else { return (added, nil) }
     let joined = withExtendedLifetime((head, added)) { ArrayView.plain(head.array, added.array) }
     guard let joined else {
-      throw DSVError(.corrupt, "chunk \(head.id()): it has more values than a chunk can have")
+      throw DSVError(.corrupt, "chunk \(head.id(sink.naming)): it has more values than a chunk can have")
     }
     let chunk = try Chunk(taking: joined, of: "a chunk being written")
     let extended = headID.map {
@@ -199,7 +196,7 @@ private struct ColumnTail {
   init(_ root: ColumnRoot, layout: Layout, reader: ObjectReader) throws(DSVError) {
     guard case .object(let id, var level) = root.place else {
       chunk = try reader.inlineChunk(root)
-      try chunk?.check(layout: layout, rowCount: root.rowCount, nullCount: root.nullCount)
+      try chunk?.check(nil, layout: layout, rowCount: root.rowCount, nullCount: root.nullCount)
       return
     }
     var entry = root.entry(id)
@@ -213,7 +210,7 @@ private struct ColumnTail {
       (entry, level) = (last, level - 1)
     }
     let chunk = try reader.chunk(entry.id)
-    try chunk.check(layout: layout, rowCount: entry.rowCount, nullCount: entry.nullCount)
+    try chunk.check(entry.id, layout: layout, rowCount: entry.rowCount, nullCount: entry.nullCount)
     self.chunk = chunk
     chunkID = entry.id
   }

@@ -30,6 +30,9 @@ package final class EncodedChunk: @unchecked Sendable {
   /// What it takes of memory, about.
   package var byteCount: Int { (chunk?.plainBytes.count ?? 0) + bytes.count + offsets.count + 512 }
 
+  /// How much memory it keeps for other chunks.
+  var heldByteCount: Int { bytes.capacity + offsets.capacity }
+
   /// Makes sure that the chunk is what its column's root or tree says of it: whoever reads it goes by that.
   func check(_ id: ColumnID, layout: Layout, rowCount: Int, nullCount: Int) throws(DSVError) {
     guard array.layout == layout, array.count == rowCount, array.view.nullCount == nullCount else {

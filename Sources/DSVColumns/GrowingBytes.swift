@@ -6,7 +6,7 @@ package final class GrowingBytes {
   // owns the memory, and no access calls out, so accesses cannot overlap.
   @exclusivity(unchecked) package private(set) var base: UnsafeMutableRawPointer
   @exclusivity(unchecked) package private(set) var count = 0
-  @exclusivity(unchecked) private var capacity: Int
+  @exclusivity(unchecked) private(set) var capacity: Int
 
   package init(capacity: Int = 64) {
     self.capacity = max(64, capacity)

@@ -7,12 +7,15 @@ package final class ObjectReader: Sendable {
   package let cache: ObjectCache
   package let pool: WorkerPool
   // Of the process: every commit reads through a reader of its own.
-  private static let decoders = IdlePool { ChunkDecoder(zstd: Zstd()) }
+  private static let decoders = IdlePool(byteCount: \.heldByteCount) { ChunkDecoder(zstd: Zstd()) }
   // Chunks that are read once, in memory that stays in the processor's caches.
-  private static let passing = IdlePool { EncodedChunk() }
+  private static let passing = IdlePool(byteCount: \.heldByteCount) { EncodedChunk() }
   /// What all cursors together may have decoded ahead of their readers.
   package let aheadBudget = ByteBudget(ObjectReader.aheadByteCountMax)
   package static let aheadByteCountMax = 32 << 20
+
+  /// How its objects are named.
+  package var naming: ObjectNaming { store.naming }
 
   package init(_ store: any ObjectStore, cache: ObjectCache, pool: WorkerPool) {
     self.store = store

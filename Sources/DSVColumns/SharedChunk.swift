@@ -140,8 +140,8 @@ package struct ChunkFeed {
       throw DSVError(.corrupt, "a column ends before row \(row)")
     }
     isInlineKnown = true
-    try chunk.check(layout: layout, rowCount: root.rowCount, nullCount: root.nullCount)
-    let leaf = TreeWalker.Leaf(entry: root.entry(chunk.id()), startRow: 0, startNull: 0)
+    try chunk.check(nil, layout: layout, rowCount: root.rowCount, nullCount: root.nullCount)
+    let leaf = TreeWalker.Leaf(entry: root.entry(chunk.id(reader.naming)), startRow: 0, startNull: 0)
     return SharedChunk(leaf, chunk: chunk, layout: layout, reader: reader, budget: budget)
   }
 }

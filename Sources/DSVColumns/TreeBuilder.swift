@@ -30,7 +30,10 @@ struct TreeBuilder {
   mutating func append(_ entry: TreeEntry, level: Int = 0) throws(DSVError) {
     if unfinished.count == level { unfinished.append([]) }
     unfinished[level].append(entry)
-    if TreeNode.ends(after: entry.id, level: level, count: unfinished[level].count) { try close(level) }
+    if TreeNode.ends(after: entry.id, level: level, count: unfinished[level].count, seed: sink.naming.cutSeed)
+    {
+      try close(level)
+    }
   }
 
   private mutating func close(_ level: Int) throws(DSVError) {

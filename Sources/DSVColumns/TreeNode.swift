@@ -74,9 +74,11 @@ package struct TreeNode: Equatable, Sendable {
   }
 
   /// Whether a node of `count` children, the last of which is `id`, ends there.
-  static func ends(after id: ColumnID, level: Int, count: Int) -> Bool {
+  ///
+  /// - Parameter seed: ``ObjectNaming/cutSeed``.
+  static func ends(after id: ColumnID, level: Int, count: Int, seed: UInt64) -> Bool {
     guard count >= childCountMin else { return false }
-    return count == childCountMax || Hash64.of(id.w0, seed: UInt64(level)) < UInt64.max / 48
+    return count == childCountMax || Hash64.of(id.w0, seed: UInt64(level) ^ seed) < UInt64.max / 48
   }
 
   package var bytes: [UInt8] {

@@ -66,6 +66,15 @@ extension Fernet {
     }
   }
 
+  /// As ``seal(_:with:)``, with the initialization vector that is given: for who can say that it is used once.
+  package static func seal(_ plain: UnsafeRawBufferPointer, with key: FernetKey, iv: [UInt8]) -> [UInt8] {
+    var token = [UInt8](repeating: 0, count: tokenByteCount(plain.count))
+    token.withUnsafeMutableBytes { token in
+      iv.withUnsafeBytes { seal(plain, with: key, timestamp: 0, iv: $0, into: token) }
+    }
+    return token
+  }
+
   /// As ``seal(_:with:into:)``, with the time and the initialization vector that are given: for vectors of tests.
   static func seal(
     _ plain: UnsafeRawBufferPointer, with key: FernetKey, timestamp: UInt64, iv: UnsafeRawBufferPointer,
@@ -158,6 +167,18 @@ extension Fernet {
     }
     if let failure { throw failure }
     return plain
+  }
+
+  /// As ``open(_:with:into:ttl:now:of:)``, for what is a secret itself.
+  package static func openSecret(
+    _ token: UnsafeRawBufferPointer, with key: FernetKey, of subject: @autoclosure () -> String
+  ) throws(DSVError) -> SecretBytes {
+    var count = 0
+    let secret = try SecretBytes(count: plainByteCountMax(token.count)) { (room) throws(DSVError) in
+      count = try open(token, with: key, into: room, of: subject())
+    }
+    guard count < secret.count else { return secret }
+    return secret.withBytes { SecretBytes(copying: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
   }
 
   /// What can be told to be wrong without the key.

@@ -2,7 +2,7 @@
 ///
 /// Normative text: `format-spec/object.md`.
 package enum StoredBytes {
-  private static let contexts = IdlePool { Zstd() }
+  private static let contexts = IdlePool(byteCount: \.heldByteCount) { Zstd() }
 
   package static func store(_ plain: [UInt8]) -> [UInt8] {
     let frame =

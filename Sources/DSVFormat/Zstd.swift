@@ -7,6 +7,9 @@ package final class Zstd {
   /// The level that dsv writes with; any level reads back.
   package static let level: Int32 = 3
 
+  /// How much memory it keeps from call to call, but for zstd's own, which has a bound.
+  package var heldByteCount: Int { scratch.count }
+
   /// Made when it is first needed: most readers never compress.
   private var compressor: OpaquePointer?
   private let decompressor: OpaquePointer

@@ -2,7 +2,9 @@ import DSVColumns
 import DSVExpression
 import DSVFormat
 import DSVRecords
+import DSVRemote
 import DSVStore
+import DSVSystem
 import DSVTesting
 import DSVTransforms
 import DSVVersions
@@ -16,9 +18,22 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case node, snapshot, commit
   case jsonl, csv
   case schema, recipe, expression
+  /// Values of a remote, without their checksums.
+  case packIndex, remoteEntry, checkpoint
+  /// A keyring without the checksum that ends it, or what its body holds.
+  case keyring
+  /// Whole files of a repository.
+  case pack, reflog, index
+  /// What such files keep behind checksums.
+  case sealed
+  /// What a server of S3 answers.
+  case answer
 
   private static let objects = ObjectReader(
     MemoryObjectStore(), cache: ObjectCache(byteCountMax: 1 << 20), pool: WorkerPool(threadCount: 0))
+
+  /// Where files lie that are read by their path.
+  private static let folder = Result { try TemporaryFolder(inMemory: true) }
 
   /// Reads `bytes` as this format, as far as they go.
   package func run(_ bytes: UnsafeRawBufferPointer) {
@@ -43,14 +58,58 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .commit: _ = try Commit(bytes, of: "fuzz")
     case .jsonl: try Self.readRows(bytes, .jsonl)
     case .csv: try Self.readRows(bytes, .csv)
+    case .packIndex:
+      let index = try PackIndex(Self.checked(bytes), of: "fuzz")
+      precondition(index.bytes == Self.checked(bytes))
+    case .remoteEntry:
+      let entry = try RemoteEntry(Self.checked(bytes), of: "fuzz")
+      precondition(entry.bytes == Self.checked(bytes))
+    case .checkpoint: _ = try Checkpoint(Self.checked(bytes), of: "fuzz")
     case .schema: _ = try SchemaFile.read(Array(bytes), source: "fuzz")
     case .recipe: _ = try Recipe(parsing: String(decoding: bytes, as: UTF8.self), source: "fuzz")
+    case .keyring: try Self.readKeyring(bytes)
     case .expression:
       // What is written from a parsed expression is parsed to the same one.
       let expression = try Expression(parsing: String(decoding: bytes, as: UTF8.self))
       let again = try Expression(parsing: "\(expression)")
       precondition(again == expression)
+    case .pack: try Self.readFile(bytes, .pack)
+    case .reflog: try Self.readFile(bytes, .reflog)
+    case .index: try Self.readFile(bytes, .index)
+    case .sealed: try StoreFile.readSealed(Array(bytes))
+    case .answer: try AnswerReader.read(bytes)
     }
+  }
+
+  /// What is read only behind a checksum, with the right one.
+  private static func checked(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+    var writer = ByteWriter()
+    writer.write(bytes: bytes)
+    writer.write(Hash64.of(bytes))
+    return writer.bytes
+  }
+
+  /// The key of `fixtures/encryption`.
+  private static let userKey = UserKey.key(
+    FernetKey(SecretBytes(count: FernetKey.byteCount) { $0.copyBytes(from: 0x50..<0x70) }))
+
+  /// What is opened is written as it was; nothing that is wrong takes a passphrase's time.
+  private static func readKeyring(_ bytes: UnsafeRawBufferPointer) throws(DSVError) {
+    var file = Array(bytes)
+    withUnsafeBytes(of: Hash64.of(bytes).littleEndian) { file.append(contentsOf: $0) }
+    do throws(DSVError) {
+      let keyring = try Keyring(try SealedKeyring(file, of: "fuzz"), userKey, of: "fuzz")
+      let byteCount = try keyring.bytes().count
+      precondition(byteCount == file.count)
+    } catch { precondition(!error.message.isEmpty) }
+    let secrets = try RingSecrets(bytes, of: "fuzz")
+    precondition(secrets.byteCount == bytes.count)
+  }
+
+  private static func readFile(_ bytes: UnsafeRawBufferPointer, _ kind: StoreFile) throws(DSVError) {
+    guard case .success(let folder) = folder else { preconditionFailure("no folder can be made") }
+    try FileSystem.replace("\(folder.path)/data.mdb", with: Array(bytes), isDurable: false)
+    try kind.read(in: folder.path)
   }
 
   /// Rows are read the same whatever pieces their bytes come in.

@@ -12,6 +12,7 @@ package final class InputFile {
     case file(File, FileStatus)
     case pipe(File)
     case bytes([UInt8])
+    case spool(Spool)
   }
 
   /// A file of at most so many bytes is read at once: another thread, and its blocks, would cost more than they give.
@@ -23,8 +24,8 @@ package final class InputFile {
   /// `nil` for a pipe.
   package let byteCount: Int?
   private let source: Source
-  private var spool: TemporaryFile?
-  private let makeSpool: () throws(DSVError) -> TemporaryFile
+  private var spool: Spool?
+  private let makeSpool: () throws(DSVError) -> Spool
   /// How far the current reading has come: another thread reads a file that is no pipe.
   private var position = Position()
 
@@ -32,7 +33,7 @@ package final class InputFile {
   ///   - format: `nil` to go by the path's ending, `.csv` or anything else for JSONL.
   ///   - makeSpool: makes the temporary file for a pipe.
   package init(
-    _ path: String, format: RecordFormat?, makeSpool: @escaping () throws(DSVError) -> TemporaryFile
+    _ path: String, format: RecordFormat?, makeSpool: @escaping () throws(DSVError) -> Spool
   ) throws(DSVError) {
     self.path = path
     self.makeSpool = makeSpool
@@ -50,6 +51,12 @@ package final class InputFile {
   /// Rows that are in memory; messages call them `name`.
   package init(_ bytes: [UInt8], name: String, format: RecordFormat) {
     (path, self.format, byteCount, source) = (name, format, bytes.count, .bytes(bytes))
+    makeSpool = { () throws(DSVError) in preconditionFailure("only a pipe is kept") }
+  }
+
+  /// Rows that were put aside; messages call them `name`.
+  package init(_ spool: Spool, name: String, format: RecordFormat) {
+    (path, self.format, byteCount, source) = (name, format, nil, .spool(spool))
     makeSpool = { () throws(DSVError) in preconditionFailure("only a pipe is kept") }
   }
 
@@ -87,7 +94,10 @@ package final class InputFile {
     case .bytes(let bytes): return records(of: bytes)
     case .file(let file, let status) where status.byteCount <= Self.wholeByteCountMax:
       return records(of: try file.read(upTo: status.byteCount, at: 0))
-    case .file(let file, _): return records(of: file)
+    case .file(let file, _):
+      return records { (buffer, offset) throws(DSVError) in try file.read(into: buffer, at: offset) }
+    case .spool(let spool):
+      return records { (buffer, offset) throws(DSVError) in try spool.read(into: buffer, at: offset) }
     case .pipe(let file): return try records(ofPipe: file)
     }
   }
@@ -98,23 +108,27 @@ package final class InputFile {
   }
 
   private func records(ofPipe file: File) throws(DSVError) -> RecordReader {
-    if let spool { return records(of: spool.file) }
+    if let spool {
+      return records { (buffer, offset) throws(DSVError) in try spool.read(into: buffer, at: offset) }
+    }
     let spool = try makeSpool()
     self.spool = spool
     return RecordReader(source: path, format: format) { [self] (buffer) throws(DSVError) in
       let bytes = try file.readNext(upTo: min(buffer.count, 1 << 20))
       buffer.copyBytes(from: bytes)
-      try spool.file.write(bytes, at: offset)
+      try spool.append(bytes)
       position.offset.add(bytes.count, ordering: .relaxed)
       return bytes.count
     }
   }
 
-  private func records(of file: File) -> RecordReader {
+  private func records(
+    _ read: @escaping @Sendable (UnsafeMutableRawBufferPointer, Int) throws(DSVError) -> Int
+  ) -> RecordReader {
     .readingAhead(
       source: path, format: format,
       pull: { [position] (buffer) throws(DSVError) in
-        let count = try file.read(into: buffer, at: position.offset.load(ordering: .relaxed))
+        let count = try read(buffer, position.offset.load(ordering: .relaxed))
         position.offset.add(count, ordering: .relaxed)
         return count
       })

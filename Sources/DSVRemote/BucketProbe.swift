@@ -1,7 +1,5 @@
 package import DSVFormat
 import DSVSystem
-import Dispatch
-import Synchronization
 
 /// What a bucket turned out to do when it was tried, and whether that is enough to push to it.
 ///
@@ -95,18 +93,10 @@ package struct BucketProbe: Sendable, Equatable {
   }
 
   private static func race(_ bucket: some Bucket, _ key: String) throws(DSVError) -> Int {
-    let outcome = Mutex<(winnerCount: Int, failure: DSVError?)>((0, nil))
-    DispatchQueue.concurrentPerform(iterations: 8) { number in
-      do throws(DSVError) {
-        let isFirst = try bucket.create(key, Array(repeating: UInt8(number), count: 1000))
-        outcome.withLock { $0.winnerCount += isFirst ? 1 : 0 }
-      } catch {
-        outcome.withLock { $0.failure = error }
-      }
+    let won = try Parallel.map(8, width: 8) { (number) throws(DSVError) in
+      try bucket.create(key, Array(repeating: UInt8(number), count: 1000))
     }
-    let (winnerCount, failure) = outcome.withLock { $0 }
-    if let failure { throw failure }
-    return winnerCount
+    return won.count { $0 }
   }
 }
 

@@ -13,7 +13,7 @@ package struct RemotePack: Sendable, Hashable {
   package var condemnedTime: Int?
   /// Whether it was read back whole and found to be what it should.
   package var isVerified: Bool
-  /// See ``RemoteSealer/wrap(_:of:)``.
+  /// See ``RemoteKeys/wrap(_:of:)``.
   let wrappedKey: [UInt8]
 
   package var key: String { RemoteLayout.pack(id) }
@@ -64,18 +64,19 @@ package final class Catalogue: Sendable {
 
   /// The remote's own folder: `.dsv/remotes/NAME`.
   package let folder: String
-  package let sealer: (any RemoteSealer)?
+  package let sealer: RemoteKeys?
   private let index: CatalogueIndex
   private let packs = Mutex(Packs())
+  private let codecs = Mutex<[PackID: PackCodec]>([:])
   private var seenPath: String { "\(folder)/seen" }
 
   /// - Parameter folder: is there.
   package init(
-    _ folder: String, _ sealer: (any RemoteSealer)? = nil,
+    _ folder: String, _ sealer: RemoteKeys? = nil,
     note: @escaping @Sendable (String) -> Void = { _ in }
   ) throws(DSVError) {
     (self.folder, self.sealer) = (folder, sealer)
-    index = try CatalogueIndex("\(folder)/catalogue", note: note)
+    index = try CatalogueIndex("\(folder)/catalogue", sealer, note: note)
   }
 }
 
@@ -163,6 +164,15 @@ extension Catalogue {
   package func packKey(_ pack: RemotePack) throws(DSVError) -> [UInt8] {
     guard let sealer else { return [] }
     return try sealer.unwrap(pack.wrappedKey, of: pack.id)
+  }
+
+  /// What reads a pack's records.
+  package func codec(of pack: RemotePack) throws(DSVError) -> PackCodec {
+    guard let sealer else { return PackCodec(packID: pack.id, sealer: nil) }
+    if let known = codecs.withLock({ $0[pack.id] }) { return known }
+    let codec = try sealer.codec(pack.id, packKey: try packKey(pack))
+    codecs.withLock { $0[pack.id] = codec }
+    return codec
   }
 
   private func loadPacks() throws(DSVError) -> Packs {
@@ -411,7 +421,7 @@ extension Catalogue {
     guard intake.lastSlot < .max else { throw DSVError(.full, "\(folder): all pack numbers are given") }
     intake.lastSlot += 1
     var wrapped: [UInt8] = []
-    if let sealer, !key.isEmpty { wrapped = try sealer.wrap(key, of: id) }
+    if let sealer, !key.isEmpty { wrapped = sealer.wrap(key, of: id) }
     let pack = RemotePack(
       slot: intake.lastSlot, id: id, byteCount: byteCount, condemnedTime: condemned, isVerified: false,
       wrappedKey: wrapped)

@@ -18,7 +18,10 @@ package struct HTTPReceiver {
 
   package var response: HTTPResponse { HTTPResponse(status, headers: headers, body: body) }
   private var isSuccess: Bool { (200...299).contains(status) }
-  private var isWhole: Bool { range != nil && status == 200 }
+  /// Some servers say 200 of a part too, but then they say which.
+  private var isWhole: Bool {
+    range != nil && status == 200 && !headers.contains { $0.name == "content-range" }
+  }
 
   /// Takes a line of the head in; returns whether to go on.
   package mutating func receive(line: UnsafeRawBufferPointer) -> Bool {
@@ -36,15 +39,14 @@ package struct HTTPReceiver {
       return (100...599).contains(status) || stop(HTTPFailure(.malformed, "the answer has no status"))
     }
     guard let colon = text.firstIndex(of: ":") else {
-      return text.isEmpty || stop(HTTPFailure(.malformed, "the answer has a header without a colon"))
+      guard text.isEmpty else {
+        return stop(HTTPFailure(.malformed, "the answer has a header without a colon"))
+      }
+      let length = headers.first { $0.name == "content-length" }.flatMap { Int($0.value) } ?? 0
+      return !isSuccess || isWhole || length <= limit || stop(Self.tooLarge(limit))
     }
     let value = String(text[text.index(after: colon)...]).trimmingSpace
     headers.append((text[..<colon].lowercased(), value))
-    if text[..<colon].lowercased() == "content-length", isSuccess, !isWhole, let count = Int(value),
-      count > limit
-    {
-      return stop(Self.tooLarge(limit))
-    }
     return true
   }
 

@@ -21,7 +21,7 @@ package struct PackIndex: Sendable, Equatable {
   }
 
   package init(_ pack: PackBuilder) {
-    self.init(packID: PackID(pack.packID), packByteCount: pack.bytes.count, entries: pack.entries)
+    self.init(packID: pack.packID, packByteCount: pack.bytes.count, entries: pack.entries)
   }
 
   package var bytes: [UInt8] {

@@ -17,24 +17,26 @@ package final class PackUploads {
   package static let inFlightCountMax = 2
 
   private let bucket: any Bucket
-  private let sealer: (any RemoteSealer)?
+  private let sealer: RemoteKeys?
   private let journal: PushJournal
   private let packByteCount: Int
   private let shared = Shared()
   private var threads: [Background] = []
-  private var builder = PackBuilder()
-  private var key: [UInt8] = []
+  private var codec: PackCodec
+  private var builder: PackBuilder
   private var bases: [AnyID: AnyID] = [:]
   /// How many bytes of packs were filled.
   package private(set) var byteCount = 0
 
   /// - Parameter packByteCount: a pack that has reached this length takes no more.
   package init(
-    _ bucket: any Bucket, _ sealer: (any RemoteSealer)?, _ journal: PushJournal,
+    _ bucket: any Bucket, _ sealer: RemoteKeys?, _ journal: PushJournal,
     packByteCount: Int = RemoteLayout.packByteCount
   ) {
     (self.bucket, self.sealer, self.journal) = (bucket, sealer, journal)
     self.packByteCount = packByteCount
+    codec = PackCodec(isSealed: sealer != nil)
+    builder = PackBuilder(codec)
   }
 
   deinit { for thread in threads { thread.join() } }
@@ -43,12 +45,7 @@ package final class PackUploads {
   package func append(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
     try shared.check()
     let before = builder.bytes.count
-    if let sealer {
-      if key.isEmpty { key = try sealer.newPackKey(PackID(builder.packID)) }
-      try builder.append(id, object, record: try sealer.record(id, object, packKey: key))
-    } else {
-      try builder.append(id, object)
-    }
+    try builder.append(id, object)
     if let base = object.base { bases[id] = base.id }
     byteCount += builder.bytes.count - before
     if builder.bytes.count >= packByteCount { put() }
@@ -56,8 +53,11 @@ package final class PackUploads {
 
   private func put() {
     guard !builder.isEmpty else { return }
-    let (pack, uploaded) = (builder.bytes, UploadedPack(PackIndex(builder), key: key, bases: bases))
-    (builder, key, bases) = (PackBuilder(), [], [:])
+    let (pack, uploaded) = (
+      builder.bytes, UploadedPack(PackIndex(builder), key: sealer?.packKey(codec) ?? [], bases: bases)
+    )
+    codec = PackCodec(isSealed: sealer != nil)
+    (builder, bases) = (PackBuilder(codec), [:])
     let (bucket, journal, shared) = (bucket, journal, shared)
     shared.places.wait()
     threads.append(

@@ -64,7 +64,7 @@ package final class Promoter: Sendable {
       else { return false }
       state.pending[id] = object
       state.order.append(id)
-      state.pendingByteCount += PackLayout.recordByteCount(object)
+      state.pendingByteCount += PackLayout.recordByteCount(object, isSealed: store?.isEncrypted ?? false)
       guard state.pendingByteCount >= Self.batchByteCount, !state.isWriting else { return false }
       state.isWriting = true
       return true
@@ -113,7 +113,7 @@ package final class Promoter: Sendable {
     var depths: [Int: [AnyID]] = [:]
     for id in ids {
       guard let object = objects[id] else { continue }
-      left -= PackLayout.recordByteCount(object)
+      left -= PackLayout.recordByteCount(object, isSealed: store.isEncrypted)
       if left < 0 { break }
       depths[object.base?.depth ?? 0, default: []].append(id)
     }
@@ -129,7 +129,7 @@ package final class Promoter: Sendable {
         }
         try session.putMissing(id, object)
         written.append(id)
-        byteCount += PackLayout.recordByteCount(object)
+        byteCount += PackLayout.recordByteCount(object, isSealed: store.isEncrypted)
       }
       try session.publish { (_) throws(DSVError) in }
     }

@@ -1,5 +1,5 @@
 package import DSVFormat
-import DSVStore
+package import DSVStore
 import DSVSystem
 
 /// A pack that was put and that the log does not name yet.
@@ -26,9 +26,9 @@ package struct PushJournal: Sendable {
   private static let revision: UInt16 = 1
 
   private let folder: String
-  private let sealer: (any RemoteSealer)?
+  private let sealer: RemoteKeys?
 
-  package init(_ remote: String, _ sealer: (any RemoteSealer)?) {
+  package init(_ remote: String, _ sealer: RemoteKeys?) {
     (folder, self.sealer) = ("\(remote)/push", sealer)
   }
 
@@ -40,7 +40,7 @@ package struct PushJournal: Sendable {
     let index = pack.index.bytes
     writer.writeVarint(index.count)
     writer.write(bytes: index)
-    let key = pack.key.isEmpty ? [] : try sealer?.wrap(pack.key, of: pack.index.packID) ?? []
+    let key = pack.key.isEmpty ? [] : sealer?.wrap(pack.key, of: pack.index.packID) ?? []
     writer.writeVarint(key.count)
     writer.write(bytes: key)
     writer.writeList(pack.bases.sorted { $0.key < $1.key }) { writer, base in

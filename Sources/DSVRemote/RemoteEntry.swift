@@ -1,4 +1,5 @@
 package import DSVFormat
+package import DSVStore
 
 /// Never instantiated: a digest is not the name of an object.
 package enum LogKind {}

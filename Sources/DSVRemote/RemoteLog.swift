@@ -1,4 +1,5 @@
 package import DSVFormat
+package import DSVStore
 import DSVSystem
 
 /// The log of a remote: numbered entries, each created once. It says which packs and refs there are.
@@ -16,9 +17,9 @@ package struct RemoteLog: Sendable {
   private static let width = 16
 
   package let bucket: any Bucket
-  package let sealer: (any RemoteSealer)?
+  package let sealer: RemoteKeys?
 
-  package init(_ bucket: any Bucket, _ sealer: (any RemoteSealer)? = nil) {
+  package init(_ bucket: any Bucket, _ sealer: RemoteKeys? = nil) {
     (self.bucket, self.sealer) = (bucket, sealer)
   }
 
@@ -84,11 +85,14 @@ package struct RemoteLog: Sendable {
     guard numbers == Array(first...last) else {
       throw DSVError(.corrupt, "\(bucket.name): its log lacks entries between \(first) and \(last)")
     }
-    let found = try Parallel.map(numbers.count, width: Self.width) { (index) throws(DSVError) in
-      try entry(numbers[index])
+    let known = update.position
+    let found = try Parallel.map(numbers.count, width: Self.width) {
+      (index) throws(DSVError) -> (entry: RemoteEntry?, digest: LogDigest) in
+      // What was read before may be sealed with a key that was given up since.
+      numbers[index] == known.number ? (nil, try digest(numbers[index])) : try opened(numbers[index])
     }
     for (entry, digest) in found {
-      if entry.number == update.position.number {
+      guard let entry else {
         guard digest == update.position.digest else { throw rolledBack(update.position, "it is another") }
         continue
       }
@@ -101,7 +105,7 @@ package struct RemoteLog: Sendable {
       update.position = LogPosition(number: entry.number, digest: digest)
     }
     // What a checkpoint leaves out was seen one by one by whoever was here before.
-    if seen.number > 0, seen.number < first, try entry(seen.number).digest != seen.digest {
+    if seen.number > 0, seen.number < first, try digest(seen.number) != seen.digest {
       throw rolledBack(seen, "it is another")
     }
     return update
@@ -131,12 +135,21 @@ package struct RemoteLog: Sendable {
     }
   }
 
+  private func stored(_ number: Int) throws(DSVError) -> [UInt8] {
+    guard
+      let stored = try bucket.get(RemoteLayout.entry(number), limit: RemoteLayout.entryByteCountMax)
+    else { throw DSVError(.corrupt, "\(name(number)): it is gone") }
+    return stored
+  }
+
+  private func digest(_ number: Int) throws(DSVError) -> LogDigest {
+    RemoteEntry.digest(of: try stored(number))
+  }
+
   /// An entry, and its digest.
-  package func entry(_ number: Int) throws(DSVError) -> (entry: RemoteEntry, digest: LogDigest) {
+  private func opened(_ number: Int) throws(DSVError) -> (entry: RemoteEntry?, digest: LogDigest) {
     let key = RemoteLayout.entry(number)
-    guard let stored = try bucket.get(key, limit: RemoteLayout.entryByteCountMax) else {
-      throw DSVError(.corrupt, "\(name(number)): it is gone")
-    }
+    let stored = try stored(number)
     let entry = try RemoteEntry(try open(stored, key: key), of: name(number))
     guard entry.number == number else {
       throw DSVError(.corrupt, "\(name(number)): it is entry \(entry.number)")
@@ -151,7 +164,7 @@ package struct RemoteLog: Sendable {
 
   private func seal(_ plain: [UInt8], key: String) throws(DSVError) -> [UInt8] {
     guard let sealer else { return plain }
-    return try sealer.seal(plain, key: key)
+    return sealer.seal(plain, key: key)
   }
 
   /// The newest checkpoint that can be read: it is only a shorter way, so damage does not matter.

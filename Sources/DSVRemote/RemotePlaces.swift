@@ -15,18 +15,11 @@ package protocol RemotePlaces: Sendable {
   /// How many objects the remote holds, and how many bytes its packs have.
   var totals: (objectCount: Int, byteCount: Int) { get throws(DSVError) }
 
-  /// What the records of a pack are opened with; empty where they are not sealed.
-  func packKey(_ pack: RemotePack) throws(DSVError) -> [UInt8]
+  /// What reads the records of a pack.
+  func codec(of pack: RemotePack) throws(DSVError) -> PackCodec
 
   /// Looks at the remote for what is new there: what is known may have been given up.
   func refresh() throws(DSVError)
-
-  /// The object in a record, which is verified by its checksum or authenticated.
-  ///
-  /// - Throws: `.corrupt` if `record` is not the record of that object and nothing else.
-  func object(
-    _ id: AnyID, in record: UnsafeRawBufferPointer, packKey: [UInt8], of subject: String
-  ) throws(DSVError) -> StoredObject
 }
 
 extension RemotePlaces {
@@ -56,7 +49,7 @@ package struct CataloguedPlaces: RemotePlaces {
 
   package func place(of id: AnyID) throws(DSVError) -> RemotePlace? { try catalogue.place(of: id) }
   package func markVerified(_ pack: PackID) throws(DSVError) { try catalogue.markVerified(pack) }
-  package func packKey(_ pack: RemotePack) throws(DSVError) -> [UInt8] { try catalogue.packKey(pack) }
+  package func codec(of pack: RemotePack) throws(DSVError) -> PackCodec { try catalogue.codec(of: pack) }
 
   package func objects(in pack: RemotePack) throws(DSVError) -> [(AnyID, RemotePlace)] {
     let key = RemoteLayout.index(pack.id)
@@ -79,13 +72,6 @@ package struct CataloguedPlaces: RemotePlaces {
       let packs = try catalogue.allPacks.filter { $0.condemnedTime == nil }
       return (try catalogue.objectCount, packs.reduce(0) { $0 + $1.byteCount })
     }
-  }
-
-  package func object(
-    _ id: AnyID, in record: UnsafeRawBufferPointer, packKey: [UInt8], of subject: String
-  ) throws(DSVError) -> StoredObject {
-    guard let sealer = catalogue.sealer else { return try PackLayout.object(id, in: record, of: subject) }
-    return try sealer.object(id, in: record, packKey: packKey, of: subject)
   }
 }
 

@@ -69,20 +69,14 @@ package struct RemoteReader: Sendable {
   ) throws(DSVError) -> [(id: AnyID, object: StoredObject)] {
     guard let pack = items.first?.place.pack else { return [] }
     let subject = "\(bucket.name)/\(pack.key)"
-    let key = try catalogue.packKey(pack)
+    let codec = try catalogue.codec(of: pack)
     var objects: [(id: AnyID, object: StoredObject)] = []
     for (id, place) in items {
-      let object = try bytes.withBytes { (bytes) throws(DSVError) in
-        let range = place.offset - start..<place.offset - start + place.byteCount
-        guard range.lowerBound >= 0, range.upperBound <= bytes.count else {
-          throw DSVError(.corrupt, "\(subject): it ends before object \(id)")
-        }
-        let record = UnsafeRawBufferPointer(rebasing: bytes[range])
-        if let sealer = catalogue.sealer {
-          return try sealer.object(id, in: record, packKey: key, of: subject)
-        }
-        return try PackLayout.object(id, in: record, of: subject)
+      let range = place.offset - start..<place.offset - start + place.byteCount
+      guard range.lowerBound >= 0, range.upperBound <= bytes.count else {
+        throw DSVError(.corrupt, "\(subject): it ends before object \(id)")
       }
+      let object = try codec.object(id, in: Array(bytes[range]))
       guard object.kind == place.kind, object.base?.depth ?? 0 == place.baseDepth else {
         throw DSVError(.corrupt, "object \(id): it is not what the index of \(subject) says")
       }

@@ -39,13 +39,13 @@ extension RemoteSource {
     var more: [(Flight, StoredObject)] = []
     do throws(DSVError) {
       let bytes = try get(request.range, of: request.pack, from: remote)
-      let key = try remote.places.packKey(request.pack)
+      let codec = try remote.places.codec(of: request.pack)
       for flight in request.flights {
         do throws(DSVError) {
-          arrived.append((flight, try object(flight, in: bytes, at: request.range.lowerBound, key)))
+          arrived.append((flight, try object(flight, in: bytes, at: request.range.lowerBound, codec)))
         } catch { failed.append((flight, error)) }
       }
-      if request.readsOn { more = neighbours(request, bytes, key) }
+      if request.readsOn { more = neighbours(request, bytes, codec) }
     } catch {
       for flight in request.flights { failed.append((flight, failure(flight, error))) }
     }
@@ -88,11 +88,11 @@ extension RemoteSource {
 
   /// The object of a flight in bytes that were fetched; fetched once more by itself if they are damaged.
   private func object(
-    _ flight: Flight, in bytes: [UInt8], at start: Int, _ key: [UInt8]
+    _ flight: Flight, in bytes: [UInt8], at start: Int, _ codec: PackCodec
   ) throws(DSVError) -> StoredObject {
     let range = flight.range.lowerBound - start..<flight.range.upperBound - start
     do throws(DSVError) {
-      return try object(flight.id, in: bytes, range, flight.place, key, remotes[flight.remote])
+      return try object(flight.id, in: bytes, range, codec)
     } catch {
       guard error.code == .corrupt else { throw failure(flight, error) }
       return try fetchAlone(flight)
@@ -100,22 +100,18 @@ extension RemoteSource {
   }
 
   private func object(
-    _ id: AnyID, in bytes: [UInt8], _ range: Range<Int>, _ place: RemotePlace, _ key: [UInt8],
-    _ remote: RemoteTier
+    _ id: AnyID, in bytes: [UInt8], _ range: Range<Int>, _ codec: PackCodec
   ) throws(DSVError) -> StoredObject {
     guard range.upperBound <= bytes.count else { throw DSVError(.corrupt, "its pack ends before it") }
-    return try bytes.withBytes { (bytes) throws(DSVError) in
-      try remote.places.object(
-        id, in: UnsafeRawBufferPointer(rebasing: bytes[range]), packKey: key, of: place.pack.key)
-    }
+    return try codec.object(id, in: Array(bytes[range]))
   }
 
   func fetchAlone(_ flight: Flight) throws(DSVError) -> StoredObject {
     let remote = remotes[flight.remote]
     do throws(DSVError) {
       let bytes = try get(flight.range, of: flight.pack, from: remote)
-      let key = try remote.places.packKey(flight.pack)
-      return try object(flight.id, in: bytes, bytes.indices, flight.place, key, remote)
+      let codec = try remote.places.codec(of: flight.pack)
+      return try object(flight.id, in: bytes, bytes.indices, codec)
     } catch {
       throw failure(flight, error)
     }
@@ -123,7 +119,7 @@ extension RemoteSource {
 
   /// The objects behind the last one that was wanted: who reads a pack in order wants them next.
   private func neighbours(
-    _ request: FetchRequest, _ bytes: [UInt8], _ key: [UInt8]
+    _ request: FetchRequest, _ bytes: [UInt8], _ codec: PackCodec
   ) -> [(Flight, StoredObject)] {
     let remote = remotes[request.remote]
     var result: [(Flight, StoredObject)] = []
@@ -138,7 +134,7 @@ extension RemoteSource {
           place.pack.slot == request.pack.slot,
           place.offset == offset, place.byteCount == byteCount
         {
-          let object = try object(id, in: bytes, start..<start + byteCount, place, key, remote)
+          let object = try object(id, in: bytes, start..<start + byteCount, codec)
           result.append((Flight(id, remote: request.remote, place), object))
         }
       } catch { break }

@@ -11,7 +11,6 @@ package struct S3Bucket: Bucket {
 
   private static let digestHeader = "x-amz-meta-dsv-sha256"
   private static let markHeader = "x-amz-meta-dsv-mark"
-  private static let listByteCountMax = 8 << 20
 
   package init(_ client: S3Client) { (self.client, name) = (client, client.place.name) }
 
@@ -56,7 +55,7 @@ package struct S3Bucket: Bucket {
       [200, 206, 416].contains(status) || status == 404 && word == "NoSuchKey"
     }
     call.damage = { response in
-      guard response.status == 206, let told = response.header("content-range") else { return nil }
+      guard response.status <= 206, let told = response.header("content-range") else { return nil }
       return told.hasPrefix("bytes \(range.lowerBound)-") ? nil : "another range came than was asked for"
     }
     let response = try client.send(call)
@@ -149,56 +148,7 @@ package struct S3Bucket: Bucket {
     return try look(key, limit: payload.bytes.count)?.body == payload.bytes
   }
 
-  // MARK: Listing and deleting
-
-  package func list(prefix: String, after: String?, limit: Int) throws(DSVError) -> [BucketEntry] {
-    precondition((1...1000).contains(limit), "1 to 1000 keys are listed at a time")
-    let base = client.place.full("")
-    var found: [BucketEntry] = []
-    var last = after.map { base + $0 }
-    while true {
-      let page = try page(base + prefix, behind: last, limit)
-      for (object, byteCount) in page.objects where found.count < limit {
-        let key = String(object.dropFirst(base.count))
-        if object.hasPrefix(base + prefix), BucketKey.isValid(key) {
-          found.append(BucketEntry(key, byteCount: byteCount))
-        }
-      }
-      guard page.isTruncated, found.count < limit else { return found }
-      guard let next = page.objects.last?.name, next > last ?? "" else {
-        throw DSVError(.corrupt, "\(name): a page of its keys leads nowhere")
-      }
-      last = next
-    }
-  }
-
-  private func page(
-    _ prefix: String, behind: String?, _ limit: Int
-  ) throws(DSVError) -> (objects: [(name: String, byteCount: Int)], isTruncated: Bool) {
-    var call = S3Client.Call(kind: .list, method: "GET", object: nil, subject: name)
-    call.query = [
-      ("list-type", "2"), ("max-keys", "\(limit)"), ("prefix", prefix), ("encoding-type", "url"),
-    ]
-    if let behind { call.query.append(("start-after", behind)) }
-    call.limit = Self.listByteCountMax
-    let response = try client.send(call)
-    let list = try XMLElement(parsing: response.body, of: "\(name), its list of keys")
-    guard list.name == "ListBucketResult" else {
-      throw DSVError(.corrupt, "\(name): its list of keys is none")
-    }
-    let isEncoded = list.text(of: "EncodingType") == "url"
-    var objects: [(String, Int)] = []
-    for entry in list.all("Contents") {
-      let text = entry.text(of: "Key")
-      let name = isEncoded ? text.flatMap(PercentEncoding.decode) : text
-      guard let name, let byteCount = entry.text(of: "Size").flatMap({ Int($0) }), byteCount >= 0 else {
-        throw DSVError(.corrupt, "\(self.name): its list of keys has one without a name or a size")
-      }
-      // Some servers begin with the key itself.
-      if name != behind { objects.append((name, byteCount)) }
-    }
-    return (objects, list.text(of: "IsTruncated") == "true")
-  }
+  // MARK: Deleting
 
   package func delete(_ keys: [String]) throws(DSVError) {
     if keys.count == 1 { return try deleteOne(keys[0]) }

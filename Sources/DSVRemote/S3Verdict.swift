@@ -71,7 +71,8 @@ enum S3Verdict {
 
   init(_ failure: HTTPFailure) {
     switch failure.kind {
-    case .unreachable: self = .retry(.io, failure.description, least: 0, isStrange: true)
+    // Few attempts, with time between them for a network to come back.
+    case .unreachable: self = .retry(.io, failure.description, least: 0.5, isStrange: true)
     case .timeout, .broken: self = .retry(.io, failure.description, least: 0, isStrange: false)
     case .malformed: self = .retry(.io, failure.description, least: 0, isStrange: true)
     case .untrusted:

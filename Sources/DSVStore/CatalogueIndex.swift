@@ -21,18 +21,21 @@ package final class CatalogueIndex: Sendable {
 
   private let folder: RepositoryFolder
   private let index: Index
+  private let keys: StoreKeys?
   private let note: @Sendable (String) -> Void
 
   /// Opens the catalogue in the folder `root`, which is made if it is not there.
   ///
   /// One that somebody else has changed is verified first, and replaced by an empty one if it is damaged.
-  package init(_ root: String, note: @escaping @Sendable (String) -> Void) throws(DSVError) {
+  package init(
+    _ root: String, _ keys: RemoteKeys? = nil, note: @escaping @Sendable (String) -> Void
+  ) throws(DSVError) {
     folder = RepositoryFolder(root: root)
-    self.note = note
+    (self.note, self.keys) = (note, keys?.keys)
     let lock = try Self.lock(folder)
     defer { withExtendedLifetime(lock) {} }
-    try Self.ensureTrusted(folder, note)
-    index = try Index(folder)
+    try Self.ensureTrusted(folder, self.keys, note)
+    index = try Index(folder, self.keys)
   }
 
   private static func lock(_ folder: RepositoryFolder) throws(DSVError) -> File {
@@ -43,26 +46,26 @@ package final class CatalogueIndex: Sendable {
   }
 
   private static func ensureTrusted(
-    _ folder: RepositoryFolder, _ note: @Sendable (String) -> Void
+    _ folder: RepositoryFolder, _ keys: StoreKeys?, _ note: @Sendable (String) -> Void
   ) throws(DSVError) {
-    guard let status = try FileSystem.status(folder.indexData) else { return try make(folder) }
+    guard let status = try FileSystem.status(folder.indexData) else { return try make(folder, keys) }
     if try IndexStamp(path: folder.stamp)?.matches(status) ?? false { return }
     do throws(DSVError) {
       _ = try IndexVerifier.verify(folder.indexData)
-      let index = try Index(folder)
+      let index = try Index(folder, keys)
       try index.settle()
       try stamp(folder, transactionID: try index.transactionID)
     } catch {
       guard error.code == .corrupt else { throw error }
       note("\(folder.index): \(error.message); it is fetched again")
       try FileSystem.removeTree(folder.index)
-      try make(folder)
+      try make(folder, keys)
     }
   }
 
-  private static func make(_ folder: RepositoryFolder) throws(DSVError) {
+  private static func make(_ folder: RepositoryFolder, _ keys: StoreKeys?) throws(DSVError) {
     try FileSystem.removeTree(folder.newIndex)
-    try Index.create(folder.newIndex, IndexChange())
+    try Index.create(folder.newIndex, IndexChange(), keys)
     try FileSystem.removeTree(folder.index)
     try FileSystem.rename(folder.newIndex, to: folder.index)
     try FileSystem.syncFolder(folder.root)
@@ -102,7 +105,7 @@ package final class CatalogueIndex: Sendable {
 
     /// Takes everything away.
     package func removeAll() throws(DSVError) {
-      try CatalogueIndex.make(catalogue.folder)
+      try CatalogueIndex.make(catalogue.folder, catalogue.keys)
       try catalogue.index.refresh()
     }
   }
@@ -141,4 +144,14 @@ package final class CatalogueIndex: Sendable {
 
   /// Changes with every change.
   package var changeNumber: UInt64 { get throws(DSVError) { try index.transactionID } }
+}
+
+/// Where what is known of remotes is kept.
+package enum RemoteFolders {
+  /// The folder of each remote of the repository whose folder is `root`.
+  package static func all(in root: String) throws(DSVError) -> [String] {
+    let folder = "\(root)/remotes"
+    guard try FileSystem.exists(folder) else { return [] }
+    return try FileSystem.list(folder).map { "\(folder)/\($0)" }
+  }
 }

@@ -9,7 +9,9 @@ package struct RepositoryFormat: Sendable, Equatable {
   /// Longest format file that is read.
   static let byteCountMax = 65_536
   /// The features that this build knows.
-  package static let knownFeatures: Set<String> = []
+  package static let knownFeatures: Set<String> = [encryption]
+  /// Records, refs and the reflog are encrypted, and IDs and cuts are keyed: `keyring` holds the keys.
+  package static let encryption = "encryption"
 
   /// Who does not know all of these must not read.
   package var readerRequired: Set<String> = []

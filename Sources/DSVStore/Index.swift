@@ -16,21 +16,24 @@ final class Index: Sendable {
   static let tableNames = Table.allCases.map(\.name)
 
   let folder: RepositoryFolder
+  /// What refs are sealed with; `nil` in a plain repository.
+  let keys: StoreKeys?
   private let current: Mutex<Environment>
 
-  init(_ folder: RepositoryFolder) throws(DSVError) {
-    self.folder = folder
+  init(_ folder: RepositoryFolder, _ keys: StoreKeys?) throws(DSVError) {
+    (self.folder, self.keys) = (folder, keys)
     current = Mutex(try EnvironmentRegistry.retain(folder.index, tables: Self.tableNames))
   }
 
   deinit { EnvironmentRegistry.release(current.withLock { $0 }) }
 
   /// Makes an empty index in `path`, durably but for the folder's own name.
-  static func create(_ path: String, _ change: IndexChange) throws(DSVError) {
+  static func create(_ path: String, _ change: IndexChange, _ keys: StoreKeys?) throws(DSVError) {
     try FileSystem.makeFolder(path)
     let environment = try Environment(path, tables: tableNames)
     defer { environment.close() }
-    try environment.write { (transaction) throws(DSVError) in try change.apply(in: transaction) }
+    let refs = try change.refEntries(keys)
+    try environment.write { (transaction) throws(DSVError) in try change.apply(refs, in: transaction) }
     // LMDB does not sync the first pages that it writes, nor the folder.
     for name in try FileSystem.list(path) { try File("\(path)/\(name)", .update).sync() }
     try FileSystem.syncFolder(path)
@@ -70,8 +73,9 @@ final class Index: Sendable {
   /// - Returns: the transaction's number.
   func write(_ change: IndexChange) throws(DSVError) -> UInt64 {
     let environment = current.withLock { $0 }
+    let refs = try change.refEntries(keys)
     return try environment.write { (transaction) throws(DSVError) in
-      try change.apply(in: transaction)
+      try change.apply(refs, in: transaction)
       return transaction.transactionID
     }
   }
@@ -109,14 +113,16 @@ extension Index {
 
   func ref(_ name: String) throws(DSVError) -> RefTarget? {
     guard !name.isEmpty, name.utf8.count <= refNameByteCountMax else { return nil }
-    return try read { (transaction) throws(DSVError) in
-      guard let value = try transaction.sealed(.refs, Array(name.utf8)) else { return nil }
-      return try RefTarget(value, of: name)
-    }
+    let key = keys?.refKey(name) ?? Array(name.utf8)
+    let value = try read { (transaction) throws(DSVError) in try transaction.sealed(.refs, key) }
+    guard let value else { return nil }
+    if let keys { return try keys.openRef(key, value).target }
+    return try RefTarget(value, of: name)
   }
 
   /// The refs whose names begin with `prefix`, in order.
   func refs(prefix: String) throws(DSVError) -> [(String, RefTarget)] {
+    if let keys { return try refs(prefix: prefix, keys) }
     let start = Array(prefix.utf8)
     return try read { (transaction) throws(DSVError) in
       var refs: [(String, RefTarget)] = []
@@ -129,6 +135,19 @@ extension Index {
       }
       return refs
     }
+  }
+
+  /// Those of an encrypted repository: their keys are in no order that says anything.
+  private func refs(prefix: String, _ keys: StoreKeys) throws(DSVError) -> [(String, RefTarget)] {
+    let entries = try read { (transaction) throws(DSVError) in
+      try transaction.sealedEntries(.refs, from: [], limit: .max)
+    }
+    var refs: [(String, RefTarget)] = []
+    for (key, value) in entries {
+      let (name, target) = try keys.openRef(key, value)
+      if name.utf8.starts(with: prefix.utf8) { refs.append((name, target)) }
+    }
+    return refs.sorted { $0.0.utf8.lexicographicallyPrecedes($1.0.utf8) }
   }
 
   func commit(number: Int) throws(DSVError) -> CommitID? {

@@ -4,6 +4,7 @@ import DSVSystem
 /// Decides whether an index may be used, and puts a good one in place if not.
 struct IndexGuard {
   let folder: RepositoryFolder
+  let keys: StoreKeys?
   let note: @Sendable (String) -> Void
 
   /// Returns when the index can be trusted.
@@ -18,10 +19,23 @@ struct IndexGuard {
     if try isStamped() { return }
     if let reason = try distrust() {
       note("\(folder.index): \(reason); it is rebuilt from packs and reflog")
-      try IndexRebuild(folder: folder, note: note).run()
+      try IndexRebuild(folder: folder, keys: keys, note: note).run()
     } else {
       stamp()
     }
+  }
+
+  /// Runs `open`, and runs it again where the index is not there: a rebuild in another process takes the old one away
+  /// just before it puts the new one in its place.
+  func retrying<Value>(_ open: () throws(DSVError) -> Value) throws(DSVError) -> Value {
+    for _ in 0..<4 {
+      do throws(DSVError) { return try open() } catch {
+        guard error.code == .notFound else { throw error }
+        // Waits for the writer's lock, which the rebuild holds.
+        try ensureTrusted()
+      }
+    }
+    return try open()
   }
 
   private func isStamped() throws(DSVError) -> Bool {
@@ -37,12 +51,12 @@ struct IndexGuard {
       if let stamp = try IndexStamp(path: folder.stamp), verified.transactionID < stamp.transactionID {
         return "it is older than it was"
       }
-      let index = try Index(folder)
+      let index = try Index(folder, keys)
       try index.settle()
       let state = try index.state
       // A record behind the committed length was written durably by a publication that then did not reach the
       // index, or that an old copy of the index does not know. Its objects are there: let it count.
-      let reflog = try ReflogFile(path: folder.reflog).read()
+      let reflog = try ReflogFile(path: folder.reflog, keys: keys).read()
       if reflog.endOfLastRecord > state.reflogByteCount { return "the reflog knows more than it does" }
       return nil
     } catch {
@@ -58,7 +72,7 @@ struct IndexGuard {
   func stamp(transactionID: UInt64? = nil) {
     do throws(DSVError) {
       let last: UInt64
-      if let transactionID { last = transactionID } else { last = try Index(folder).transactionID }
+      if let transactionID { last = transactionID } else { last = try Index(folder, keys).transactionID }
       guard let status = try FileSystem.status(folder.indexData) else { return }
       try IndexStamp(status, transactionID: last).write(to: folder.stamp)
     } catch {

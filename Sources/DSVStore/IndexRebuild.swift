@@ -4,13 +4,18 @@ import DSVSystem
 /// Makes the index anew from packs and reflog. To be run with the writer's lock held.
 struct IndexRebuild {
   let folder: RepositoryFolder
+  let keys: StoreKeys?
   let note: @Sendable (String) -> Void
 
   /// A crash on the way leaves the old index, or none, and then the next open begins again.
   func run() throws(DSVError) {
-    let change = try collect()
+    try putInPlace(try collect())
+  }
+
+  /// Makes an index of what `change` says, and puts it where the old one is.
+  func putInPlace(_ change: IndexChange) throws(DSVError) {
     try FileSystem.removeTree(folder.newIndex)
-    try Index.create(folder.newIndex, change)
+    try Index.create(folder.newIndex, change, keys)
     // The new index counts its transactions anew: beside the old one's stamp it would look older than it was.
     try FileSystem.remove(folder.stamp)
     if try FileSystem.exists(folder.index) {
@@ -19,13 +24,13 @@ struct IndexRebuild {
     }
     try FileSystem.rename(folder.newIndex, to: folder.index)
     try FileSystem.syncFolder(folder.root)
-    IndexGuard(folder: folder, note: note).stamp()
+    IndexGuard(folder: folder, keys: keys, note: note).stamp()
   }
 
   /// Everything that packs and reflog say.
   private func collect() throws(DSVError) -> IndexChange {
     var change = IndexChange()
-    let reflog = try ReflogFile(path: folder.reflog).read()
+    let reflog = try ReflogFile(path: folder.reflog, keys: keys).read()
     for range in reflog.damaged { note("\(folder.reflog): bytes \(range) hold no good record") }
     var found = Found(reflog.records.compactMap(\.collected))
     // Where the last packs are gone: what is written now must not look as if gc had seen it.
@@ -52,9 +57,16 @@ struct IndexRebuild {
     // Who writes a pack of its own holds its lock, and will index it.
     guard try file.tryLock(.shared) else { return }
     var scanner = try PackScanner(number, file)
+    // A pack whose key is not kept was never published, or was given up.
+    if let keys, let packID = scanner.packID, try !keys.hasKey(of: packID) {
+      note("\(file.path): its key is not there, and so it is left out")
+      return
+    }
     while let finding = try scanner.read() {
       switch finding {
-      case .record(let id, let place, let object): found.take(id, place, object.base)
+      case .record(let id, let place, let record):
+        // A record of the other sort was put there by somebody who has no key.
+        if record.head.isSealed == (keys != nil) { found.take(id, place, record.base) }
       case .damage(let range): note("\(file.path): bytes \(range) hold no good record")
       }
     }

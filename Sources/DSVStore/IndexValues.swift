@@ -11,7 +11,7 @@ package struct Place: Sendable, Hashable {
   /// See ``ObjectBase/depth``; 0 for an object that is whole by itself.
   package let baseDepth: Int
 
-  init(_ pack: UInt32, _ offset: Int, _ record: PackRecord) {
+  init(_ pack: UInt32, _ offset: Int, _ record: RecordHead) {
     self.pack = pack
     self.offset = offset
     storedByteCount = record.storedByteCount
@@ -123,17 +123,28 @@ struct IndexChange {
   var meta: [(key: [UInt8], value: [UInt8]?)] = []
   var state = IndexState()
 
+  /// The refs as they stand in the index: keys, and values, of which `nil` deletes.
+  func refEntries(_ keys: StoreKeys?) throws(DSVError) -> [(key: [UInt8], value: [UInt8]?)] {
+    refs.map { name, target in
+      guard let keys else { return (Array(name.utf8), target?.bytes) }
+      return (keys.refKey(name), target.map { keys.sealRef(name, $0) })
+    }
+  }
+
   /// Makes the change. May be called again if the transaction has to be repeated.
-  func apply(in transaction: borrowing Transaction) throws(DSVError) {
+  ///
+  /// - Parameter refs: from ``refEntries(_:)``.
+  func apply(
+    _ refs: [(key: [UInt8], value: [UInt8]?)], in transaction: borrowing Transaction
+  ) throws(DSVError) {
     for id in deleted { try transaction.delete(Index.Table.objects.rawValue, id.key) }
     // In order of keys, neighbours go to the same page.
     for (id, place) in placed.sorted(by: { $0.0 < $1.0 }) {
       try transaction.putSealed(.objects, id.key, place.bytes)
     }
-    for (name, target) in refs {
-      let key = Array(name.utf8)
-      if let target {
-        try transaction.putSealed(.refs, key, target.bytes)
+    for (key, value) in refs {
+      if let value {
+        try transaction.putSealed(.refs, key, value)
       } else {
         try transaction.delete(Index.Table.refs.rawValue, key)
       }

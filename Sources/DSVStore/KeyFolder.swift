@@ -5,6 +5,8 @@ import DSVSystem
 package struct KeyFolder: Sendable {
   let path: String
   let temporary: String
+  /// That of an encrypted repository, which its keyring holds.
+  var kept: KeySecret?
 
   private var secretPath: String { "\(path)/secret" }
 
@@ -21,6 +23,7 @@ package struct KeyFolder: Sendable {
   ///
   /// One that is damaged is made anew: what was hashed with the old one is then of no use, and gc removes it.
   package func secret() throws(DSVError) -> KeySecret {
+    if let kept { return kept }
     if let secret = try readSecret() { return secret }
     try FileSystem.makeFolderIfMissing(path)
     try FileSystem.replace(secretPath, with: KeySecret.random().fileBytes)
@@ -97,5 +100,7 @@ package struct KeyFolder: Sendable {
 }
 
 extension Store {
-  package var keys: KeyFolder { KeyFolder(path: folder.keys, temporary: folder.temporary) }
+  package var keyFolder: KeyFolder {
+    KeyFolder(path: folder.keys, temporary: folder.temporary, kept: keys?.keySecret)
+  }
 }

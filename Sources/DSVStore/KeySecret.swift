@@ -3,7 +3,7 @@ import DSVSystem
 
 /// What keys are hashed with, so that their hashes say nothing of them, and nobody can choose keys whose hashes meet.
 ///
-/// Of an encrypted repository it is to follow from the repository's key.
+/// That of an encrypted repository is in its keyring.
 package struct KeySecret: Sendable {
   static let magic: UInt32 = 0x6b76_7364
   static let revision: UInt16 = 1

@@ -51,6 +51,7 @@ package final class Environment: Sendable {
   static let mapByteCountMin = 16 << 20
   /// The length of `lock.mdb`: a header, and 64 bytes a reader.
   private static let lockByteCount = 4096 + 64 * Int(readerCountMax)
+  private static let openWaitSeconds = 60.0
   /// With less room than this on the disk, a write that fell short did so for that reason.
   private static let freeByteCountMin = 64 << 10
 
@@ -73,7 +74,20 @@ package final class Environment: Sendable {
     opened = try Self.open(folder, tables)
   }
 
+  /// Opens an environment while no other process opens it.
+  ///
+  /// Who opens one that nobody has open makes LMDB's shared memory anew, and last of all says there which transaction is the
+  /// last. Where it is killed before, others that wait for it would go on with a shared memory that knows of none: the
+  /// next commit would be transaction 1, and be lost as soon as all have ended. With turns, the next one begins anew.
   private static func open(_ folder: String, _ tables: [String]) throws(DSVError) -> Opened {
+    guard try FileSystem.exists("\(folder)/data.mdb") else { return try openAlone(folder, tables) }
+    let turn = try File("\(folder).open", .updateOrCreate)
+    try turn.lock(.exclusive, waitingUpTo: openWaitSeconds, for: "opening the index")
+    defer { withExtendedLifetime(turn) {} }
+    return try openAlone(folder, tables)
+  }
+
+  private static func openAlone(_ folder: String, _ tables: [String]) throws(DSVError) -> Opened {
     var environment: OpaquePointer?
     try check(mdb_env_create(&environment), "mdb_env_create", folder)
     guard let environment else { throw DSVError(.io, "\(folder): mdb_env_create gave nothing") }
@@ -126,7 +140,10 @@ package final class Environment: Sendable {
   /// Ends the environment; waits for the transactions in progress. Every later use throws.
   package func close() {
     do throws(DSVError) {
-      try map.withWriting { () throws(DSVError) in closeOpened() }
+      try map.withWriting { () throws(DSVError) in
+        closeOpened()
+        hasFailed.store(false, ordering: .releasing)
+      }
     } catch {
       preconditionFailure("closing throws nothing")
     }
@@ -197,7 +214,8 @@ extension Environment {
           try writer.withLock { (_) throws(DSVError) in
             var handle: OpaquePointer?
             try check(mdb_txn_begin(opened.environment, nil, 0, &handle), "mdb_txn_begin", folder)
-            mdb_txn_abort(handle)
+            defer { mdb_txn_abort(handle) }
+            try checkFollows(handle, opened.environment)
           }
         }
       } catch {
@@ -214,6 +232,7 @@ extension Environment {
     guard let handle else { throw DSVError(.io, "\(folder): mdb_txn_begin gave nothing") }
     let result: R
     do throws(DSVError) {
+      try checkFollows(handle, opened.environment)
       result = try body(Transaction(handle: handle, tables: opened.tables, path: folder))
       try Faults.check("mdb_txn_commit", folder)
     } catch {
@@ -235,6 +254,18 @@ extension Environment {
     return result
   }
 
+  /// Throws if a write transaction would not follow the last one in the file, and so be lost.
+  private func checkFollows(_ handle: OpaquePointer?, _ environment: OpaquePointer) throws(DSVError) {
+    var info = MDB_envinfo()
+    mdb_env_info(environment, &info)
+    guard mdb_txn_id(handle) == info.me_last_txnid + 1 else {
+      throw DSVError(
+        .busy,
+        "\(folder): LMDB's lock file does not know the last transaction; end all processes that use the repository"
+      )
+    }
+  }
+
   /// Makes the next attempt possible, or throws `error` on.
   private func recover(from error: DSVError) throws(DSVError) {
     if error.isLMDB(MDB_PANIC) { return try reopen() }
@@ -244,7 +275,13 @@ extension Environment {
       guard let opened else { return }
       // 0 takes the size that another process has given the file.
       let byteCount = isFull ? mapByteCount(opened.environment) * 2 : 0
-      try check(mdb_env_set_mapsize(opened.environment, byteCount), "mdb_env_set_mapsize", folder)
+      do throws(DSVError) {
+        try check(mdb_env_set_mapsize(opened.environment, byteCount), "mdb_env_set_mapsize", folder)
+      } catch {
+        // LMDB has given up the old map by then, and would go on to read where it was.
+        hasFailed.store(true, ordering: .releasing)
+        throw error
+      }
     }
   }
 
@@ -258,12 +295,9 @@ extension Environment {
     guard Machine.processID == processID else {
       throw DSVError(.badInput, "\(folder): opened before this process was forked; open the repository again")
     }
+    // Caught by `recover`, which opens it again.
+    if hasFailed.load(ordering: .acquiring) { try check(MDB_PANIC, "mdb_txn_begin", folder) }
     guard let opened else { throw DSVError(.io, "\(folder): the index was closed") }
-    guard !hasFailed.load(ordering: .acquiring) else {
-      // Caught by `recover`, which opens it again.
-      try check(MDB_PANIC, "mdb_txn_begin", folder)
-      return opened
-    }
     return opened
   }
 
@@ -302,7 +336,7 @@ extension Environment {
   /// Closes and opens again after a failed commit, in one step for other threads.
   private func reopen() throws(DSVError) {
     try map.withWriting { () throws(DSVError) in
-      guard opened != nil, hasFailed.load(ordering: .acquiring) else { return }
+      guard hasFailed.load(ordering: .acquiring) else { return }
       closeOpened()
       opened = try Self.open(folder, tableNames)
       hasFailed.store(false, ordering: .releasing)

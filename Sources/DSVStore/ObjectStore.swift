@@ -38,6 +38,9 @@ package struct StoredObject: Sendable, Equatable {
 ///
 /// Conforming types pass `checkObjectStore` in DSVTesting.
 package protocol ObjectStore: Sendable {
+  /// How the names of its objects, and where its columns are cut, follow from content.
+  var naming: ObjectNaming { get }
+
   func contains(_ id: AnyID) throws(DSVError) -> Bool
 
   /// The object named `id`, as it was put.
@@ -66,6 +69,8 @@ extension ObjectStore {
 }
 
 extension ObjectStore {
+  package var naming: ObjectNaming { .plain }
+
   package func baseID(of id: AnyID) throws(DSVError) -> AnyID? {
     try contains(id) ? try read(id).base?.id : nil
   }

@@ -1,5 +1,4 @@
 package import DSVFormat
-import DSVSystem
 
 /// A pack that is made in memory, to be put somewhere whole.
 package struct PackBuilder: Sendable {
@@ -26,34 +25,30 @@ package struct PackBuilder: Sendable {
     }
   }
 
-  /// 16 random bytes.
-  package let packID: [UInt8]
+  private let codec: PackCodec
   /// The pack as it is so far.
   package private(set) var bytes: [UInt8]
   package private(set) var entries: [Entry] = []
 
-  package init(packID: [UInt8] = Random.bytes(16)) {
-    self.packID = packID
-    bytes = PackHeader(packID: packID).bytes
-  }
+  package init(_ codec: PackCodec) { (self.codec, bytes) = (codec, codec.header) }
 
+  /// A plain pack.
+  package init(packID: PackID = .random()) { self.init(PackCodec(packID: packID, sealer: nil)) }
+
+  package var packID: PackID { codec.packID }
   package var isEmpty: Bool { entries.isEmpty }
 
   package mutating func append(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
-    try append(id, object, record: PackRecord(id, object).bytes + object.body)
-  }
-
-  /// - Parameter record: the object's record, header and body, as it is to stand in the pack.
-  package mutating func append(_ id: AnyID, _ object: StoredObject, record: [UInt8]) throws(DSVError) {
-    let storedByteCount = record.count - PackLayout.Record.byteCount
-    guard storedByteCount <= PackLayout.storedByteCountMax, UInt32(exactly: object.plainByteCount) != nil
+    guard codec.recordByteCount(object) <= PackLayout.storedByteCountMax,
+      UInt32(exactly: object.plainByteCount) != nil
     else {
       throw DSVError(.badInput, "object \(id): \(object.bytes.count) bytes are too many for one object")
     }
+    let record = codec.record(id, object)
     entries.append(
       Entry(
-        id, bytes.count, stored: storedByteCount, plain: object.plainByteCount, kind: object.kind,
-        depth: object.base?.depth ?? 0))
+        id, bytes.count, stored: record.count - PackLayout.Record.byteCount, plain: object.plainByteCount,
+        kind: object.kind, depth: object.base?.depth ?? 0))
     bytes += record
   }
 }
@@ -63,20 +58,4 @@ extension PackLayout {
   package static let firstRecordOffset = Header.byteCount
   /// How much of a record stands before its body.
   package static let recordHeaderByteCount = Record.byteCount
-
-  /// The object in a record, whose checksum is verified.
-  ///
-  /// - Throws: `.corrupt` if `record` is not the record of that object and nothing else.
-  package static func object(
-    _ id: AnyID, in record: UnsafeRawBufferPointer, of subject: String
-  ) throws(DSVError) -> StoredObject {
-    guard let header = PackRecord(record), header.id == id, header.byteCount == record.count else {
-      throw DSVError(.corrupt, "object \(id): its record in \(subject) is damaged")
-    }
-    let body = UnsafeRawBufferPointer(rebasing: record[Record.byteCount...])
-    guard header.matches(body) else {
-      throw DSVError(.corrupt, "object \(id): its record in \(subject) does not match its checksum")
-    }
-    return header.object(body)
-  }
 }

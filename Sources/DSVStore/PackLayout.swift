@@ -8,8 +8,14 @@ package enum PackLayout {
   package static let sealedByteCount = 64 << 20
 
   /// How long the record of an object is.
-  package static func recordByteCount(_ object: StoredObject) -> Int {
-    Record.byteCount + (object.base == nil ? 0 : AnyID.byteCount) + object.bytes.count
+  package static func recordByteCount(_ object: StoredObject, isSealed: Bool) -> Int {
+    Record.byteCount + bodyByteCount(object, isSealed: isSealed)
+  }
+
+  /// How long the body of that record is.
+  static func bodyByteCount(_ object: StoredObject, isSealed: Bool) -> Int {
+    let byteCount = isSealed ? PackSealer.tokenByteCount(object.bytes.count) : object.bytes.count
+    return (object.base == nil ? 0 : AnyID.byteCount) + byteCount
   }
 
   /// The beginning of a pack file.
@@ -40,5 +46,7 @@ package enum PackLayout {
 
     /// "dsvR"
     static let magicValue: UInt32 = 0x5276_7364
+    /// In `reserved`: the body is a token under the pack's key.
+    static let sealedFlag: UInt16 = 1
   }
 }

@@ -1,10 +1,22 @@
 import DSVFormat
 import DSVSystem
 
+/// A record whose checksum was found right.
+struct ScannedRecord {
+  let head: PackRecord
+  let body: [UInt8]
+
+  /// What it builds on, which stands in clear.
+  var base: ObjectBase? { body.withBytes { head.base(in: $0) } }
+
+  /// - Throws: `.corrupt` if it was not sealed under that key, or is not sealed where it should be.
+  func object(_ sealer: PackSealer?) throws(DSVError) -> StoredObject { try head.object(body, sealer) }
+}
+
 /// Finds every good record of a pack, in order, without the index. Goes on behind damage.
 struct PackScanner {
   enum Finding {
-    case record(AnyID, Place, StoredObject)
+    case record(AnyID, Place, ScannedRecord)
     /// A stretch without a good record.
     case damage(Range<Int>)
   }
@@ -12,6 +24,8 @@ struct PackScanner {
   /// How much is searched at a time for the next record behind damage.
   private static let windowByteCount = 1 << 20
 
+  /// What the pack's header says it is called; `nil` if the header is damaged.
+  let packID: PackID?
   private let number: UInt32
   private let file: File
   private let end: Int
@@ -27,9 +41,10 @@ struct PackScanner {
     offset = PackLayout.Header.byteCount
     do throws(DSVError) {
       let bytes = try file.read(upTo: PackLayout.Header.byteCount, at: 0)
-      _ = try PackHeader(bytes, path: file.path)
+      packID = PackID(try PackHeader(bytes, path: file.path).packID)
     } catch {
       guard error.code == .corrupt else { throw error }
+      packID = nil
       next = .damage(0..<min(end, PackLayout.Header.byteCount))
     }
   }
@@ -50,11 +65,11 @@ struct PackScanner {
   private struct Found {
     let id: AnyID
     let place: Place
-    let object: StoredObject
+    let record: ScannedRecord
 
     func finding(advancing offset: inout Int) -> Finding {
       offset = place.offset + place.byteCount
-      return .record(id, place, object)
+      return .record(id, place, record)
     }
   }
 
@@ -71,7 +86,8 @@ struct PackScanner {
     let body = try file.read(upTo: record.storedByteCount, at: offset + PackLayout.Record.byteCount)
     guard body.withBytes({ record.matches($0) }) else { return nil }
     return Found(
-      id: record.id, place: Place(number, offset, record), object: body.withBytes { record.object($0) })
+      id: record.id, place: Place(number, offset, RecordHead(record)),
+      record: ScannedRecord(head: record, body: body))
   }
 
   /// Looks for the next good record behind `offset` and moves there; to the end if there is none.

@@ -66,6 +66,16 @@ package final class Publication {
     return state.lastVersion
   }
 
+  /// As ``number(_:)``, but a commit without one gets `wanted`, or the next one where that is given already. Numbers that are left
+  /// out are nobody's.
+  package func number(_ commit: CommitID, wanted: Int) throws(DSVError) -> Int {
+    if try session.store.number(of: commit) == nil, !numbered.contains(where: { $0.commit == commit }) {
+      guard wanted < Int(UInt32.max) else { throw DSVError(.full, "version numbers end before \(wanted)") }
+      state.lastVersion = max(state.lastVersion, wanted - 1)
+    }
+    return try number(commit)
+  }
+
   /// The version number that the next commit without one will get.
   package var nextNumber: Int { state.lastVersion + 1 }
 

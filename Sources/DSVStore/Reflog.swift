@@ -73,7 +73,9 @@ extension ReflogRecord {
   }()
 
   /// The record's bytes: header and body.
-  var bytes: [UInt8] {
+  var bytes: [UInt8] { Self.bytes(body: body) }
+
+  var body: [UInt8] {
     var body = ByteWriter()
     body.write(UInt64(bitPattern: Int64(time)))
     body.writeVarint(numbered.count)
@@ -89,11 +91,16 @@ extension ReflogRecord {
       body.write(move.action)
     }
     if let collected { body.write(collected) }
+    return body.bytes
+  }
+
+  /// A record's bytes, with its body as it is to be written.
+  static func bytes(body: [UInt8]) -> [UInt8] {
     var writer = ByteWriter()
     writer.write(ReflogLayout.Record.magicValue)
     writer.write(UInt32(body.count))
-    writer.write(Hash64.of(body.bytes, seed: Hash64.of(writer.bytes)))
-    writer.write(bytes: body.bytes)
+    writer.write(Hash64.of(body, seed: Hash64.of(writer.bytes)))
+    writer.write(bytes: body)
     return writer.bytes
   }
 

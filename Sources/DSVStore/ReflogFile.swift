@@ -5,7 +5,9 @@ import DSVSystem
 struct ReflogFile {
   /// What reading a reflog found.
   struct Content {
-    var records: [ReflogRecord] = []
+    var records: [ReflogRecord] { located.map(\.record) }
+    /// Each with where it lies.
+    var located: [(record: ReflogRecord, range: Range<Int>)] = []
     /// Where the last good record ends.
     var endOfLastRecord = ReflogLayout.Header.byteCount
     /// Stretches that hold no good record.
@@ -13,6 +15,8 @@ struct ReflogFile {
   }
 
   let path: String
+  /// What records are sealed with; `nil` in a plain repository.
+  var keys: StoreKeys?
 
   func create() throws(DSVError) {
     let file = try File(path, .create)
@@ -32,7 +36,7 @@ struct ReflogFile {
       try file.write(ReflogRecord.fileHeader, at: 0)
       end = ReflogLayout.Header.byteCount
     }
-    let bytes = record.bytes
+    let bytes = keys.map { ReflogRecord.bytes(body: $0.sealLog(record.body, at: end)) } ?? record.bytes
     try file.write(bytes, at: end)
     try file.sync()
     if isNew { try FileSystem.syncFolder(FileSystem.parent(of: path)) }
@@ -54,21 +58,21 @@ struct ReflogFile {
     }
     let bytes = try File(path, .read).read(upTo: min(limit, status.byteCount), at: 0)
     var content = Content()
-    bytes.withBytes { bytes in
+    try bytes.withBytes { (bytes) throws(DSVError) in
       if !bytes.prefix(ReflogLayout.Header.byteCount).elementsEqual(ReflogRecord.fileHeader) {
         content.damaged.append(0..<min(bytes.count, ReflogLayout.Header.byteCount))
       }
       var offset = ReflogLayout.Header.byteCount
       var damageBegan: Int?
       while offset < bytes.count {
-        guard let (record, end) = Self.record(in: bytes, at: offset, of: path) else {
+        guard let (record, end) = try record(in: bytes, at: offset) else {
           damageBegan = damageBegan ?? offset
           offset += 1
           continue
         }
         if let start = damageBegan { content.damaged.append(start..<offset) }
         damageBegan = nil
-        content.records.append(record)
+        content.located.append((record, offset..<end))
         content.endOfLastRecord = end
         offset = end
       }
@@ -78,9 +82,9 @@ struct ReflogFile {
   }
 
   /// The good record that begins at `offset`, and where it ends.
-  private static func record(
-    in bytes: UnsafeRawBufferPointer, at offset: Int, of path: String
-  ) -> (ReflogRecord, end: Int)? {
+  private func record(
+    in bytes: UnsafeRawBufferPointer, at offset: Int
+  ) throws(DSVError) -> (ReflogRecord, end: Int)? {
     typealias Layout = ReflogLayout.Record
     guard bytes.count - offset >= Layout.byteCount else { return nil }
     func load<T: FixedWidthInteger & BitwiseCopyable>(_ field: Int, _: T.Type) -> T {
@@ -94,8 +98,14 @@ struct ReflogFile {
     let seed = Hash64.of(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + Layout.checksum]))
     guard Hash64.of(body, seed: seed) == load(Layout.checksum, UInt64.self) else { return nil }
     do throws(DSVError) {
-      return (try ReflogRecord(body: body, of: path), start + byteCount)
+      guard let keys else { return (try ReflogRecord(body: body, of: path), start + byteCount) }
+      let plain = try keys.openLog(body, at: offset, of: path)
+      return (
+        try plain.withBytes { (plain) throws(DSVError) in try ReflogRecord(body: plain, of: path) },
+        start + byteCount
+      )
     } catch {
+      guard error.code == .corrupt || error.code == .unsupportedFormat else { throw error }
       return nil
     }
   }

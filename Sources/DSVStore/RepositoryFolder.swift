@@ -6,6 +6,12 @@ struct RepositoryFolder: Sendable {
   let root: String
 
   var format: String { "\(root)/format" }
+  /// The keys of an encrypted repository.
+  var keyring: String { "\(root)/keyring" }
+  /// What is set of tiers, which may name tables and branches.
+  var tierSettings: String { "\(root)/tiers/settings" }
+  /// Up to which pack all are to be written again under new keys, while that is not done.
+  var reencryption: String { "\(root)/reencryption" }
   var packs: String { "\(root)/packs" }
   var index: String { "\(root)/index" }
   var stamp: String { "\(root)/index.stamp" }

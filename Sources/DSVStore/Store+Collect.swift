@@ -35,10 +35,11 @@ extension Store {
     defer { withExtendedLifetime((gcLock, writerLock)) {} }
     let isLive = try mark()
     try forgetBrokenOff(try index.state)
-    var collection = Collection(store: self, isLive: isLive)
+    var collection = GarbageCollection(store: self, isLive: isLive)
     try collection.survey()
     try collection.deleteUnused()
     try collection.rewrite(garbageShareMin, progress)
+    try sweepKeys()
     try TemporaryFile.sweep(folder.temporary)
     try FileSystem.removeTree(folder.damagedIndex)
     return collection.report
@@ -47,14 +48,15 @@ extension Store {
   /// Makes the index anew from packs and reflog; what it was is kept aside until the next gc.
   package func rebuildIndex() throws(DSVError) {
     let lock = try lockWriter()
+    try keys?.refresh()
     defer { withExtendedLifetime(lock) {} }
-    try IndexRebuild(folder: folder, note: note).run()
+    try IndexRebuild(folder: folder, keys: keys, note: note).run()
     try refreshIndex()
   }
 }
 
 /// One collection of garbage in progress, under both locks.
-private struct Collection {
+struct GarbageCollection {
   /// What of a pack the index points at.
   private struct Usage {
     var byteCount = 0
@@ -122,15 +124,29 @@ private struct Collection {
     let unused = packs.filter { $0.value.liveCount == 0 }
     try remove(unused.filter { !$0.value.isIndexed && $0.key != openPack }.map(\.key))
     try replace(
-      unused.filter { $0.value.isIndexed || $0.key == openPack }.map(\.key), by: SessionBatch(after: 0))
+      unused.filter { $0.value.isIndexed || $0.key == openPack }.map(\.key),
+      by: SessionBatch(after: 0, isSealed: false))
   }
 
   /// Copies what is live out of the packs that are mostly garbage.
   mutating func rewrite(_ garbageShareMin: Double, _ progress: (Int, Int) -> Void) throws(DSVError) {
-    let chosen = packs.filter { _, usage in
-      usage.liveCount > 0 && usage.garbageByteCount > 0
+    try rewrite(progress) { _, usage in
+      usage.garbageByteCount > 0
         && Double(usage.garbageByteCount) >= garbageShareMin * Double(usage.byteCount)
-    }.sorted { $0.value.liveByteCount < $1.value.liveByteCount }
+    }
+  }
+
+  /// Copies what is live out of every pack with no higher number than this.
+  mutating func rewrite(upTo last: UInt32, _ progress: (Int, Int) -> Void) throws(DSVError) {
+    try rewrite(progress) { number, _ in number <= last }
+  }
+
+  private mutating func rewrite(
+    _ progress: (Int, Int) -> Void, where isChosen: (UInt32, Usage) -> Bool
+  ) throws(DSVError) {
+    let chosen = packs.filter { $0.value.liveCount > 0 && isChosen($0.key, $0.value) }.sorted {
+      $0.value.liveByteCount < $1.value.liveByteCount
+    }
     var group: [UInt32] = []
     var byteCount = 0
     for (done, (number, usage)) in chosen.enumerated() {
@@ -150,7 +166,7 @@ private struct Collection {
   ///
   /// - Returns: the copies, and the packs of which nothing live was left out.
   private func copy(_ numbers: [UInt32]) throws(DSVError) -> (SessionBatch, [UInt32]) {
-    var batch = SessionBatch(after: try store.index.state.lastPack)
+    var batch = SessionBatch(after: try store.index.state.lastPack, isSealed: store.keys != nil)
     var copied: [UInt32] = []
     do throws(DSVError) {
       for number in numbers {
@@ -174,10 +190,10 @@ private struct Collection {
     var scanner = try PackScanner(number, file)
     var count = 0
     while let finding = try scanner.read() {
-      guard case .record(let id, let place, let object) = finding, isLive(id),
-        try store.index.place(of: id) == place
+      guard case .record(let id, let place, let record) = finding, isLive(id),
+        try store.index.place(of: id) == place, let object = try open(record, number, file)
       else { continue }
-      try batch.append(id, PackRecord(id, object), object.body, in: store.folder)
+      try batch.append(id, object, in: store.folder)
       count += 1
     }
     if count < usage.liveCount {
@@ -186,12 +202,26 @@ private struct Collection {
     return count == usage.liveCount
   }
 
+  /// What a record holds; `nil` if it does not open, which is then said.
+  private func open(
+    _ record: ScannedRecord, _ number: UInt32, _ file: File
+  ) throws(DSVError) -> StoredObject? {
+    do throws(DSVError) {
+      return try record.object(try store.packs.sealer(of: number, for: record))
+    } catch {
+      guard error.code == .corrupt else { throw error }
+      store.note("\(file.path): \(error.message)")
+      return nil
+    }
+  }
+
   /// Points the index at the copies in `batch`, which are durable, and deletes the packs they came from.
   private mutating func replace(_ numbers: [UInt32], by batch: SessionBatch) throws(DSVError) {
     guard !numbers.isEmpty || !batch.isEmpty else { return }
     var change = IndexChange()
     change.state = try store.index.state
     change.placed = batch.places(bufferPack: 0, bufferOffset: 0)
+    try store.keys?.add(batch.packs.compactMap(\.sealer))
     change.deleted = deadCommits + deadDependents + numbers.flatMap { packs[$0]?.dead ?? [] }
     change.state.lastPack = ([change.state.lastPack] + batch.packs.map(\.number) + numbers).max() ?? 0
     change.state.reflogByteCount = try remember(change.state)
@@ -212,7 +242,7 @@ private struct Collection {
       let commits = deadCommits[start...].prefix(CollectedCommits.countMax).map { CommitID($0) }
       let record = ReflogRecord(
         time: Clock.secondsSince1970(), numbered: [], moves: [], collected: CollectedCommits(commits, state))
-      end = try ReflogFile(path: store.folder.reflog).append(record)
+      end = try store.reflogFile.append(record)
     }
     return end
   }

@@ -14,7 +14,7 @@ extension Store {
     var state = publication.state
     try forgetBrokenOff(old)
     let leftOut = try unsafeToPlace(batch)
-    let bufferStart = try append(batch.buffer, to: &state)
+    let (bufferStart, newOpenPack) = try append(batch, to: &state)
     state.lastPack = max(state.lastPack, batch.packs.map(\.number).max() ?? 0)
     // What may fail comes before the reflog tells of the publication: from there on it may happen.
     var placed: [(AnyID, Place)] = []
@@ -22,12 +22,17 @@ extension Store {
       if leftOut.contains(id) { continue }
       placed.append((id, place))
     }
-    var byteCount = batch.buffer.count + (state.openPack == old.openPack ? 0 : PackLayout.Header.byteCount)
+    var byteCount = batch.memoryByteCount + (state.openPack == old.openPack ? 0 : PackLayout.Header.byteCount)
     for pack in batch.packs { byteCount += try pack.file.byteCount() }
     let indexBefore = indexByteCount
+    // Nothing names a pack whose key might be lost.
+    do throws(DSVError) { try keys?.add(batch.packs.compactMap(\.sealer) + newOpenPack) } catch {
+      mayHappen = !withdraw(state, to: old)
+      throw error
+    }
     if let record = publication.reflogRecord {
       do throws(DSVError) {
-        state.reflogByteCount = try ReflogFile(path: folder.reflog).append(record)
+        state.reflogByteCount = try reflogFile.append(record)
       } catch {
         mayHappen = !withdraw(state, to: old)
         throw error
@@ -63,7 +68,7 @@ extension Store {
         leftOut.insert(id)
       } else {
         // What is published with it keeps its place if it has one by now.
-        guard let depth = try baseDepth(of: base.id) ?? batch.entries[base.id]?.record.baseDepth,
+        guard let depth = try baseDepth(of: base.id) ?? batch.entries[base.id]?.head.baseDepth,
           depth < base.depth
         else {
           throw DSVError(.conflict, "object \(base.id): it was archived meanwhile; try again")
@@ -95,7 +100,7 @@ extension Store {
   /// Until then it may happen yet, when the index is next made anew. So nothing of what it put, in the open pack's tail or in
   /// packs that nobody knows, may be written over or removed before. The caller holds the writer's lock.
   func forgetBrokenOff(_ state: IndexState) throws(DSVError) {
-    try ReflogFile(path: folder.reflog).cut(to: state.reflogByteCount)
+    try reflogFile.cut(to: state.reflogByteCount)
   }
 
   /// Takes back what a publication wrote before the index refused it: else it would come to light when the index is
@@ -107,7 +112,7 @@ extension Store {
       // What LMDB has put back after a failure is read anew, and is on the disk, before anything follows from it.
       guard try index.state == old else { return false }
       try File(folder.indexData, .update).sync()
-      try ReflogFile(path: folder.reflog).cut(to: old.reflogByteCount)
+      try reflogFile.cut(to: old.reflogByteCount)
       if state.openPack != old.openPack {
         try FileSystem.remove(folder.pack(state.openPack))
       } else if state.openPackByteCount > old.openPackByteCount {
@@ -117,26 +122,33 @@ extension Store {
       note("\(folder.reflog): \(error)")
       return false
     }
-    IndexGuard(folder: folder, note: note).stamp()
+    IndexGuard(folder: folder, keys: keys, note: note).stamp()
     return true
   }
 
   /// Writes the index's transaction and stamps it.
   func commit(_ change: IndexChange) throws(DSVError) {
     let transactionID = try index.write(change)
-    IndexGuard(folder: folder, note: note).stamp(transactionID: transactionID)
+    IndexGuard(folder: folder, keys: keys, note: note).stamp(transactionID: transactionID)
   }
 
   /// Appends records to the open pack durably; begins a new one if there is none, or if it is full or damaged.
   ///
-  /// - Returns: where they begin.
-  private func append(_ records: [UInt8], to state: inout IndexState) throws(DSVError) -> Int {
-    guard !records.isEmpty else { return 0 }
-    if let file = try openPack(state) {
-      try file.write(records, at: state.openPackByteCount)
-      try file.sync()
+  /// - Returns: where they begin, and what seals a pack that was begun.
+  private func append(
+    _ batch: SessionBatch, to state: inout IndexState
+  ) throws(DSVError) -> (Int, [PackSealer]) {
+    guard batch.memoryByteCount > 0 else { return (0, []) }
+    let count = batch.memoryByteCount
+    var new: [PackSealer] = []
+    if let pack = try openPack(state) {
+      try pack.file.write(batch.tail(pack.sealer), at: state.openPackByteCount)
+      try pack.file.sync()
     } else {
-      let (number, file) = try PackFiles.create(in: folder, after: state.lastPack)
+      if keys != nil { new = [PackSealer()] }
+      let records = batch.tail(new.first)
+      let (number, file) = try PackFiles.create(
+        in: folder, after: state.lastPack, packID: new.first?.packID)
       (state.openPack, state.lastPack) = (number, number)
       state.openPackByteCount = PackLayout.Header.byteCount
       do throws(DSVError) {
@@ -148,19 +160,28 @@ extension Store {
         throw error
       }
     }
-    defer { state.openPackByteCount += records.count }
-    return state.openPackByteCount
+    defer { state.openPackByteCount += count }
+    return (state.openPackByteCount, new)
   }
 
   /// The open pack, cut to its committed length; `nil` if a new one has to be begun.
-  private func openPack(_ state: IndexState) throws(DSVError) -> File? {
+  private func openPack(_ state: IndexState) throws(DSVError) -> PackFiles.OpenPack? {
     guard state.openPack != 0, state.openPackByteCount < PackLayout.sealedByteCount,
       try FileSystem.exists(folder.pack(state.openPack))
     else { return nil }
     let file = try File(folder.pack(state.openPack), .update)
     let byteCount = try file.byteCount()
     guard byteCount >= state.openPackByteCount else { return nil }
+    var sealer: PackSealer?
+    if let keys {
+      // Without its key nothing can be added to it.
+      do throws(DSVError) { sealer = try keys.sealer(of: file) } catch {
+        guard error.code == .corrupt else { throw error }
+        note(error.message)
+        return nil
+      }
+    }
     if byteCount > state.openPackByteCount { try file.truncate(to: state.openPackByteCount) }
-    return file
+    return PackFiles.OpenPack(file: file, sealer: sealer)
   }
 }

@@ -11,6 +11,8 @@ package final class Store: ObjectStore {
   let index: Index
   let packs: PackFiles
   let format: RepositoryFormat
+  /// `nil` for a plain repository.
+  let keys: StoreKeys?
   private let leaseCount = Lease.Count()
   /// Says what was found and mended, in words for people.
   let note: @Sendable (String) -> Void
@@ -24,15 +26,20 @@ package final class Store: ObjectStore {
   static let writerWaitSeconds = 60.0
 
   init(
-    _ folder: RepositoryFolder, _ index: Index, _ format: RepositoryFormat,
+    _ folder: RepositoryFolder, _ index: Index, _ format: RepositoryFormat, _ keys: StoreKeys?,
     note: @escaping @Sendable (String) -> Void
   ) {
     self.folder = folder
     self.index = index
     self.format = format
+    self.keys = keys
     self.note = note
-    packs = PackFiles(folder)
+    packs = PackFiles(folder, keys)
   }
+
+  package var naming: ObjectNaming { keys?.naming ?? .plain }
+
+  package var isEncrypted: Bool { keys != nil }
 
   /// The repository's folder.
   package var root: String { folder.root }
@@ -167,7 +174,9 @@ package final class Store: ObjectStore {
     let lease = try Lease(folder, leaseCount)
     // An index that was exchanged before gc ran would still show what gc has deleted, and so would one whose last change
     // was gc's, killed as it made it.
-    try refreshIndex()
+    try IndexGuard(folder: folder, keys: keys, note: note).retrying { () throws(DSVError) in
+      try refreshIndex()
+    }
     try index.settle()
     return lease
   }
@@ -183,6 +192,8 @@ package final class Store: ObjectStore {
   /// one would write over what was published since.
   func beginWriting() throws(DSVError) -> File {
     let lock = try lockWriter()
+    // Whose key was revoked meanwhile writes nothing more.
+    try keys?.refresh()
     try refreshIndex()
     try index.settle()
     return lock
@@ -231,7 +242,9 @@ package final class Store: ObjectStore {
     Set(try reflogRecords().flatMap { $0.collected?.commits ?? [] })
   }
 
+  var reflogFile: ReflogFile { ReflogFile(path: folder.reflog, keys: keys) }
+
   private func reflogRecords() throws(DSVError) -> [ReflogRecord] {
-    try ReflogFile(path: folder.reflog).read(limit: try index.state.reflogByteCount).records
+    try reflogFile.read(limit: try index.state.reflogByteCount).records
   }
 }

@@ -40,6 +40,6 @@ package final class TemporaryFile: Sendable {
 }
 
 extension Store {
-  /// A new file in `tmp/`.
+  /// A new file in `tmp/`, for what may lie on a disk as it is.
   package func temporaryFile() throws(DSVError) -> TemporaryFile { try TemporaryFile(in: folder.temporary) }
 }

@@ -26,7 +26,7 @@ package final class WriteSession: ObjectSink {
   init(_ store: Store, _ lease: Lease, lastPack: UInt32) {
     self.store = store
     self.lease = lease
-    state = Mutex(State(batch: SessionBatch(after: lastPack)))
+    state = Mutex(State(batch: SessionBatch(after: lastPack, isSealed: store.keys != nil)))
   }
 
   deinit {
@@ -43,6 +43,8 @@ package final class WriteSession: ObjectSink {
     }
   }
 
+  package var naming: ObjectNaming { store.naming }
+
   package func contains(_ id: AnyID) throws(DSVError) -> Bool {
     if state.withLock({ $0.batch.entries[id] ?? $0.publishing?.entries[id] }) != nil { return true }
     return try store.contains(id)
@@ -51,8 +53,9 @@ package final class WriteSession: ObjectSink {
   package func read(_ id: AnyID) throws(DSVError) -> StoredObject {
     switch state.withLock({ $0.batch.source(of: id) ?? $0.publishing?.source(of: id) }) {
     case .memory(let object): return object
-    case .file(let file, let offset, let byteCount):
-      return try PackFiles.read(id, from: file, at: offset, storedByteCount: byteCount)
+    case .sealed(let record, let body, let sealer): return try record.object(body, sealer)
+    case .file(let file, let offset, let byteCount, let sealer):
+      return try PackFiles.read(id, from: file, at: offset, storedByteCount: byteCount, sealer)
     case nil: return try store.read(id)
     }
   }
@@ -78,17 +81,22 @@ package final class WriteSession: ObjectSink {
   }
 
   private func append(_ id: AnyID, _ object: StoredObject, isRestored: Bool) throws(DSVError) {
-    let body = object.body
-    guard body.count <= PackLayout.storedByteCountMax, UInt32(exactly: object.plainByteCount) != nil
+    let isSealed = store.keys != nil
+    guard PackLayout.bodyByteCount(object, isSealed: isSealed) <= PackLayout.storedByteCountMax,
+      UInt32(exactly: object.plainByteCount) != nil
     else {
       throw DSVError(.badInput, "object \(id): \(object.bytes.count) bytes are too many for one object")
     }
     try checkUsable()
-    let record = PackRecord(id, object)
-    try change { (state) throws(DSVError) in
-      if !isRestored, state.publishing?.entries[id] != nil { return }
-      try state.batch.append(
-        id, record, body, base: object.base, isRestored: isRestored, in: store.folder)
+    while true {
+      // Threads encrypt side by side: only what goes to a pack that is full by then is encrypted again.
+      let sealer = isSealed ? state.withLock { $0.batch.sealer } : nil
+      let record = isSealed && sealer == nil ? nil : EncodedRecord(id, object, sealer)
+      let isTaken = try change { (state) throws(DSVError) -> Bool in
+        if !isRestored, state.publishing?.entries[id] != nil { return true }
+        return try state.batch.append(id, object, record, isRestored: isRestored, in: store.folder)
+      }
+      if isTaken { return }
     }
   }
 
@@ -136,7 +144,7 @@ package final class WriteSession: ObjectSink {
       try state.batch.finish(in: store.folder)
       let batch = state.batch
       state.publishing = batch
-      state.batch = SessionBatch(after: batch.lastPack)
+      state.batch = SessionBatch(after: batch.lastPack, isSealed: batch.isSealed)
       return batch
     }
   }

@@ -17,6 +17,8 @@ package final class File: Sendable {
     case updateOrCreate
     /// As `update`; throws `.conflict` if it is there already.
     case create
+    /// As `create`; nobody but its owner may read or write it.
+    case createPrivate
   }
 
   package let path: String
@@ -30,10 +32,11 @@ package final class File: Sendable {
     case .read: flags = O_RDONLY
     case .update: flags = O_RDWR
     case .updateOrCreate: flags = O_RDWR | O_CREAT
-    case .create: flags = O_RDWR | O_CREAT | O_EXCL
+    case .create, .createPrivate: flags = O_RDWR | O_CREAT | O_EXCL
     }
-    if access == .create { try Faults.check("open", path) }
-    descriptor = try retrying("open", path) { open(path, flags | O_CLOEXEC, 0o644) }
+    if access == .create || access == .createPrivate { try Faults.check("open", path) }
+    let mode: mode_t = access == .createPrivate ? 0o600 : 0o644
+    descriptor = try retrying("open", path) { open(path, flags | O_CLOEXEC, mode) }
     self.path = path
     isOwner = true
   }
@@ -41,6 +44,11 @@ package final class File: Sendable {
   /// One of the process's standard streams, which stays open.
   private init(standard descriptor: Int32, _ name: String) {
     (self.descriptor, path, isOwner) = (descriptor, name, false)
+  }
+
+  /// One that was opened otherwise.
+  init(owning descriptor: Int32, _ name: String) {
+    (self.descriptor, path, isOwner) = (descriptor, name, true)
   }
 
   package static let standardInput = File(standard: STDIN_FILENO, "standard input")
@@ -101,9 +109,12 @@ extension File {
 
   /// The next bytes of a file, pipe or terminal, at most `count`; none at the end. Waits for the first.
   package func readNext(upTo count: Int) throws(DSVError) -> [UInt8] {
-    try filled(count) { (buffer) throws(DSVError) in
-      try retrying("read", path) { Glibc.read(descriptor, buffer.baseAddress, buffer.count) }
-    }
+    try filled(count) { (buffer) throws(DSVError) in try readNext(into: buffer) }
+  }
+
+  /// As ``readNext(upTo:)``, into memory that is given; returns how many bytes came.
+  package func readNext(into buffer: UnsafeMutableRawBufferPointer) throws(DSVError) -> Int {
+    try retrying("read", path) { Glibc.read(descriptor, buffer.baseAddress, buffer.count) }
   }
 
   /// An array of what `fill` wrote into room for `count` bytes; `fill` returns how many it wrote.

@@ -12,11 +12,13 @@ package struct FileStatus: Sendable, Equatable {
   package let isFolder: Bool
   /// Whether this is a plain file: no folder, pipe, device or link.
   package let isRegular: Bool
+  /// Whether nobody but the owner may read or write it.
+  package let isPrivate: Bool
 
   /// A plain file's, made up for a test.
   package init(byteCount: Int, modified: Int, changed: Int, inode: UInt64) {
     (self.byteCount, self.modified, self.changed, self.inode) = (byteCount, modified, changed, inode)
-    (device, isFolder, isRegular) = (0, false, true)
+    (device, isFolder, isRegular, isPrivate) = (0, false, true, false)
   }
 
   init(_ status: stat) {
@@ -27,5 +29,6 @@ package struct FileStatus: Sendable, Equatable {
     device = UInt64(status.st_dev)
     isFolder = status.st_mode & S_IFMT == S_IFDIR
     isRegular = status.st_mode & S_IFMT == S_IFREG
+    isPrivate = status.st_mode & 0o077 == 0
   }
 }

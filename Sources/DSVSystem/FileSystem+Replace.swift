@@ -17,13 +17,15 @@ extension FileSystem {
 
   /// Makes `bytes` the whole content of the file `path`, which at every moment has its old or its new content.
   ///
-  /// - Parameter isDurable: return only when the new content would survive a power cut.
+  /// - Parameters:
+  ///   - isDurable: return only when the new content would survive a power cut.
+  ///   - isPrivate: nobody but the file's owner may read it.
   package static func replace(
-    _ path: String, with bytes: [UInt8], isDurable: Bool = true
+    _ path: String, with bytes: [UInt8], isDurable: Bool = true, isPrivate: Bool = false
   ) throws(DSVError) {
     let temporary = temporaryName(beside: path)
     do throws(DSVError) {
-      let file = try File(temporary, .create)
+      let file = try File(temporary, isPrivate ? .createPrivate : .create)
       try file.write(bytes, at: 0)
       if isDurable { try file.sync() }
       try rename(temporary, to: path)

@@ -32,6 +32,9 @@ package enum Machine {
     getenv(name).map { String(cString: $0) }
   }
 
+  /// Whether an environment variable has a value that is not empty. Makes no copy of it.
+  package static func hasEnvironment(_ name: String) -> Bool { getenv(name).map { $0.pointee != 0 } ?? false }
+
   /// The folder that relative paths begin at.
   package static func currentFolder() throws(DSVError) -> String {
     guard let path = getcwd(nil, 0) else { throw .system(errno, "getcwd", ".") }
@@ -65,10 +68,7 @@ package enum Clock {
 
 /// Random bytes from the kernel.
 package enum Random {
-  package static func bytes(_ count: Int) -> [UInt8] {
-    var generator = SystemRandomNumberGenerator()
-    return (0..<count).map { _ in UInt8.random(in: 0 ... .max, using: &generator) }
-  }
+  package static func bytes(_ count: Int) -> [UInt8] { RandomSource.bytes(count) }
 
   package static func hexDigits(_ count: Int) -> String {
     String(bytes(count).map { Character(String($0 & 15, radix: 16)) })

@@ -1,8 +1,6 @@
 package import DSVFormat
 package import DSVRemote
 import DSVSystem
-import Dispatch
-import Synchronization
 
 /// What every ``Bucket`` promises, as one check that each conforming type is put through.
 ///
@@ -88,17 +86,11 @@ private struct BucketCheck {
   mutating func race() throws(DSVError) {
     for round in 0..<4 {
       let key = prefix + "race/\(round)"
-      let results = Mutex<[(UInt8, Result<Bool, DSVError>)]>([])
       let bucket = bucket
-      DispatchQueue.concurrentPerform(iterations: 8) { number in
-        let own = UInt8(number)
-        let result = Result<Bool, DSVError> { () throws(DSVError) in
-          try bucket.create(key, Array(repeating: own, count: 3000))
-        }
-        results.withLock { $0.append((own, result)) }
+      let won = try Parallel.map(8, width: 8) { (number) throws(DSVError) in
+        try bucket.create(key, Array(repeating: UInt8(number), count: 3000))
       }
-      var winners: [UInt8] = []
-      for (own, result) in results.withLock({ $0 }) where try result.get() { winners.append(own) }
+      let winners = won.indices.filter { won[$0] }.map { UInt8($0) }
       expect(winners.count == 1, "of 8 that create one key at once, 1 succeeds: \(winners.count) did")
       let value = try bucket.get(key, limit: 3000)
       expect(

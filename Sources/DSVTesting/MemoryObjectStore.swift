@@ -6,7 +6,9 @@ import Synchronization
 package final class MemoryObjectStore: ObjectSink {
   private let objects = Mutex<[AnyID: StoredObject]>([:])
 
-  package init() {}
+  package let naming: ObjectNaming
+
+  package init(naming: ObjectNaming = .plain) { self.naming = naming }
 
   package var count: Int { objects.withLock { $0.count } }
 

@@ -21,7 +21,7 @@ package final class PackedRemote: RemotePlaces {
     var byteCount = 0
     for object in objects {
       group.append(object)
-      byteCount += PackLayout.recordByteCount(object.1)
+      byteCount += PackLayout.recordByteCount(object.1, isSealed: false)
       if byteCount >= packByteCount {
         try putPack(group)
         (group, byteCount) = ([], 0)
@@ -32,9 +32,9 @@ package final class PackedRemote: RemotePlaces {
 
   private func putPack(_ objects: [(AnyID, StoredObject)]) throws(DSVError) {
     let slot = state.withLock { UInt32($0.packs.count + 1) }
-    var builder = PackBuilder(packID: PackID(high: 0x7e57, low: UInt64(slot)).bytes)
+    var builder = PackBuilder(packID: PackID(high: 0x7e57, low: UInt64(slot)))
     for (id, object) in objects { try builder.append(id, object) }
-    let pack = RemotePack(slot: slot, id: PackID(builder.packID), byteCount: builder.bytes.count)
+    let pack = RemotePack(slot: slot, id: builder.packID, byteCount: builder.bytes.count)
     try bucket.put(pack.key, builder.bytes)
     state.withLock { state in
       state.packs[slot] = pack
@@ -82,11 +82,7 @@ package final class PackedRemote: RemotePlaces {
     }
   }
 
-  package func packKey(_ pack: RemotePack) throws(DSVError) -> [UInt8] { [] }
-
-  package func object(
-    _ id: AnyID, in record: UnsafeRawBufferPointer, packKey: [UInt8], of subject: String
-  ) throws(DSVError) -> StoredObject {
-    try PackLayout.object(id, in: record, of: subject)
+  package func codec(of pack: RemotePack) throws(DSVError) -> PackCodec {
+    PackCodec(packID: pack.id, sealer: nil)
   }
 }

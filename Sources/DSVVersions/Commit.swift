@@ -75,7 +75,9 @@ public struct Commit: Hashable, Sendable {
     return writer.bytes
   }
 
-  package var id: CommitID { bytes.withUnsafeBytes { SHA256.id(kind: .commit, $0) } }
+  package func id(_ naming: ObjectNaming) -> CommitID {
+    bytes.withUnsafeBytes { naming.id(kind: .commit, $0) }
+  }
 
   package init(_ bytes: UnsafeRawBufferPointer, of subject: String) throws(DSVError) {
     var reader = ByteReader(bytes, of: subject)

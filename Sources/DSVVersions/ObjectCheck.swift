@@ -28,7 +28,7 @@ package struct ObjectCheck: Sendable {
     }
     let chunk = try reader.decodedChunk(ColumnID(id), stored)
     if let problem = chunk.problem { throw DSVError(.corrupt, problem) }
-    guard AnyID(chunk.id()) == id else { throw Self.other }
+    guard AnyID(chunk.id(reader.naming)) == id else { throw Self.other }
     reader.cache.insert(ColumnID(id), .chunk(chunk), byteCount: chunk.plainBytes.count + 256)
   }
 
@@ -38,9 +38,9 @@ package struct ObjectCheck: Sendable {
     if stored.kind == .chunk {
       let chunk = try reader.decodedChunk(ColumnID(id), stored)
       if let problem = chunk.problem { throw DSVError(.corrupt, "chunk \(id): \(problem)") }
-      return AnyID(chunk.id())
+      return AnyID(chunk.id(reader.naming))
     }
     let plain = try reader.plain(id, stored)
-    return plain.withUnsafeBytes { SHA256.id(kind: stored.kind, $0) }
+    return plain.withUnsafeBytes { reader.naming.id(kind: stored.kind, $0) }
   }
 }

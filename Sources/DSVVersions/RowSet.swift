@@ -35,6 +35,33 @@ struct RowSet {
     count += new.nonzeroBitCount
   }
 
+  struct Iterator: IteratorProtocol {
+    private let pages: [(number: Int, words: [UInt64])]
+    private var (page, word) = (0, -1)
+    private var bits: UInt64 = 0
+
+    fileprivate init(_ pages: [Int: [UInt64]]) {
+      self.pages = pages.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    mutating func next() -> Int? {
+      while bits == 0 {
+        word += 1
+        if word == RowSet.pageWordCount { (page, word) = (page + 1, 0) }
+        guard page < pages.count else {
+          word = -1
+          return nil
+        }
+        bits = pages[page].words[word]
+      }
+      defer { bits &= bits - 1 }
+      return pages[page].number * RowSet.pageRowCount + word * 64 + bits.trailingZeroBitCount
+    }
+  }
+
+  /// The rows in order.
+  func makeIterator() -> Iterator { Iterator(pages) }
+
   func contains(_ row: Int) -> Bool {
     let word = row >> 6
     guard let page = pages[word / Self.pageWordCount] else { return false }

@@ -37,7 +37,7 @@ package struct Snapshot: Equatable, Sendable {
     return writer.bytes
   }
 
-  package var id: SnapshotID { EncodedSnapshot(self).id }
+  package func id(_ naming: ObjectNaming) -> SnapshotID { EncodedSnapshot(self, naming).id }
 
   package init(_ bytes: UnsafeRawBufferPointer, of subject: String) throws(DSVError) {
     var reader = ByteReader(bytes, of: subject)
@@ -63,10 +63,10 @@ package struct EncodedSnapshot: Sendable {
   package let id: SnapshotID
   package let bytes: [UInt8]
 
-  package init(_ snapshot: Snapshot) {
+  package init(_ snapshot: Snapshot, _ naming: ObjectNaming) {
     value = snapshot
     bytes = snapshot.bytes
-    id = bytes.withUnsafeBytes { SHA256.id(kind: .snapshot, $0) }
+    id = bytes.withUnsafeBytes { naming.id(kind: .snapshot, $0) }
   }
 
   /// A snapshot as it was read.

@@ -13,7 +13,7 @@ package typealias CellText = (FieldCursor, Int) throws(DSVError) -> [UInt8]
 /// signals apart. So the time follows the chunks that differ, not the table.
 ///
 /// The memory it takes is bounded: a bit for each row in at most four sets, 24 bytes for each place where the spine
-/// differs and for each run of rows that moved, and ``matchedAtOnce`` rows of each side to be matched at a time.
+/// differs and for each run of rows that moved, and some ``matchedAtOnce`` rows of each side to be matched at a time.
 package final class TableDiff {
   package internal(set) var counts = DiffCounts()
   /// The columns that both versions have, but for structs that became something else, by their names from the
@@ -23,7 +23,7 @@ package final class TableDiff {
   package let b: Table
 
   /// How many loose rows of a side are matched at a time: with more of them, they are gone through several times.
-  static let matchedAtOnce = 1 << 20
+  let matchedAtOnce: Int
 
   let reader: ObjectReader
   let visit: ((RowChange) throws(DSVError) -> Void)?
@@ -50,9 +50,10 @@ package final class TableDiff {
   ///   - poll: called every few thousand rows; what it throws ends the comparison.
   ///   - visit: gets each row that differs; without it only their numbers are wanted.
   package init(
-    _ a: Table, _ b: Table, reader: ObjectReader, text: @escaping CellText,
+    _ a: Table, _ b: Table, reader: ObjectReader, text: @escaping CellText, matchedAtOnce: Int = 1 << 20,
     poll: @escaping () throws(DSVError) -> Void = {}, visit: ((RowChange) throws(DSVError) -> Void)? = nil
   ) {
+    self.matchedAtOnce = matchedAtOnce
     (self.a, self.b, self.reader, self.text, self.poll, self.visit) = (a, b, reader, text, poll, visit)
     let common = Self.common(a, b)
     isAlike = common.map { $0.0.field.type == $0.1.type }

@@ -32,7 +32,7 @@ package struct VersionReader: Sendable {
   package func keep(_ snapshot: EncodedSnapshot, of commit: Commit?) {
     keep(AnyID(snapshot.id), .snapshot, snapshot.bytes)
     last.value.withLock { $0 = snapshot }
-    if let commit { keep(AnyID(commit.id), .commit, commit.bytes) }
+    if let commit { keep(AnyID(commit.id(store.naming)), .commit, commit.bytes) }
   }
 
   private func keep(_ id: AnyID, _ kind: ObjectKind, _ plain: [UInt8]) {
@@ -75,7 +75,7 @@ extension ObjectSink {
   }
 
   package func put(_ commit: Commit) throws(DSVError) -> CommitID {
-    let (id, plain) = (commit.id, commit.bytes)
+    let (id, plain) = (commit.id(naming), commit.bytes)
     try put(AnyID(id), kind: .commit, plainByteCount: plain.count, bytes: StoredBytes.store(plain))
     return id
   }

@@ -7,20 +7,35 @@ import DSVTables
 
 struct Init: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Make an empty repository.", discussion: "Example: dsv init my-dataset")
+    abstract: "Make an empty repository.",
+    discussion: """
+      With --encrypt nobody can read it without the key that --key-file, --passphrase or --key-command says, or DSV_KEY or \
+      DSV_KEY_FILE; a key file that is not there is made. A lost key cannot be had back.
+
+      Examples:
+        dsv init my-dataset
+        dsv init --encrypt --key-file my.key my-dataset
+      """)
 
   @Argument(help: "The folder; it is made if it is not there.", completion: .directory)
   var folder: String?
+  @Flag(help: "Encrypt it.")
+  var encrypt = false
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
     var path = folder ?? global.directory
     if let folder, !folder.hasPrefix("/"), global.directory != "." { path = global.directory + "/" + folder }
-    let repository = try Repository.initialize(at: path, options: global.options)
+    global.tellErrors()
+    let key = encrypt ? RepositoryKey(try global.keys.newKey()) : nil
+    let repository = try Repository.initialize(at: path, encryptedWith: key, options: global.options)
     if global.json {
-      Terminal.print(JSON.object([("path", .text(repository.path + "/.dsv"))]).text)
+      Terminal.print(
+        JSON.object(
+          [("path", .text(repository.path + "/.dsv"))] + (encrypt ? [("encrypted", .bool(true))] : [])
+        ).text)
     } else {
-      Terminal.print("made an empty repository in \(repository.path)/.dsv")
+      Terminal.print("made an empty\(encrypt ? ", encrypted" : "") repository in \(repository.path)/.dsv")
     }
   }
 }

@@ -82,7 +82,7 @@ struct Diff: ParsableCommand {
   }
 
   private static func json(_ result: DiffResult) -> JSON {
-    let tables = result.tables.sorted { $0.key < $1.key }.map { ($0.key, JSON.object(counts($0.value))) }
+    let tables = result.tables.map { ($0.table, JSON.object(counts($0.value))) }
     return .object(counts(result.total) + [("tables", .object(tables))])
   }
 
@@ -99,7 +99,7 @@ struct Diff: ParsableCommand {
     }
     for name in result.tablesAdded { Terminal.print(Terminal.green("+ table \(Terminal.shown(name))")) }
     for name in result.tablesRemoved { Terminal.print(Terminal.red("- table \(Terminal.shown(name))")) }
-    for (name, counts) in result.tables.sorted(by: { $0.key < $1.key }) {
+    for (name, counts) in result.tables {
       Terminal.print(
         "\(Terminal.bold(Terminal.shown(name))): \(Terminal.green("+\(Terminal.count(counts.added))")) "
           + "\(Terminal.red("-\(Terminal.count(counts.removed))")) rows, "

@@ -17,8 +17,13 @@ struct GlobalOptions: ParsableArguments {
   @Option(help: .hidden)
   var threads: Int?
 
+  @OptionGroup(title: "Encrypted repositories") var keys: KeyOptions
+
+  /// Says how errors are told from now on.
+  func tellErrors() { Terminal.tellsJSON.store(json, ordering: .relaxed) }
+
   func open() throws -> Repository {
-    Terminal.tellsJSON.store(json, ordering: .relaxed)
+    tellErrors()
     let repository = try Repository.open(at: directory, options: options)
     Self.opened.withLock { $0.append(repository) }
     return repository
@@ -34,6 +39,7 @@ struct GlobalOptions: ParsableArguments {
   var options: Repository.Options {
     var options = Repository.Options(threadCount: threads.map { max(0, $0) }, note: Terminal.note)
     options.isInterrupted = { Interrupts.isRequested }
+    options.keyProvider = keys.provider
     return options
   }
 
@@ -53,7 +59,8 @@ extension Repository {
     [
       ("version", .text(result.version)), ("commit", .text(result.commit.description)),
       ("root", .text(result.root.description)), ("rows", .int(result.rowCount)),
-      ("tables", .counts(result.tables)), ("new_bytes", .int(result.newByteCount)),
+      ("tables", .object(result.tables.map { ($0.table, .int($0.value)) })),
+      ("new_bytes", .int(result.newByteCount)),
     ]
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import DSV
 import DSVFormat
 import DSVSystem
 import Glibc
@@ -41,6 +42,7 @@ struct Dsv: ParsableCommand {
           TierCommand.self,
         ]),
       CommandGroup(name: "Care", subcommands: [Fsck.self, Gc.self, Compact.self]),
+      CommandGroup(name: "Encryption", subcommands: [Key.self, Encrypt.self, ShowObject.self]),
     ])
 }
 
@@ -83,7 +85,9 @@ enum Main {
   private static var arguments: [String] {
     let given = Array(CommandLine.arguments.dropFirst())
     guard given.count > 2, given[0] == "-C" else { return given }
-    return [given[2], "-C", given[1]] + given[3...]
+    let isGroup = ["key"].contains(given[2]) && given.count > 3
+    let count = isGroup ? 4 : 3
+    return given[2..<count] + ["-C", given[1]] + given[count...]
   }
 
   static func exitCode(_ error: DSVError) -> Int32 {

@@ -8,7 +8,7 @@ import Testing
 @Suite(.serialized) struct TransferKillTests {
   enum Operation: String, CaseIterable { case push, pull, rebase, clone }
 
-  static let roundCount = Machine.environment("DSV_TRANSFER_KILLS").flatMap { Int($0) } ?? 50
+  static let roundCount = Machine.environment("DSV_TRANSFER_KILLS").flatMap { Int($0) } ?? 12
 
   /// Two clones of a remote in a folder: `a` has pushed, `b` is to fetch.
   struct Setting {

@@ -84,8 +84,8 @@ extension Examples {
     let first = commit(try snapshot())
     let stage = StageRecord(name: "where", revision: 1, parameters: #"{"condition":"id > 1"}"#)
     let second = Commit(
-      root: first.root, parents: [first.id], rowCount: 2, time: 1_700_000_060_000_000, author: "Ada",
-      message: "filtered", lineage: Lineage(input: first.id, stages: [stage]))
+      root: first.root, parents: [first.id(.plain)], rowCount: 2, time: 1_700_000_060_000_000, author: "Ada",
+      message: "filtered", lineage: Lineage(input: first.id(.plain), stages: [stage]))
     return [Example("commit", .commit, first.bytes), Example("commit with lineage", .commit, second.bytes)]
   }
 

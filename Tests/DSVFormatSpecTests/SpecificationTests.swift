@@ -62,13 +62,13 @@ import Testing
         try ChunkDecoder(zstd: Zstd()).chunk($0, plainByteCount: plain.count, of: "fixture")
       }
       #expect(Array(chunk.plainBytes) == plain && chunk.problem == nil)
-      return chunk.id().description
+      return chunk.id(.plain).description
     }
     #expect(try StoredBytes.plain(stored, plainByteCount: plain.count, of: "fixture") == plain)
     return try plain.withUnsafeBytes { bytes in
       switch kind {
-      case "commit": return try Commit(bytes, of: "fixture").id.description
-      case "snapshot": return try Snapshot(bytes, of: "fixture").id.description
+      case "commit": return try Commit(bytes, of: "fixture").id(.plain).description
+      case "snapshot": return try Snapshot(bytes, of: "fixture").id(.plain).description
       default:
         let node = try TreeNode(bytes, of: "fixture").bytes
         let id: AnyID = node.withUnsafeBytes { SHA256.id(kind: .node, $0) }

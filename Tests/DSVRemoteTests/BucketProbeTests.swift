@@ -2,7 +2,6 @@ import DSVFormat
 import DSVRemote
 import DSVSystem
 import DSVTesting
-import Foundation
 import Testing
 
 @Suite struct BucketProbeTests {
@@ -27,7 +26,7 @@ import Testing
 
   @Test("a server that ignores conditions is for reading only, and the reason is told")
   func loose() throws {
-    let bucket = try LooseServer().open()
+    let bucket = try LooseS3Server().open()
     let probe = try BucketProbe.run(bucket)
     #expect(probe.isCreateOnly == false && (probe.winnerCount ?? 0) > 1)
     #expect(probe.readsRanges == true && probe.listsAtOnce == true)
@@ -47,7 +46,7 @@ import Testing
     "a server that gives whole values for ranges is read from, and one that cannot delete many deletes one by one"
   )
   func looseReads() throws {
-    let bucket = try LooseServer().open()
+    let bucket = try LooseS3Server().open()
     let bytes = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
     try bucket.put("a", bytes)
     for range in [0..<1, 1000..<200_000, 299_999..<300_000, 0..<300_000] {
@@ -83,28 +82,5 @@ import Testing
     for text in ["create-only", "create-only maybe\n", "race-winners x\n", "replace-if-match sometimes\n"] {
       #expect(try #require(throws: DSVError.self) { try BucketProbe(text: text) }.code == .corrupt)
     }
-  }
-}
-
-/// `loose_s3.py`, which keeps no conditions.
-struct LooseServer {
-  let process: ChildProcess
-  let endpoint: String
-
-  init() throws {
-    let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Support/loose_s3.py")
-      .path
-    process = try ChildProcess(["python3", script])
-    endpoint = try process.readLine()
-  }
-
-  func open() throws -> S3Bucket {
-    let place = try S3Place(bucket: "bucket", endpoint: try S3Place.Endpoint(endpoint), isPathStyle: true)
-    let process = process
-    let world = S3Client.World(Curl()) { () throws(DSVError) in
-      // Keeps the server alive as long as its bucket.
-      withExtendedLifetime(process) { AWSCredentials(accessKeyID: "a", secretKey: "b") }
-    }
-    return S3Bucket(try S3Client(place, world, policy: .forTests))
   }
 }

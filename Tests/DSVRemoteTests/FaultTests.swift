@@ -92,9 +92,13 @@ import Testing
 
   @Test("a clock that is off is put right by the server's, once", arguments: [3600, -86_400 * 400])
   func clockSkew(seconds: Int) throws {
-    let counts = try requests(#"{"clock": \#(seconds)}"#) { () throws in
-      try bucket.put("a", [1])
-      #expect(try bucket.get("a", limit: 1) == [1])
+    // The proxy looks at the date as real servers do, if the one behind it does not.
+    let early = try server.open(bucket.place) { world in
+      world.now = { Clock.nanosecondsSince1970() + seconds * 1_000_000_000 }
+    }
+    let counts = try requests(#"{"clock": 0}"#) { () throws in
+      try early.put("a", [1])
+      #expect(try early.get("a", limit: 1) == [1])
     }
     #expect(counts["requests"] == 3)
   }
@@ -287,7 +291,7 @@ import Testing
   }()
 
   @Test(
-    "1,000 calls through every fault, each with probability 0.2, come to what they would have come to without"
+    "calls through all faults at once, each with probability 0.2, come to what they would have come to without"
   )
   func everything() throws {
     let faults = [

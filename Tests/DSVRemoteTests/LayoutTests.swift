@@ -33,7 +33,7 @@ import Testing
   }
 
   static func index() throws -> PackIndex {
-    var pack = PackBuilder(packID: [UInt8](1...16))
+    var pack = PackBuilder(packID: PackID([UInt8](1...16)))
     for number in 0..<5 {
       var (id, object) = testObject(number, byteCount: number * 20, kind: ObjectKind.allCases[number % 4])
       if number == 4 {

@@ -25,7 +25,7 @@ struct Remote {
   func push(_ numbers: Range<Int>, change: (inout RemoteEntry) -> Void = { _ in }) throws -> PackID? {
     let update = try log.read(after: .start, seen: .start)
     var entry = RemoteEntry(
-      number: update.position.number + 1, previous: update.position.digest, nonce: PackID(Random.bytes(16)),
+      number: update.position.number + 1, previous: update.position.digest, nonce: .random(),
       time: 1_700_000_000)
     if !numbers.isEmpty {
       var pack = PackBuilder()
@@ -33,7 +33,7 @@ struct Remote {
         let (id, object) = testObject(number)
         try pack.append(id, object)
       }
-      let id = PackID(pack.packID)
+      let id = pack.packID
       try bucket.put(RemoteLayout.pack(id), pack.bytes)
       try bucket.put(RemoteLayout.index(id), PackIndex(pack).bytes)
       entry.added = [LoggedPack(id, byteCount: pack.bytes.count)]

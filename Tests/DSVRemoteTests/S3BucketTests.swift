@@ -18,6 +18,21 @@ import Testing
     #expect(traffic.requests[.create, default: 0] > 30 && traffic.sentByteCount > 1_500_000)
   }
 
+  @Test("a bucket's name may stand before the host's")
+  func virtualHost() throws {
+    let server = try S3Server.shared()
+    let made = try server.makeBucket()
+    // libcurl knows that such names are this machine.
+    let endpoint = server.endpoint.replacingOccurrences(of: "127.0.0.1", with: "s3.localhost")
+    let place = try S3Place(
+      bucket: made.bucket, prefix: "p q", endpoint: try S3Place.Endpoint(endpoint))
+    #expect(!place.isPathStyle)
+    #expect(try checkBucket(server.open(place)) == [])
+    let byPath = try S3Place(bucket: made.bucket, prefix: "p q", endpoint: made.endpoint, isPathStyle: true)
+    try server.open(place).put("a", [1])
+    #expect(try server.open(byPath).get("a", limit: 1) == [1])
+  }
+
   @Test("what is not ours in a bucket is not shown, and pages of it are walked through")
   func strangers() throws {
     let server = try S3Server.shared()

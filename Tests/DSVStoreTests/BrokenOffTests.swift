@@ -12,7 +12,7 @@ import Testing
   static func publish(_ number: UInt64, at root: String, byteCount: Int, killedAt step: Int) async {
     await #expect(processExitsWith: .signal(9)) {
       [root = root as String, number = number as UInt64, byteCount = byteCount as Int, step = step as Int] in
-      let store = try Store.open(at: root)
+      let store = try TestStore.open(at: root)
       Faults.arm(under: root, first: step, outcome: .kill)
       try store.publishTest(number, byteCount: byteCount)
       Faults.arm(under: root, first: 0, outcome: .kill)

@@ -34,7 +34,7 @@ import Testing
   }
 
   static func check(_ root: String, total: Int) throws {
-    let store = try Store.open(at: root)
+    let store = try TestStore.open(at: root)
     #expect(try store.versionCount == total)
     #expect(try store.ref("heads/shared") == .commit(testID(UInt64(total))))
     let reflog = try store.reflog()
@@ -111,6 +111,27 @@ import Testing
     #expect(try store.checkPacks().recordCount == 300)
   }
 
+  @Test("while a rebuild exchanges the index, who opens the store or begins a session waits for it")
+  func exchange() async throws {
+    let scratch = try Scratch()
+    let store = try scratch.create()
+    let (index, aside) = (scratch.root + "/index", scratch.root + "/index.damaged")
+    let lock = try File(scratch.root + "/locks/writer", .updateOrCreate)
+    #expect(try lock.tryLock(.exclusive))
+    try FileSystem.rename(index, to: aside)
+    DispatchQueue.global().asyncAfter(deadline: .now() + 0.2) {
+      #expect(throws: Never.self) {
+        try FileSystem.rename(aside, to: index)
+        try lock.unlock()
+      }
+    }
+    await withTaskGroup { group in
+      group.addTask { #expect(throws: Never.self) { _ = try store.session() } }
+      group.addTask { #expect(throws: Never.self) { _ = try Store.open(at: scratch.root) } }
+    }
+    #expect(try store.ref("HEAD") != nil)
+  }
+
   @Test("processes that publish, collect garbage and rebuild the index at once lose nothing")
   func processes() async throws {
     let scratch = try Scratch()
@@ -120,14 +141,14 @@ import Testing
         group.addTask {
           await #expect(processExitsWith: .success) {
             [root = scratch.root as String, worker = worker as UInt64] in
-            let store = try Store.open(at: root)
+            let store = try TestStore.open(at: root)
             try ConcurrencyTests.increment(store, 24, worker: worker)
           }
         }
       }
       group.addTask {
         await #expect(processExitsWith: .success) { [root = scratch.root as String] in
-          let store = try Store.open(at: root)
+          let store = try TestStore.open(at: root)
           for round in 0..<12 {
             try store.collectGarbage(garbageShareMin: 0) { () throws(DSVError) in { $0.w0 % 3 != 0 } }
             if round % 4 == 3 { try store.rebuildIndex() }
@@ -145,7 +166,7 @@ import Testing
     await withTaskGroup { group in
       group.addTask {
         await #expect(processExitsWith: .success) { [root = scratch.root as String] in
-          let store = try Store.open(at: root)
+          let store = try TestStore.open(at: root)
           for number: UInt64 in 0..<30 { try store.publishTest(number, ref: "heads/other") }
         }
       }
@@ -153,7 +174,7 @@ import Testing
         await #expect(processExitsWith: .signal(SIGKILL)) {
           [root = scratch.root as String, acknowledged = "\(scratch.path)/acknowledged" as String] in
           let file = try File(acknowledged, .updateOrCreate)
-          let store = try Store.open(at: root)
+          let store = try TestStore.open(at: root)
           let first =
             (try? file.read(8, at: 0)).map { $0.withUnsafeBytes { $0.load(as: UInt64.self) } } ?? 1000
           let delay = Int.random(in: 0..<60_000)

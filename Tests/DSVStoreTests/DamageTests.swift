@@ -72,7 +72,7 @@ struct SeededGenerator: RandomNumberGenerator {
   static func answer(_ scratch: Scratch) -> Answer {
     do throws(DSVError) {
       let notes = scratch.notes.count
-      let store = try Store.open(at: scratch.root) { scratch.hear($0) }
+      let store = try TestStore.open(at: scratch.root) { scratch.hear($0) }
       var isWhole = true
       var isReported = false
       for number in Array(0..<objectCount) + Array(1000..<1300) {
@@ -177,9 +177,9 @@ struct SeededGenerator: RandomNumberGenerator {
         answer == .unharmed || answer == .mended, "seed \(seed), kind \(kind), page \(page / 4096): \(answer)"
       )
       answers[answer, default: 0] += 1
-      try Store.open(at: scratch.root).publishTest(5000, byteCount: 10)
+      try TestStore.open(at: scratch.root).publishTest(5000, byteCount: 10)
       #expect(
-        try Store.open(at: scratch.root).checkPacks().problems == [],
+        try TestStore.open(at: scratch.root).checkPacks().problems == [],
         "seed \(seed), kind \(kind), page \(page)")
     }
     print("index damage, kind \(kind), seed \(seed): \(answers)")
@@ -206,7 +206,7 @@ struct SeededGenerator: RandomNumberGenerator {
   func oldIndex() throws {
     let scratch = try Scratch()
     try Self.write(files, to: scratch.root)
-    try Store.open(at: scratch.root).publishTest(77)
+    try TestStore.open(at: scratch.root).publishTest(77)
     try FileSystem.replace("\(scratch.root)/index/data.mdb", with: try #require(files["index/data.mdb"]))
     let store = try scratch.open()
     #expect(scratch.notes.count == 1)

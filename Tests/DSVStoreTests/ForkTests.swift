@@ -12,7 +12,7 @@ import Testing
     let scratch = try Scratch()
     try scratch.create().publishTest(1)
     await #expect(processExitsWith: .success) { [root = scratch.root as String] in
-      let store = try Store.open(at: root)
+      let store = try TestStore.open(at: root)
       let session = try store.session()
       // Swift hides fork, which most programs should not call; Python's multiprocessing does.
       typealias Fork = @convention(c) () -> Int32
@@ -32,7 +32,7 @@ import Testing
           if error.code != .badInput { code = 5 }
         }
         do throws(DSVError) {
-          let own = try Store.open(at: root)
+          let own = try TestStore.open(at: root)
           if code == 2, try own.contains(testID(1)) { try own.publishTest(3) } else { code += 10 }
         } catch {
           code += 20

@@ -12,16 +12,17 @@ import Testing
   static let id: AnyID = AnyIDBytes.counting(from: 0x40)
   static let object = StoredObject(kind: .chunk, plainByteCount: 12, bytes: Array("rows!".utf8))
 
+  static let publication = ReflogRecord(
+    time: 1_700_000_000, numbered: [ReflogRecord.Numbered(number: 1, commit: commit)],
+    moves: [
+      ReflogRecord.Move(name: "HEAD", old: nil, new: .symbolic("heads/main"), action: "create"),
+      ReflogRecord.Move(name: "heads/main", old: nil, new: .commit(commit), action: "first"),
+    ])
+
   /// The bytes that the code writes, by the name of the block in the specification that shows them.
   static var written: [String: [UInt8]] {
     let record = PackRecord(id, object)
     let commitRecord = PackRecord(AnyID(commit), StoredObject(kind: .commit, plainByteCount: 0, bytes: []))
-    let publication = ReflogRecord(
-      time: 1_700_000_000, numbered: [ReflogRecord.Numbered(number: 1, commit: commit)],
-      moves: [
-        ReflogRecord.Move(name: "HEAD", old: nil, new: .symbolic("heads/main"), action: "create"),
-        ReflogRecord.Move(name: "heads/main", old: nil, new: .commit(commit), action: "first"),
-      ])
     var state = IndexState()
     (state.openPack, state.openPackByteCount, state.lastPack) = (1, 149, 1)
     (state.reflogByteCount, state.lastVersion) = (166, 1)
@@ -33,7 +34,7 @@ import Testing
       "pack": PackHeader(packID: packID).bytes + record.bytes + object.bytes + commitRecord.bytes,
       "reflog": ReflogRecord.fileHeader + publication.bytes,
       "reflog collected": collection.bytes,
-      "index objects": SealedValue.seal(.objects, id.key, Place(1, 32, record).bytes),
+      "index objects": SealedValue.seal(.objects, id.key, Place(1, 32, RecordHead(record)).bytes),
       "index refs": SealedValue.seal(.refs, Array("HEAD".utf8), RefTarget.symbolic("heads/main").bytes),
       "index versions": SealedValue.seal(.versions, Index.key(1), commit.key),
       "index state": SealedValue.seal(.meta, IndexState.key, state.bytes),
@@ -70,7 +71,8 @@ import Testing
     for (name, bytes) in Self.written.sorted(by: { $0.key < $1.key }) {
       #expect(specified[name] == bytes, "```hex \(name)\n\(Self.hex(bytes))")
     }
-    #expect(specified.count == Self.written.count)
+    // What is sealed is ``SealedSpecTests``' matter.
+    #expect(specified.count { !$0.key.hasPrefix("sealed") } == Self.written.count)
   }
 
   @Test("a repository with the bytes that the specification shows is read")

@@ -78,7 +78,7 @@ import Testing
     try store.publishTest(1)
     try FileSystem.replace("\(scratch.root)/packs/0000002a.pack", with: [1, 2, 3])
     try FileSystem.replace("\(scratch.root)/tmp/dead", with: [1])
-    let living = try store.temporaryFile()
+    let living = try store.keyFolder.temporaryFile()
     #expect(try store.checkPacks().problems == [], "what nobody points at is no damage")
     try store.collectGarbage { () throws(DSVError) in { _ in true } }
     #expect(try FileSystem.list("\(scratch.root)/packs") == ["00000001.pack"])

@@ -24,11 +24,34 @@ final class Scratch: Sendable {
   var root: String { "\(path)/.dsv" }
 
   func create() throws -> Store {
-    try Store.create(at: root, refs: [("HEAD", .symbolic("heads/main"))], note: { _ in })
+    try TestStore.create(at: root, refs: [("HEAD", .symbolic("heads/main"))])
   }
 
   func open() throws -> Store {
-    try Store.open(at: root) { note in self.heard.withLock { $0.append(note) } }
+    try TestStore.open(at: root) { note in self.heard.withLock { $0.append(note) } }
+  }
+}
+
+/// Stores as the tests make and open them: encrypted ones if `DSV_TEST_ENCRYPTED` is set, for all that is tested of plain ones
+/// is to be so of them too.
+enum TestStore {
+  static let isEncrypted = Machine.environment("DSV_TEST_ENCRYPTED") != nil
+  static let key = UserKey.key(FernetKey(SecretBytes(copying: Array(0..<32))))
+
+  static func create(at root: String, refs: [(String, RefTarget)] = []) throws(DSVError) -> Store {
+    try Store.create(at: root, refs: refs, key: isEncrypted ? key : nil)
+  }
+
+  static func open(
+    at root: String, note: @escaping @Sendable (String) -> Void = { _ in }
+  ) throws(DSVError) -> Store {
+    try Store.open(at: root, keys: { () throws(DSVError) in key }, note: note)
+  }
+}
+
+extension SecretBytes {
+  convenience init(copying bytes: [UInt8]) {
+    self.init(count: bytes.count) { $0.copyBytes(from: bytes) }
   }
 }
 

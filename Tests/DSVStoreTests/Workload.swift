@@ -51,10 +51,10 @@ enum Workload {
   /// Performs operation `number`.
   static func perform(_ number: Int, at root: String) throws(DSVError) {
     if number == 0 {
-      _ = try Store.create(at: root, refs: [("HEAD", .symbolic("heads/main"))])
+      _ = try TestStore.create(at: root, refs: [("HEAD", .symbolic("heads/main"))])
       return
     }
-    let store = try Store.open(at: root)
+    let store = try TestStore.open(at: root)
     switch number {
     case 3:
       let session = try store.session()
@@ -79,7 +79,7 @@ enum Workload {
 
   /// What the repository at `root` shows, all of it read and checked.
   static func observe(_ root: String) throws -> State {
-    let store = try Store.open(at: root)
+    let store = try TestStore.open(at: root)
     var state = State()
     for (number, (id, object)) in objects {
       guard try store.contains(id) else { continue }
@@ -107,7 +107,7 @@ enum Workload {
     if count == 0, try !FileSystem.exists(root) { return }
     let found = try observe(root)
     #expect(matches(found, after: max(1, count)) || matches(found, after: count + 1), "\(context): \(found)")
-    let store = try Store.open(at: root)
+    let store = try TestStore.open(at: root)
     let number = try store.publishTest(9)
     #expect(number == found.versionCount + 1, "\(context)")
     #expect(try store.collectGarbage { () throws(DSVError) in { _ in true } }.keptObjectCount > 0)
@@ -116,7 +116,7 @@ enum Workload {
     #expect(try FileSystem.list("\(root)/tmp") == [])
     #expect(
       try Set(FileSystem.list(root)).isSubset(of: [
-        "format", "index", "index.stamp", "locks", "packs", "reflog", "tmp",
+        "format", "index", "index.open", "index.stamp", "keyring", "locks", "packs", "reflog", "tmp",
       ]))
   }
 }

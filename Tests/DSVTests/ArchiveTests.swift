@@ -44,7 +44,7 @@ import Testing
     #expect(after < before && before - after == result.freedByteCount)
     #expect(try Self.deepest(repository) == 1)
     for _ in 0..<2 {
-      let fresh = try Repository.open(at: dataset.folder.path)
+      let fresh = try TestRepository.open(at: dataset.folder.path)
       #expect(try fresh.check().problems == [])
       #expect(try fresh.commit(fresh.resolve("main").commit).root == root)
       #expect(try dataset.rows() == rows)
@@ -105,7 +105,7 @@ import Testing
   func besideReaders() throws {
     let dataset = try dataset()
     let rows = try dataset.rows()
-    let reader = try Repository.open(at: dataset.folder.path)
+    let reader = try TestRepository.open(at: dataset.folder.path)
     do {
       let lease = try reader.store.lease()
       let result = try dataset.repository.archive()

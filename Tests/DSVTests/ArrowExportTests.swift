@@ -27,7 +27,7 @@ import Testing
     var field = Field("näme", try DataType(parsing: type), isNullable: false, metadata: ["unit": "m"])
     field.isSignal = true
     var schema = ArrowSchema()
-    withUnsafeMutablePointer(to: &schema) { ArrowSchemaExport.export([field, Field("b", .bool)], to: $0) }
+    try ArrowSchemaExport.export([field, Field("b", .bool)], to: &schema)
     #expect(withUnsafeMutablePointer(to: &schema, Self.format) == "+s(\(format),b)")
     let child = schema.children[0]!.pointee
     #expect(
@@ -36,6 +36,24 @@ import Testing
     #expect(schema.children[1]!.pointee.metadata == nil)
     schema.release(&schema)
     #expect(schema.release == nil)
+  }
+
+  @Test(
+    "a name with a NUL, where C would have it end, is refused",
+    arguments: [#"{"a\u0000b":1}"#, #"{"a":1,"s":{"l":{"\u0000":1}}}"#])
+  func nul(row: String) throws {
+    let dataset = try Dataset()
+    try dataset.commit([row])
+    let scan = try dataset.repository.version().table().scan()
+    var schema = ArrowSchema()
+    let error = try #require(throws: DSVError.self) { try ArrowSchemaExport.export(scan.fields, to: &schema) }
+    #expect(error.code == .badInput && error.message.contains("NUL") && !error.message.utf8.contains(0))
+    #expect(schema.release == nil)
+    var stream = ArrowArrayStream()
+    withUnsafeMutablePointer(to: &stream) { scan.exportArrow(to: $0) }
+    #expect(stream.get_schema(&stream, &schema) == 22 && schema.release == nil)
+    #expect(String(cString: try #require(stream.get_last_error(&stream))) == error.message)
+    stream.release(&stream)
   }
 
   @Test("a batch's buffers are handed over where they lie, and live until they are released")

@@ -39,7 +39,7 @@ import Testing
     // From packs and reflog alone, too.
     try grown.repository.repair()
     #expect(try grown.repository.check().problems == [])
-    let fresh = try Repository.open(at: grown.folder.path)
+    let fresh = try TestRepository.open(at: grown.folder.path)
     #expect(
       try fresh.check().problems == [] && fresh.info().objectCount == grown.repository.info().objectCount)
   }
@@ -57,7 +57,7 @@ import Testing
     #expect(after < before / 4, "\(after) of \(before) objects")
     for _ in 0..<2 {
       #expect(try dataset.repository.check().problems == [])
-      let fresh = try Repository.open(at: dataset.folder.path)
+      let fresh = try TestRepository.open(at: dataset.folder.path)
       let table = try fresh.table(nil, of: try #require(try fresh.head().commit))
       var bytes: [UInt8] = []
       try RowExport(table, ExportOptions(), reader: fresh.reader).run { bytes.append(contentsOf: $0) }
@@ -84,7 +84,7 @@ import Testing
     }
     let gone = try #require(base)
     try store.collectGarbage(garbageShareMin: 0) { () throws(DSVError) in { $0 != gone } }
-    let fresh = try Repository.open(at: dataset.folder.path)
+    let fresh = try TestRepository.open(at: dataset.folder.path)
     let problems = try fresh.check().problems
     #expect(
       problems.contains { $0.contains("\(extended)") && $0.contains("\(gone)") }, "\(problems.prefix(3))")

@@ -60,7 +60,7 @@ import Testing
   /// What is wrong with how the damaged repository answers; `nil` if nothing is.
   private static func silentHarm(_ path: String, _ wanted: [[String]]) -> String? {
     do throws(DSVError) {
-      let repository = try Repository.open(at: path, options: .init(threadCount: 0))
+      let repository = try TestRepository.open(at: path, options: .init(threadCount: 0))
       var isWhole = true
       for (number, rows) in wanted.enumerated() {
         var bytes: [UInt8] = []
@@ -114,7 +114,7 @@ import Testing
     let folder = try TemporaryFolder()
     try sample.write(to: "\(folder.path)/.dsv")
     #expect(Self.silentHarm(folder.path, sample.versions) == nil)
-    #expect(try Repository.open(at: folder.path).check().problems == [])
+    #expect(try TestRepository.open(at: folder.path).check().problems == [])
     #expect(Self.silentHarm(folder.path, [["wrong"]]) != nil)
   }
 
@@ -130,7 +130,7 @@ import Testing
         outcome: isFull ? .diskFull : .inputOutput)
       let result = Result { try dataset.commit([#"{"k":2,"v":1}"#, #"{"k":3}"#], .upsert) }
       let stepCount = Faults.disarm(under: dataset.folder.path + "/.dsv")
-      let reopened = try Repository.open(at: dataset.folder.path)
+      let reopened = try TestRepository.open(at: dataset.folder.path)
       let head = try reopened.head().commit
       switch result {
       case .success(let commit): #expect(head == commit.commit && commit.rowCount == 3)

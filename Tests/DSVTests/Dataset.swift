@@ -1,10 +1,37 @@
 import DSV
 import DSVFormat
 import DSVRecords
+import DSVStore
 import DSVSystem
 import DSVTables
 import DSVTesting
 import DSVVersions
+
+/// Repositories as the tests make and open them: encrypted ones if `DSV_TEST_ENCRYPTED` is set, for all that is tested of plain
+/// ones is to be so of them too.
+enum TestRepository {
+  static let isEncrypted = Machine.environment("DSV_TEST_ENCRYPTED") != nil
+  static let key = RepositoryKey(text: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")!
+
+  static let keyring = try! Keyring(new: key.value)
+
+  static func initialize(
+    at path: String, options: Repository.Options = Repository.Options()
+  ) throws(DSVError) -> Repository {
+    // One keyring for all: so that equal content has equal roots.
+    try Repository.initialize(
+      at: path, encryptedWith: isEncrypted ? key : nil, options: options, keyring: isEncrypted ? keyring : nil
+    )
+  }
+
+  static func open(
+    at path: String, options: Repository.Options = Repository.Options()
+  ) throws(DSVError) -> Repository {
+    var options = options
+    options.key = key
+    return try Repository.open(at: path, options: options)
+  }
+}
 
 /// A repository in a folder of its own, with rows as lines of JSON.
 final class Dataset {
@@ -12,11 +39,16 @@ final class Dataset {
   let repository: Repository
 
   /// - Parameter scannedKeyByteCountMax: for larger key columns an index is kept.
-  init(threadCount: Int = 0, scannedKeyByteCountMax: Int? = nil) throws {
+  init(threadCount: Int = 0, scannedKeyByteCountMax: Int? = nil, key: RepositoryKey? = nil) throws {
     folder = try TemporaryFolder()
     var options = Repository.Options(threadCount: threadCount)
     if let scannedKeyByteCountMax { options.scannedKeyByteCountMax = scannedKeyByteCountMax }
-    repository = try Repository.initialize(at: folder.path, options: options)
+    repository =
+      if let key {
+        try Repository.initialize(at: folder.path, encryptedWith: key, options: options)
+      } else {
+        try TestRepository.initialize(at: folder.path, options: options)
+      }
   }
 
   /// The files of runs of keys, by name.

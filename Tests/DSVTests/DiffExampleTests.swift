@@ -7,7 +7,7 @@ import Testing
   @Test("a program sees each row that differs, with its cells before and after")
   func example() throws {
     let folder = try TemporaryFolder()
-    let repository = try Repository.initialize(at: folder.path)
+    let repository = try TestRepository.initialize(at: folder.path)
     var options = CommitOptions()
     options.key = ["id"]
     let files = [

@@ -54,6 +54,22 @@ import Testing
       bytes(try dataset.rows()) == bytes([#"{"\#(Self.long)":1,"k":1}"#, #"{"k":1,"\#(Self.short)":1}"#]))
   }
 
+  @Test("tables of such names are two in what commits and comparisons say")
+  func tables() throws {
+    let dataset = try Dataset()
+    let before = try dataset.commit([#"{"a":0}"#])
+    try dataset.commit([#"{"a":1}"#], table: Self.short)
+    let both = try dataset.commit([#"{"a":1}"#, #"{"a":2}"#], table: Self.long)
+    #expect(both.tables == ["data": 1, Self.long: 2, Self.short: 1] && both.rowCount == 4)
+    #expect(both.tables[Self.short] == 1 && both.tables[Self.long] == 2)
+    let result = try dataset.repository.diff(before.commit, both.commit)
+    #expect(bytes(result.tablesAdded) == bytes([Self.long, Self.short]))
+    #expect(result.tables[Self.short]?.added == 1 && result.tables[Self.long]?.added == 2)
+    #expect(result.total.added == 3)
+    let one = try dataset.repository.diff(before.commit, both.commit, table: Self.short)
+    #expect(bytes(one.tables.tables) == bytes([Self.short]))
+  }
+
   @Test("a CSV file may have both")
   func csv() throws {
     let dataset = try Dataset()

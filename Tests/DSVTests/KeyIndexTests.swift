@@ -67,6 +67,24 @@ import Testing
     #expect(try dataset.keyRuns() == [name: bytes], "the same run is made again")
   }
 
+  @Test("rows that were found in a run before it turned out to be damaged are found once")
+  func damageBehindMatches() throws {
+    // So many that a run is not read at once.
+    let rowCount = 60_000
+    let dataset = try indexed(rowCount)
+    // Each key has two rows in the run then.
+    try dataset.commit((0..<rowCount).map { Self.line($0, 2) }, .upsert)
+    try dataset.commit([Self.line(3, 3)], .upsert)
+    for (name, bytes) in try dataset.keyRuns() {
+      var damaged = bytes
+      damaged[bytes.count - 1] ^= 1
+      try FileSystem.replace("\(dataset.folder.path)/.dsv/keys/\(name)", with: damaged)
+    }
+    try dataset.commit((0..<rowCount).map { Self.line($0, 4) }, .upsert)
+    #expect(try dataset.rows().count == rowCount)
+    #expect(try dataset.rows().allSatisfy { $0.hasSuffix(#""v":4}"#) })
+  }
+
   @Test("a secret that is damaged or gone makes the index anew")
   func secret() throws {
     let dataset = try indexed()

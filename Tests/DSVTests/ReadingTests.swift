@@ -11,7 +11,7 @@ private struct Lines {
 
   init() throws {
     folder = try TemporaryFolder()
-    repository = try Repository.initialize(at: folder.path, options: Repository.Options(threadCount: 0))
+    repository = try TestRepository.initialize(at: folder.path, options: Repository.Options(threadCount: 0))
   }
 
   func commit(_ lines: [String]) throws {

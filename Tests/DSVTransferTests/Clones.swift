@@ -31,8 +31,12 @@ final class Clones {
     }
   }
 
+  /// What new repositories are encrypted with, and all are opened with.
+  var key: RepositoryKey?
+
   var options: Repository.Options {
     var options = Repository.Options(threadCount: 0)
+    options.key = key
     options.remotePackByteCount = 1 << 20
     let bucket = bucket
     options.openBucket = { (_, _) throws(DSVError) in bucket }
@@ -46,7 +50,7 @@ final class Clones {
 
   /// A repository that has the remote, and nothing else.
   func new() throws -> Repository {
-    let repository = try Repository.initialize(at: newPath(), options: options)
+    let repository = try Repository.initialize(at: newPath(), encryptedWith: key, options: options)
     _ = try repository.addRemote("origin", url: "s3://test/prefix")
     return repository
   }

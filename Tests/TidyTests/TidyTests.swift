@@ -51,7 +51,7 @@ import Testing
     "each C library is imported in one file",
     arguments: [
       "CArrow": "DSV/Batch+Arrow.swift", "CCrypto": "DSVFormat/LibCrypto.swift",
-      "CLMDB": "DSVStore/LMDB.swift",
+      "CCurl": "DSVRemote/Curl.swift", "CLMDB": "DSVStore/LMDB.swift",
       "CSimdjson": "DSVRecords/Simdjson.swift", "CXXHash": "DSVFormat/Hash64.swift",
       "CZstd": "DSVFormat/Zstd.swift",
     ].sorted { $0.key < $1.key })

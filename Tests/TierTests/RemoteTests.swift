@@ -123,7 +123,7 @@ import Testing
     try catalogue.forEachObject { (id, _) throws(DSVError) in
       if let object = try RemoteReader(bucket, catalogue).read(id) { try builder.append(id, object) }
     }
-    let id = PackID(builder.packID)
+    let id = builder.packID
     try bucket.put(RemoteLayout.pack(id), builder.bytes)
     try bucket.put(RemoteLayout.index(id), PackIndex(builder).bytes)
     let position = try catalogue.position

@@ -1,6 +1,8 @@
 """Checks that columns are cut, and nodes end, where chunk.md §3 and tree.md §3 say; and what nodes say of bounds.
 
     python3 boundaries.py fixtures/v1/repository      needs the package `xxhash`
+
+Of an encrypted repository DSV_KEY_FILE names the file with its key.
 """
 import struct
 import sys
@@ -26,16 +28,16 @@ def columns_of(fields):
         yield from columns_of(field.children)
 
 
-def measure(array, slot, is_blob):
+def measure(array, slot, is_blob, seed):
     """Size in bits and hash of a slot, for layouts 0 to 7."""
     if array.layout == 0:
         return 1, 0
     if array.layout == 1:
-        return 2, read.xxh3(bytes([bool(slot)]))
+        return 2, read.xxh3(bytes([bool(slot)]), seed)
     if array.layout <= 6:
         width = 1 << array.layout - 2
-        return 8 * width + 1, read.xxh3(slot or bytes(width))
-    return 33 + 8 * len(slot or b""), read.xxh3(slot or b"")
+        return 8 * width + 1, read.xxh3(slot or bytes(width), seed)
+    return 33 + 8 * len(slot or b""), read.xxh3(slot or b"", seed)
 
 
 def chunks(repository, id, level):
@@ -65,7 +67,7 @@ def check_cuts(repository, column):
     for number, array in enumerate(arrays):
         window = bits = 0
         for index, slot in enumerate(array.slots):
-            size, hash = measure(array, slot, array.blobs[index])
+            size, hash = measure(array, slot, array.blobs[index], repository.cut_seed)
             size = max(8, size)
             window = ((window << size // 8 if size < 512 else 0) + hash) & M
             bits += size
@@ -81,7 +83,7 @@ def check_nodes(repository, id, level, is_right_edge=True):
     for index, (child, *_) in enumerate(entries):
         count = index + 1
         ends = count >= 16 and (
-            count == 256 or mix(int.from_bytes(child[:8], "big") ^ level - 1) < 384307168202282325)
+            count == 256 or mix(int.from_bytes(child[:8], "big") ^ level - 1 ^ repository.cut_seed) < 384307168202282325)
         is_last = count == len(entries)
         assert ends == is_last or (is_last and is_right_edge), "a node ends elsewhere"
         if level > 1:

@@ -1,6 +1,7 @@
 """Compares what read.py reads of a repository with what dsv exported of it.
 
     python3 compare.py fixtures/v1
+    python3 compare.py fixtures/v1-encrypted      whose key is there too
 
 Rows are compared as JSON values, members in order: two spellings of a number are equal if the numbers are.
 """
@@ -18,7 +19,7 @@ def rows(lines):
 
 def main():
     folder = pathlib.Path(sys.argv[1])
-    repository = read.Repository(folder / "repository")
+    repository = read.Repository(folder / "repository", folder / "key")
     for id, (kind, *_) in repository.records.items():
         repository.plain(id, kind)
     failed = False

@@ -4,10 +4,12 @@
     python3 read.py FOLDER VERSION TABLE        prints the live rows as JSONL; --dropped prints all
 
 FOLDER is what `.dsv` holds. VERSION is v1, v2, ..., a branch or a tag. Needs the package `zstandard`; with `xxhash` it
-verifies checksums too. Every ID is recomputed.
+verifies checksums too. Every ID is recomputed. An encrypted repository's key, 44 characters, is in the file that DSV_KEY_FILE names in
+the environment; that needs the package `cryptography`.
 """
 import hashlib
 import json
+import os
 import pathlib
 import sys
 
@@ -31,13 +33,18 @@ LIMITS = {1: 2**30, 2: 2**20, 3: 2**28, 4: 2**28}
 class Repository:
     """store.md: packs are scanned from their beginning; refs follow from the reflog."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, key_file=None):
         folder = pathlib.Path(folder)
         lines = (folder / "format").read_text().split("\n")
         if lines[0] != "dsv 1":
             raise Unsupported(lines[0])
-        if any(line.startswith("reader-required") for line in lines):
+        features = [line.removeprefix("reader-required ") for line in lines if line.startswith("reader-required")]
+        if features not in ([], ["encryption"]):
             raise Unsupported("a feature")
+        self.secrets, self.cut_seed = None, 0
+        if features:
+            self.secrets = open_keyring(folder, key_file or os.environ["DSV_KEY_FILE"])
+            self.cut_seed = self.secrets.cut_seed
         self.records, self.refs, self.versions = {}, {}, {}
         self.places = {}
         self.checked = {}
@@ -49,6 +56,8 @@ class Repository:
         if data[:4] != b"dsvP" or data[4:8] != b"\1\0\0\0":
             raise Corrupt("a pack's header")
         check(data[:24], data[24:32])
+        if self.secrets and data[8:24] not in self.secrets.pack_keys:
+            return  # a pack that was never published
         at = 32
         while at < len(data):
             header = Reader(data[at:at + 56], "a record")
@@ -56,14 +65,18 @@ class Repository:
                 raise Corrupt("a record")
             kind, depth, reserved = header.u(1), header.u(1), header.u(2)
             stored_count, plain_count, id = header.u(4), header.u(4), header.take(32)
-            if kind not in KINDS or depth > 8 or reserved:
+            if kind not in KINDS or depth > 8 or reserved > 1:
                 raise Unsupported("a record")
+            if reserved != (self.secrets is not None):
+                raise Corrupt("a record that is sealed where none is, or the reverse")
             if stored_count > 2**26:
                 raise Corrupt("a record's length")
             body = data[at + 56:at + 56 + stored_count]
             if len(body) != stored_count:
                 raise Corrupt("a record is cut short")
             check(body, header.take(8), before=data[at:at + 48])
+            if self.secrets:
+                body = self.secrets.open_object(data[8:24], id, kind, depth, plain_count, body)
             # Of several records of one object the one with the fewest bases, and of those the last.
             if id not in self.records or depth <= self.records[id][3]:
                 self.records[id] = (kind, plain_count, body, depth)
@@ -80,8 +93,11 @@ class Repository:
             if head.take(4) != b"dsvl":
                 raise Corrupt("a reflog record")
             count = head.u(4)
-            body = Reader(data[at + 16:at + 16 + count], "a reflog record")
-            check(body.data, head.take(8), before=data[at:at + 8])
+            body = data[at + 16:at + 16 + count]
+            check(body, head.take(8), before=data[at:at + 8])
+            if self.secrets:
+                body = self.secrets.open_log(at, body)
+            body = Reader(body, "a reflog record")
             body.u(8)  # the time
             for _ in range(body.varint()):
                 number = body.varint()
@@ -140,10 +156,15 @@ class Repository:
                 raise Corrupt(f"the base of {id.hex()}")
             else:
                 plain = decompress(body[1:], count, base) if body[0] else body[1:]
-            if len(plain) != count or hashlib.sha256(bytes([kind]) + plain).digest() != id:
+            if len(plain) != count or self.name(kind, plain) != id:
                 raise Corrupt(f"{id.hex()} is not what it is named")
             self.checked[id] = plain
         return self.checked[id]
+
+    def name(self, kind, plain):
+        if self.secrets:
+            return self.secrets.object_id(kind, plain)
+        return hashlib.sha256(bytes([kind]) + plain).digest()
 
     def base(self, id, kind, body, depth):
         """object.md 2.1: the plain form that an object builds on."""
@@ -178,6 +199,13 @@ class Repository:
         if names != sorted(set(names)):
             raise Corrupt("tables are not in order")
         return {table.name: table for table in tables}
+
+
+def open_keyring(folder, key_file):
+    import encryption
+
+    key = encryption.read_key(pathlib.Path(key_file))
+    return encryption.Keyring((folder / "keyring").read_bytes()).open(key=key)[1]
 
 
 def check(data, checksum, before=None):

@@ -4,7 +4,7 @@ package import DSVFormat
 /// Finds live rows by their number among the live rows.
 ///
 /// Keeps two numbers for each chunk of the selection, which it reads once.
-package struct LiveRows: Sendable {
+package struct LiveRowNumbers: Sendable {
   private let table: Table
   private let reader: ObjectReader
   /// The first row of each chunk of the selection, and how many live rows stand before it.

@@ -1,0 +1,219 @@
+import DSVColumns
+public import DSVFormat
+import DSVStore
+import DSVSystem
+import DSVTables
+import DSVVersions
+
+/// What an encrypted copy came to.
+public struct EncryptedCopy: Sendable {
+  public let repository: Repository
+  /// For each version, in the order of their numbers: the commit that it was, and the one that it is.
+  public let commits: [(version: String, old: CommitID, new: CommitID)]
+}
+
+extension Repository {
+  /// The ref of a copy that is not whole yet.
+  static let encryptingRef = "encrypting"
+
+  /// Makes a new, encrypted repository with all versions, branches and tags of this one. Version numbers stay what they are; commits
+  /// have other IDs, as keys go into them.
+  ///
+  /// What was broken off goes on if it is called again with the same arguments.
+  /// - Parameters:
+  ///   - path: the folder of the copy.
+  ///   - key: what opens the copy.
+  /// - Throws: `conflict` if there is another repository already.
+  public func encrypt(
+    to path: String, with key: RepositoryKey, options: Options = Options(),
+    progress: @escaping ProgressHandler = { _ in }
+  ) throws(DSVError) -> EncryptedCopy {
+    let lease = try store.lease()
+    defer { withExtendedLifetime(lease) {} }
+    var options = options
+    options.key = key
+    let target: Repository
+    if try FileSystem.exists(path + "/" + Self.folderName) {
+      target = try Repository.open(at: path, options: options)
+      guard target.isEncrypted, try target.store.ref(Self.encryptingRef) != nil else {
+        throw DSVError(.conflict, "\(path): there is a repository already")
+      }
+    } else {
+      target = try Repository.initialize(
+        at: path, encryptedWith: key, options: options,
+        refs: [(Self.encryptingRef, .symbolic(Head.refName))], keyring: nil)
+    }
+    var job = try EncryptionJob(from: self, to: target, progress)
+    try job.copyVersions()
+    try job.copyRefs()
+    return EncryptedCopy(repository: target, commits: job.done)
+  }
+}
+
+/// Copies every version of a repository to one that has other names for the same content.
+private struct EncryptionJob {
+  private struct ColumnKey: Hashable {
+    let root: ColumnID
+    let type: String
+  }
+
+  private let source: Repository
+  private let target: Repository
+  private let session: WriteSession
+  private let sink: ColumnSink
+  private let progress: ProgressHandler
+  private(set) var done: [(version: String, old: CommitID, new: CommitID)] = []
+  private var commits: [CommitID: CommitID] = [:]
+  /// Columns that were copied, by what they were.
+  private var columns: [ColumnKey: ColumnRoot] = [:]
+
+  init(from source: Repository, to target: Repository, _ progress: @escaping ProgressHandler) throws(DSVError)
+  {
+    (self.source, self.target, self.progress) = (source, target, progress)
+    session = try target.store.session()
+    sink = ColumnSink(session, pool: target.pool)
+  }
+
+  /// Copies the versions that are not there yet, each in a publication of its own.
+  mutating func copyVersions() throws(DSVError) {
+    let last = try source.store.versionCount
+    for number in stride(from: 1, through: last, by: 1) {
+      // What gc has deleted has no number in the copy.
+      guard let old = try source.store.commit(number: number), try source.store.contains(AnyID(old)) else {
+        continue
+      }
+      try progress(Progress(phase: "encrypting versions", done: number - 1, total: last, unit: .objects))
+      let new = if let known = try copied(number, old) { known } else { try copy(number, old) }
+      commits[old] = new
+      done.append((Version.name(number), old, new))
+    }
+  }
+
+  /// The commit that an earlier call has made of a version.
+  private func copied(_ number: Int, _ old: CommitID) throws(DSVError) -> CommitID? {
+    guard let new = try target.store.commit(number: number) else { return nil }
+    let (was, now) = (try source.commit(old), try target.commit(new))
+    guard was.time == now.time, was.author == now.author, was.message == now.message,
+      was.rowCount == now.rowCount
+    else {
+      throw DSVError(.conflict, "\(target.path): its version \(Version.name(number)) is another one")
+    }
+    return new
+  }
+
+  private mutating func copy(_ number: Int, _ old: CommitID) throws(DSVError) -> CommitID {
+    let commit = try source.commit(old)
+    var tables: [Table] = []
+    for table in try source.versions.snapshot(commit.root).tables { tables.append(try copy(table)) }
+    let snapshot = EncodedSnapshot(Snapshot(tables: tables), session.naming)
+    try session.put(snapshot, after: nil)
+    var parents: [CommitID] = []
+    for parent in commit.parents { parents.append(try renamed(parent, of: old)) }
+    var lineage = commit.lineage
+    if let was = lineage {
+      lineage = Lineage(
+        input: try renamed(was.input, of: old), stages: was.stages, recipe: was.recipe)
+    }
+    let new = Commit(
+      root: snapshot.id, parents: parents, rowCount: commit.rowCount, time: commit.time,
+      author: commit.author, message: commit.message, lineage: lineage)
+    let id = try session.put(new)
+    return try session.publish { (publication) throws(DSVError) in
+      let given = try publication.number(id, wanted: number)
+      guard given == number else {
+        throw DSVError(.conflict, "\(target.path): version \(Version.name(number)) is given already")
+      }
+      // The reflog keeps what the ref was at from gc.
+      try publication.move(
+        RefMove(
+          Repository.encryptingRef, expected: .anything, new: .commit(id),
+          action: "encrypt: \(Version.name(number))"))
+      return id
+    }
+  }
+
+  private func renamed(_ old: CommitID, of commit: CommitID) throws(DSVError) -> CommitID {
+    guard let new = commits[old] else {
+      throw DSVError(.corrupt, "commit \(commit): it names \(old), which is no version before it")
+    }
+    return new
+  }
+
+  // MARK: - Tables
+
+  private mutating func copy(_ table: Table) throws(DSVError) -> Table {
+    var result = table
+    result.fields = []
+    for field in table.fields { result.fields.append(try copy(field)) }
+    if let selection = table.selection { result.selection = try copy(selection, .uint16) }
+    return result
+  }
+
+  private mutating func copy(_ field: TableField) throws(DSVError) -> TableField {
+    var result = field
+    result.values = try copy(field.values, field.type)
+    if case .mixed(let root) = field.absence { result.absence = .mixed(try copy(root, .bool)) }
+    result.children = []
+    for child in field.children { result.children.append(try copy(child)) }
+    return result
+  }
+
+  private mutating func copy(_ root: ColumnRoot, _ type: DataType) throws(DSVError) -> ColumnRoot {
+    var key: ColumnKey?
+    if case .object(let id, _) = root.place { key = ColumnKey(root: id, type: type.description) }
+    if let key, let known = columns[key] { return known }
+    let writer = ColumnWriter(type: type, sink: sink)
+    let cursor = ColumnCursor(root, layout: type.layout, reader: source.reader)
+    var row = 0
+    while row < root.rowCount {
+      let slice = try cursor.slice(at: row)
+      try append(slice.array, from: row - slice.startRow, to: writer)
+      row = slice.endRow
+      withExtendedLifetime(slice) {}
+      try progress(Progress(phase: "encrypting", done: row, total: root.rowCount, unit: .rows))
+    }
+    let new = try writer.finish()
+    guard new.rowCount == root.rowCount, new.nullCount == root.nullCount else {
+      throw DSVError(.corrupt, "a column of \(root.rowCount) rows came to \(new.rowCount)")
+    }
+    if let key { columns[key] = new }
+    return new
+  }
+
+  /// Blobs are columns of their own, and so have other names in the copy.
+  private func append(_ array: ArrayView, from start: Int, to writer: ColumnWriter) throws(DSVError) {
+    guard array.blobs != nil else {
+      return try writer.append(contentsOf: array, from: start, to: array.count)
+    }
+    for index in start..<array.count {
+      if array.isBlob(index) {
+        let bytes = try source.reader.blob(try BlobReference(array.bytes(index)))
+        try bytes.withBytes { (bytes) throws(DSVError) in try writer.append(bytes) }
+      } else {
+        try writer.append(contentsOf: array, from: index, to: index + 1)
+      }
+    }
+  }
+
+  // MARK: - Refs
+
+  /// Gives the copy the branches and tags, and makes it whole.
+  func copyRefs() throws(DSVError) {
+    var moves: [RefMove] = []
+    for (name, target) in try source.store.refs() {
+      switch target {
+      case .commit(let old):
+        let isOurs = name == Head.refName || name.hasPrefix("heads/") || name.hasPrefix("tags/")
+        guard isOurs, let new = commits[old] else { continue }
+        moves.append(RefMove(name, expected: .anything, new: .commit(new), action: "encrypt"))
+      case .symbolic where name == Head.refName:
+        moves.append(RefMove(name, expected: .anything, new: target, action: "encrypt"))
+      case .symbolic: continue
+      }
+    }
+    moves.append(RefMove(Repository.encryptingRef, expected: .anything, new: nil, action: "encrypt"))
+    try session.publish { (publication) throws(DSVError) in
+      for move in moves { try publication.move(move) }
+    }
+  }
+}

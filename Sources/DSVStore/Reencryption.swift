@@ -1,0 +1,89 @@
+package import DSVFormat
+import DSVSystem
+
+extension Store {
+  /// Whether packs, refs and the reflog are still to be written again: a re-encryption was begun and not ended.
+  package var isReencrypting: Bool {
+    get throws(DSVError) {
+      guard keys != nil else { return false }
+      return try FileSystem.exists(folder.reencryption)
+    }
+  }
+
+  /// Writes everything again under new keys and destroys the old ones: what can be opened by copies of older keyrings is then
+  /// gone from this folder.
+  ///
+  /// Waits for sessions and leases to end, as gc does. What was broken off goes on where it was. Objects that no ref leads to are kept
+  /// until gc. Names of objects and cuts stay what they are.
+  /// - Parameter progress: called with the packs done and the packs to do.
+  /// - Throws: `.busy` if a session or lease is still alive after `waitSeconds`.
+  package func reencrypt(
+    waitSeconds: Double = 60, progress: (Int, Int) -> Void = { _, _ in }
+  ) throws(DSVError) {
+    try format.checkWritable(folder.format)
+    guard let keys else { throw DSVError(.badInput, "\(root): this repository is not encrypted") }
+    let gcLock = try CollectionLock(folder, waitSeconds: waitSeconds)
+    let writerLock = try beginWriting()
+    defer { withExtendedLifetime((gcLock, writerLock)) {} }
+    try forgetBrokenOff(try index.state)
+    let last = try reencryptionEnd()
+    try endOpenPack()
+    var collection = GarbageCollection(store: self, isLive: { _ in true })
+    try collection.survey()
+    try collection.deleteUnused()
+    try collection.rewrite(upTo: last, progress)
+    try resealReflog(keys)
+    try resealIndex()
+    try resealTierSettings()
+    try sweepKeys()
+    // The logs of remotes stay under the keys that they were written with. What is known of them here is fetched anew.
+    let remotes = try RemoteFolders.all(in: root)
+    for remote in remotes { try FileSystem.removeTree("\(remote)/catalogue") }
+    if remotes.isEmpty { try keys.change { (keyring) throws(DSVError) in keyring.removeOldLogKeys() } }
+    try TemporaryFile.sweep(folder.temporary)
+    try FileSystem.remove(folder.reencryption)
+    try FileSystem.syncFolder(folder.root)
+  }
+
+  /// The last pack that is to be written again: that of a re-encryption which was broken off, or the last there is now,
+  /// which is then remembered.
+  private func reencryptionEnd() throws(DSVError) -> UInt32 {
+    if try FileSystem.exists(folder.reencryption) {
+      let text = String(decoding: try FileSystem.read(folder.reencryption, limit: 64), as: UTF8.self)
+      // What is damaged is begun again.
+      if let last = UInt32(text.dropLast()), text.last == "\n" { return last }
+    }
+    let last = max(try index.state.lastPack, try folder.packNumbers().last ?? 0)
+    // A new epoch, so that refs and reflog get a key that no copy of this keyring has.
+    try keys?.change { (keyring) throws(DSVError) in keyring.beginEpoch() }
+    try FileSystem.replace(folder.reencryption, with: Array("\(last)\n".utf8))
+    return last
+  }
+
+  /// Seals the reflog's records again. Each is as long as before, and so is where the next one lies.
+  private func resealReflog(_ keys: StoreKeys) throws(DSVError) {
+    let file = try File(folder.reflog, .read)
+    var bytes = try file.read(upTo: try file.byteCount(), at: 0)
+    for (record, range) in try reflogFile.read().located {
+      let new = ReflogRecord.bytes(body: keys.sealLog(record.body, at: range.lowerBound))
+      precondition(new.count == range.count)
+      bytes.replaceSubrange(range, with: new)
+    }
+    try FileSystem.replace(folder.reflog, with: bytes)
+  }
+
+  /// Makes the index anew from itself: its refs are sealed again, and nothing is left in pages that are free.
+  private func resealIndex() throws(DSVError) {
+    var change = IndexChange()
+    try forEachObject { (id, place) throws(DSVError) in change.placed.append((id, place)) }
+    change.refs = try index.refs(prefix: "").map { ($0.0, $0.1) }
+    change.state = try index.state
+    for number in stride(from: 1, through: change.state.lastVersion, by: 1) {
+      guard let commit = try index.commit(number: number) else { continue }
+      change.numbered.append(ReflogRecord.Numbered(number: number, commit: commit))
+    }
+    try IndexRebuild(folder: folder, keys: keys, note: note).putInPlace(change)
+    try refreshIndex()
+    try FileSystem.removeTree(folder.damagedIndex)
+  }
+}

@@ -1,0 +1,125 @@
+package import DSVFormat
+import DSVSystem
+
+/// What an encrypted repository does to what it keeps on a remote, and to what its catalogues keep here.
+///
+/// Log entries and checkpoints are tokens that open under their own key of the bucket only. Each pack has a key of its own, which the log
+/// carries. Normative text: `format-spec/transfer.md`.
+package struct RemoteKeys: Sendable {
+  let keys: StoreKeys
+
+  /// What is kept under a key of the bucket.
+  package func seal(_ plain: [UInt8], key: String) -> [UInt8] {
+    keys.seal(plain, "dsv remote log", Array(key.utf8))
+  }
+
+  /// - Throws: `.corrupt` if it was not sealed to be kept there.
+  package func open(_ sealed: [UInt8], key: String) throws(DSVError) -> [UInt8] {
+    try sealed.withBytes { (sealed) throws(DSVError) in
+      try keys.open(sealed, "dsv remote log", Array(key.utf8), of: key)
+    }
+  }
+
+  /// A pack's key as a catalogue keeps it on the disk.
+  package func wrap(_ packKey: [UInt8], of pack: PackID) -> [UInt8] {
+    keys.seal(packKey, "dsv remote pack", pack.bytes)
+  }
+
+  package func unwrap(_ wrapped: [UInt8], of pack: PackID) throws(DSVError) -> [UInt8] {
+    try wrapped.withBytes { (wrapped) throws(DSVError) in
+      try keys.open(wrapped, "dsv remote pack", pack.bytes, of: "the key of pack \(pack)")
+    }
+  }
+
+  /// Seals and opens the records of a pack.
+  ///
+  /// - Parameter packKey: as the log carries it.
+  package func codec(_ pack: PackID, packKey: [UInt8]) throws(DSVError) -> PackCodec {
+    let secret = packKey.withUnsafeBytes { SecretBytes(copying: $0) }
+    guard let key = PackKey(carried: secret) else {
+      throw DSVError(.corrupt, "pack \(pack): its key has \(packKey.count) bytes")
+    }
+    return PackCodec(packID: pack, sealer: PackSealer(packID: pack, key: key))
+  }
+
+  /// The key of a pack that is being made, as the log carries it.
+  package func packKey(_ codec: PackCodec) -> [UInt8] {
+    codec.sealer?.key.withBytes { Array($0) } ?? []
+  }
+}
+
+// MARK: - The keyring of a remote
+
+extension RemoteKeys {
+  /// How a keyring of a remote stands to the repository's own.
+  package enum Relation: Sendable, Equatable {
+    case same
+    /// There is something here that is not there: it is to be put there.
+    case behind
+    /// What was there is here now.
+    case adopted
+  }
+
+  /// What a remote keeps: the keyring without the keys of packs, for the same user keys.
+  package func keyringBytes() throws(DSVError) -> [UInt8] { try keys.keyring.withoutPacks().bytes() }
+
+  /// How what is there stands to the repository's keyring, which it does not change.
+  package func relation(to bytes: [UInt8], of subject: String) throws(DSVError) -> Relation {
+    var keyring = keys.keyring
+    return try keyring.adopt(try SealedKeyring(bytes, of: subject), of: subject)
+  }
+}
+
+extension Store {
+  /// `nil` where the repository is plain.
+  package var remoteKeys: RemoteKeys? { keys.map { RemoteKeys(keys: $0) } }
+
+  /// Takes over what a remote's keyring has more than this repository's: user keys, and log keys that come after those here.
+  ///
+  /// - Throws: `.wrongKey` if the user key that is used here opens it no more; `.conflict` if keys were exchanged both here and
+  ///   there, or if it is another repository's.
+  package func adopt(keyring bytes: [UInt8], of subject: String) throws(DSVError) -> RemoteKeys.Relation {
+    guard let keys else { throw DSVError(.badInput, "\(root): this repository is not encrypted") }
+    try keys.refresh()
+    let sealed = try SealedKeyring(bytes, of: subject)
+    var trial = keys.keyring
+    let relation = try trial.adopt(sealed, of: subject)
+    guard relation == .adopted else { return relation }
+    let lock = try beginWriting()
+    defer { withExtendedLifetime(lock) {} }
+    // What is written from now on goes to a pack whose key no older keyring has.
+    try endOpenPack()
+    return try keys.change { (keyring) throws(DSVError) in try keyring.adopt(sealed, of: subject) }
+  }
+}
+
+extension Keyring {
+  /// Takes over what another keyring of the same repository has more.
+  mutating func adopt(_ sealed: SealedKeyring, of subject: String) throws(DSVError) -> RemoteKeys.Relation {
+    let other = try opened(sealed, of: subject)
+    guard refKey("HEAD") == other.refKey("HEAD") else {
+      throw DSVError(
+        .conflict, "\(subject): it is of another repository, which was encrypted under other keys")
+    }
+    let (own, theirs) = (logKeys, other.logKeys)
+    // Old log keys may have been given up on either side.
+    guard let last = own.last, let otherLast = theirs.last else { return .same }
+    if last == otherLast {
+      // The ring key is the same, so a slot of either opens both.
+      let missing = other.slots.filter { slot in !slots.contains { $0.id == slot.id } }
+      let isBehind = slots.contains { slot in !other.slots.contains { $0.id == slot.id } }
+      if missing.isEmpty { return isBehind ? .behind : .same }
+      add(slots: missing)
+      return .adopted
+    }
+    if theirs.contains(last) {
+      take(other)
+      return .adopted
+    }
+    if own.contains(otherLast) { return .behind }
+    throw DSVError(
+      .conflict,
+      "\(subject): keys were exchanged both here and there; clone the remote with a key that opens it, and go on from that"
+    )
+  }
+}

@@ -1,0 +1,163 @@
+package import DSVFormat
+import DSVSystem
+
+/// A user key of a repository, as people are told of it.
+package struct StoreKey: Sendable, Equatable {
+  package let id: KeyID
+  package let isPassphrase: Bool
+  /// Whether it is the one that opened the repository.
+  package let isOwn: Bool
+}
+
+extension Store {
+  /// The keys that open this repository; none if it is plain.
+  package func userKeys() throws(DSVError) -> [StoreKey] {
+    guard let keys else { return [] }
+    try keys.refresh()
+    let keyring = keys.keyring
+    return keyring.slots.map { slot in
+      StoreKey(id: slot.id, isPassphrase: slot.derivation != .raw, isOwn: slot.id == keyring.keyID)
+    }
+  }
+
+  /// Lets another key open the repository.
+  package func addKey(_ key: UserKey, cost: Scrypt.Cost = .standard) throws(DSVError) -> KeyID {
+    try changingKeys { (keys) throws(DSVError) in
+      try keys.change { (keyring) throws(DSVError) in try keyring.add(key, cost: cost) }
+    }
+  }
+
+  /// Puts `key` in the place of the one that opened the repository. What is written from then on the old one does not open.
+  ///
+  /// - Parameter kept: every other key of the repository.
+  package func rotateKey(
+    to key: UserKey, keeping kept: [UserKey] = [], cost: Scrypt.Cost = .standard
+  ) throws(DSVError) -> KeyID {
+    try changingKeys { (keys) throws(DSVError) in
+      try endOpenPack()
+      return try keys.change { (keyring) throws(DSVError) in
+        try keyring.rotate(to: key, keeping: kept, cost: cost)
+        return keyring.keyID
+      }
+    }
+  }
+
+  /// Takes a key away: it opens nothing of what is written from then on.
+  ///
+  /// - Parameter kept: every key that stays, but for the one that opened the repository.
+  package func revokeKey(_ id: KeyID, keeping kept: [UserKey] = []) throws(DSVError) {
+    try changingKeys { (keys) throws(DSVError) in
+      try endOpenPack()
+      try keys.change { (keyring) throws(DSVError) in try keyring.revoke(id, keeping: kept) }
+    }
+  }
+
+  /// The user key with this ID, if it is the one that is given for this repository.
+  package func exportKey(_ id: KeyID) throws(DSVError) -> FernetKey {
+    guard let keys else {
+      throw DSVError(.badInput, "\(root): this repository is not encrypted, and has no keys")
+    }
+    let (own, key) = try keys.ownKey()
+    guard own == id else {
+      throw DSVError(
+        .badInput,
+        "key \(own) was given, and not \(id): a repository does not hold its keys, and can export no other")
+    }
+    guard case .key(let key) = key else { throw DSVError(.badInput, "key \(id) is a passphrase") }
+    return key
+  }
+
+  private func changingKeys<Value>(
+    _ body: (StoreKeys) throws(DSVError) -> Value
+  ) throws(DSVError) -> Value {
+    try format.checkWritable(folder.format)
+    guard let keys else {
+      throw DSVError(
+        .badInput, "\(root): this repository is not encrypted, and has no keys; see 'dsv encrypt'")
+    }
+    let lock = try beginWriting()
+    defer { withExtendedLifetime(lock) {} }
+    return try body(keys)
+  }
+
+  /// Sees to it that the next publication begins a new pack, under a new key. The caller holds the writer's lock.
+  ///
+  /// Comes before the keys change: a crash in between leaves a pack that ended early.
+  func endOpenPack() throws(DSVError) {
+    var change = IndexChange()
+    change.state = try index.state
+    guard change.state.openPack != 0 else { return }
+    try forgetBrokenOff(change.state)
+    change.state.openPack = 0
+    change.state.openPackByteCount = 0
+    try commit(change)
+  }
+}
+
+// MARK: - Small files
+
+extension Store {
+  private static let tierSettingsName = "tiers/settings"
+
+  /// What is set of tiers, as it was written; `nil` if nothing was.
+  package func tierSettings(limit: Int) throws(DSVError) -> [UInt8]? {
+    let path = folder.tierSettings
+    guard try FileSystem.exists(path) else { return nil }
+    // A token is longer than what it holds.
+    let bytes = try FileSystem.read(path, limit: limit + 128)
+    guard let keys else { return bytes }
+    return try keys.openFile(bytes, Self.tierSettingsName, of: path)
+  }
+
+  /// Keeps what is set of tiers, durably; sealed in an encrypted repository. The caller holds `tiers/lock`.
+  package func writeTierSettings(_ bytes: [UInt8]) throws(DSVError) {
+    try FileSystem.replace(
+      folder.tierSettings, with: keys.map { $0.sealFile(bytes, Self.tierSettingsName) } ?? bytes)
+  }
+
+  /// Seals it again, under the key of the last epoch.
+  func resealTierSettings() throws(DSVError) {
+    guard try FileSystem.exists(folder.tierSettings) else { return }
+    let lock = try File(FileSystem.parent(of: folder.tierSettings) + "/lock", .updateOrCreate)
+    try lock.lock(.exclusive, waitingUpTo: 10, for: "changing \(folder.tierSettings)")
+    defer { withExtendedLifetime(lock) {} }
+    if let bytes = try tierSettings(limit: 1 << 20) { try writeTierSettings(bytes) }
+  }
+}
+
+extension Store {
+  /// An object's token as it lies in its pack, and the token's own key.
+  ///
+  /// - Throws: `.badInput` if the repository is plain, `.notFound` if the object is not in this repository.
+  package func token(of id: AnyID) throws(DSVError) -> (token: [UInt8], key: FernetKey) {
+    guard keys != nil else {
+      throw DSVError(.badInput, "\(root): this repository is not encrypted, and has no tokens")
+    }
+    // It is what it says: else no key is given away.
+    _ = try read(id)
+    guard let place = try place(of: id), let record = try packs.record(at: place), record.head.id == id,
+      let sealer = try packs.sealer(of: place.pack, for: record)
+    else { throw DSVError(.notFound, "object \(id): it is not in this repository") }
+    let base = record.base
+    let key = sealer.recordKey(
+      id, kind: record.head.kind, plainByteCount: record.head.plainByteCount, base: base)
+    return (Array(record.body[(base == nil ? 0 : AnyID.byteCount)...]), key)
+  }
+
+  /// Destroys the keys of packs that are not there any more: no copy of them can be read from then on. The caller holds the
+  /// writer's lock, and nobody has a pack that is not published.
+  func sweepKeys() throws(DSVError) {
+    guard let keys else { return }
+    var kept: Set<PackID> = []
+    for number in try folder.packNumbers() {
+      let path = folder.pack(number)
+      let bytes = try File(path, .read).read(upTo: PackLayout.Header.byteCount, at: 0)
+      do throws(DSVError) { kept.insert(PackID(try PackHeader(bytes, path: path).packID)) } catch {
+        guard error.code == .corrupt else { throw error }
+        // Nothing says which key is this pack's: so none is destroyed.
+        return note("\(path): its header is damaged, and so no pack's key is taken away")
+      }
+    }
+    try keys.removeAll(but: kept)
+  }
+}

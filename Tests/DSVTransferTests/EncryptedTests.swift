@@ -1,0 +1,245 @@
+import DSV
+import DSVFormat
+import DSVRemote
+import DSVStore
+import DSVSystem
+import DSVTables
+import DSVTesting
+import DSVVersions
+import Testing
+
+/// Encrypted repositories on a remote.
+@Suite struct EncryptedTests {
+  let clones: Clones
+
+  init() throws {
+    clones = try Clones()
+    clones.key = .random()
+  }
+
+  /// The values of the remote, by key.
+  private func values() throws -> [String: [UInt8]] {
+    var values: [String: [UInt8]] = [:]
+    for entry in try clones.bucket.base.list(prefix: "", after: nil, limit: 1000) {
+      values[entry.key] = try clones.bucket.base.get(entry.key, limit: 1 << 30)
+    }
+    return values
+  }
+
+  @Test("what is pushed is cloned with the key, and with no other")
+  func pushAndClone() throws {
+    let a = try clones.new()
+    try a.commitTest(noise(0..<100, byteCount: 4000, seed: 1), .replace, key: ["id"])
+    for number in 0..<10 { try a.commitTest([row(100 + number)]) }
+    try a.makeTag("paper", at: try a.resolve("v2").commit)
+    _ = try a.pushAll()
+    let b = try clones.clone()
+    #expect(b.isEncrypted)
+    #expect(try b.check().problems == [])
+    for number in 1...11 { #expect(try b.rowsTest("v\(number)") == a.rowsTest("v\(number)")) }
+    #expect(try b.resolve("origin/paper").commit == a.resolve("v2").commit)
+    // Both go on.
+    try a.commitTest([row(300)])
+    _ = try a.push()
+    try b.commitTest([row(400)])
+    _ = try b.pull(rebases: true)
+    _ = try b.push()
+    _ = try a.pull()
+    #expect(try a.rowsTest() == b.rowsTest())
+    #expect(try a.check().problems == [] && b.check().problems == [])
+
+    let key = clones.key
+    for other in [nil, RepositoryKey.random()] {
+      clones.key = other
+      let path = clones.newPath()
+      let error = #expect(throws: DSVError.self) {
+        try Repository.clone("s3://test/prefix", to: path, options: clones.options)
+      }
+      #expect(error?.code == .wrongKey)
+      #expect(try !FileSystem.exists("\(path)/.dsv"))
+    }
+    clones.key = key
+  }
+
+  @Test("a remote, and what is known of it here, shows none of a thousand needles")
+  func needles() throws {
+    let a = try clones.new()
+    var needles: [String] = []
+    func needle() -> String {
+      needles.append("needle\(needles.count)x\(String(Hash64.of(UInt64(needles.count)), radix: 16))")
+      return needles[needles.count - 1]
+    }
+    let column = needle()
+    let lines = (0..<900).map { number in
+      #"{"id":\#(number),"\#(column)":"\#(needle())","kind":"\#(number % 3 == 0 ? "needledictionary" : "other")"}"#
+    }
+    needles.append("needledictionary")
+    try a.commitTest(lines, .replace, key: ["id"], message: needle())
+    for _ in 0..<20 {
+      try a.commitTest([#"{"id":1,"x":"\#(needle())"}"#], table: needle(), message: needle())
+    }
+    for _ in 0..<20 { try a.makeBranch(needle(), at: try a.resolve("HEAD").commit) }
+    for _ in 0..<20 { try a.makeTag(needle(), at: try a.resolve("v2").commit) }
+    var tiers = try a.tierSettings()
+    let branch = needle()
+    try a.makeBranch(branch, at: try a.resolve("HEAD").commit)
+    tiers.policy = try TierPolicy("keep \(branch) on disk")
+    try a.setTiers(tiers)
+    #expect(try a.tierSettings() == tiers)
+    _ = try a.pushAll()
+    let b = try clones.clone()
+    _ = try b.fetch()
+    #expect(needles.count >= 1000)
+    func search(_ bytes: [UInt8], _ name: String) {
+      // Every needle begins alike.
+      let start = Array("needle".utf8)
+      var index = 0
+      while let found = bytes[index...].firstIndex(of: start[0]) {
+        if bytes[found...].starts(with: start) { Issue.record("\(name): a needle at byte \(found)") }
+        index = found + 1
+      }
+    }
+    for (key, bytes) in try values() { search(bytes, key) }
+    for repository in [a, b] {
+      var folders = ["\(repository.store.root)"]
+      while let folder = folders.popLast() {
+        for name in try FileSystem.list(folder) {
+          let path = "\(folder)/\(name)"
+          if try FileSystem.status(path)?.isFolder == true {
+            folders.append(path)
+          } else {
+            search(try FileSystem.read(path, limit: 1 << 30), path)
+          }
+        }
+      }
+    }
+  }
+
+  @Test(
+    "keys that are exchanged go to the remote and to who fetches; a key that was revoked fetches nothing more"
+  )
+  func rotation() throws {
+    let a = try clones.new()
+    try a.commitTest((0..<20).map { row($0) }, .replace)
+    _ = try a.push()
+    let old = try #require(clones.key)
+    let second = RepositoryKey.random()
+    _ = try a.addKey(second)
+    try a.commitTest([row(100)])
+    _ = try a.push()
+    // B has the second key.
+    clones.key = second
+    let b = try clones.clone()
+    let stale = try clones.clone()
+    #expect(try b.rowsTest() == a.rowsTest())
+    let oldID = try #require(try b.keys().first { !$0.isOwn }?.id)
+    // B takes the first away, with what both have pushed being there.
+    try b.revokeKey(oldID)
+    try b.commitTest([row(200)])
+    _ = try b.push()
+    #expect(try OpenKeyrings.numbers(clones.bucket.base).count == 1)
+    // A has only the first.
+    let error = #expect(throws: DSVError.self) { try a.fetch() }
+    #expect(error?.code == .wrongKey)
+    clones.key = old
+    #expect(throws: DSVError.self) { try clones.clone() }
+    // Who has the second goes on, with what was sealed before and after.
+    clones.key = second
+    _ = try stale.pull()
+    #expect(try stale.rowsTest() == b.rowsTest())
+    try stale.commitTest([row(300)])
+    _ = try stale.push()
+    _ = try b.pull()
+    #expect(try b.rowsTest() == stale.rowsTest())
+    #expect(try clones.clone().rowsTest() == b.rowsTest())
+    // And after everything was written again here.
+    try b.reencrypt()
+    try b.commitTest([row(400)])
+    _ = try b.push()
+    _ = try stale.pull()
+    #expect(try stale.rowsTest() == b.rowsTest())
+    #expect(try clones.clone().check().problems == [])
+    #expect(try b.check().problems == [])
+  }
+
+  @Test(
+    "a key that was rotated here is rotated there with the next push, and what is set of tiers is read on")
+  func ownRotation() throws {
+    let a = try clones.new()
+    try a.commitTest((0..<20).map { row($0) }, .replace)
+    var tiers = TierSettings()
+    tiers.policy = try TierPolicy("keep main on disk")
+    try a.setTiers(tiers)
+    _ = try a.push()
+    let new = RepositoryKey.random()
+    _ = try a.rotateKey(to: new)
+    try a.reencrypt()
+    try a.commitTest([row(100)])
+    _ = try a.push()
+    #expect(try a.tierSettings() == tiers)
+    #expect(throws: DSVError.self) { try clones.clone() }
+    clones.key = new
+    let b = try clones.clone()
+    #expect(try b.rowsTest() == a.rowsTest())
+    try b.commitTest([row(200)])
+    _ = try b.push()
+    _ = try a.pull()
+    #expect(try a.rowsTest() == b.rowsTest())
+  }
+
+  @Test("a plain repository and an encrypted one do not share a remote")
+  func mixed() throws {
+    let a = try clones.new()
+    try a.commitTest([row(1)], .replace)
+    _ = try a.push()
+    clones.key = nil
+    let plain = try Repository.initialize(at: clones.newPath(), options: clones.options)
+    let error = #expect(throws: DSVError.self) { try plain.addRemote("origin", url: "s3://test/prefix") }
+    #expect(error?.code == .conflict)
+    clones.key = .random()
+    let other = try clones.new()
+    try other.commitTest([row(1)], .replace)
+    #expect(throws: DSVError.self) { try other.push() }
+  }
+
+  @Test("swapped, replayed and changed values of the remote are refused")
+  func damage() throws {
+    let a = try clones.new()
+    try a.commitTest(noise(0..<50, byteCount: 1000, seed: 1), .replace)
+    _ = try a.push()
+    try a.commitTest(noise(50..<100, byteCount: 1000, seed: 2))
+    _ = try a.push()
+    let good = try values()
+    var random = SeededGenerator(seed: 3)
+    func expectRefused(_ context: Comment, _ change: () throws -> Void) throws {
+      try change()
+      #expect(throws: DSVError.self, context) { try clones.clone() }
+      for (key, bytes) in good { try clones.bucket.base.put(key, bytes) }
+    }
+    let (one, two) = (RemoteLayout.entry(1), RemoteLayout.entry(2))
+    try expectRefused("entries swapped") {
+      try clones.bucket.base.put(one, good[two] ?? [])
+      try clones.bucket.base.put(two, good[one] ?? [])
+    }
+    try expectRefused("an entry replayed") { try clones.bucket.base.put(two, good[one] ?? []) }
+    let packs = good.keys.filter { $0.hasSuffix(".pack") }.sorted()
+    try expectRefused("a pack in another's place") {
+      try clones.bucket.base.put(packs[0], good[packs[1]] ?? [])
+      try clones.bucket.base.put(packs[1], good[packs[0]] ?? [])
+    }
+    for round in 0..<30 {
+      let keys = good.keys.filter { !$0.hasSuffix(".pack") && $0 != "format" }.sorted()
+      let key = keys[random.below(keys.count)]
+      var bytes = good[key] ?? []
+      bytes[random.below(bytes.count)] ^= UInt8(1 << random.below(8))
+      try expectRefused("round \(round): \(key)") { try clones.bucket.base.put(key, bytes) }
+    }
+    #expect(try clones.clone().rowsTest() == a.rowsTest())
+  }
+}
+
+private enum OpenKeyrings {
+  static func numbers(_ bucket: any Bucket) throws -> [String] {
+    try bucket.list(prefix: RemoteLayout.keyringPrefix, after: nil, limit: 100).map(\.key)
+  }
+}
