@@ -130,7 +130,8 @@ extension RemoteSource {
       guard let (id, byteCount) = header, start + byteCount <= bytes.count else { break }
       do throws(DSVError) {
         if try store?.contains(id) == false, promoter.object(id) == nil,
-          let place = try remote.places.place(of: id), place.pack.slot == request.pack.slot,
+          let place = try remote.places.place(of: id), kinds.contains(place.kind),
+          place.pack.slot == request.pack.slot,
           place.offset == offset, place.byteCount == byteCount
         {
           let object = try object(id, in: bytes, start..<start + byteCount, codec)

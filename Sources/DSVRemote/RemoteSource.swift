@@ -42,16 +42,20 @@ package final class RemoteSource: ObjectSource {
   weak let store: Store?
   let state: Mutex<State>
   let limits: FetchLimits
+  let kinds: Set<ObjectKind>
   private let isPartial: Atomic<Bool>
   /// When a remote was last looked at as a pack of it was gone.
   private let refreshedAt = Mutex<UInt64>(0)
 
-  /// - Parameter isPartial: whether something is known not to be on the disk; it is found out when that is asked for too.
+  /// - Parameters:
+  ///   - kinds: what is given. A commit or snapshot that is not here is not to be had by reading: who has one has all that
+  ///     led to it.
+  ///   - isPartial: whether something is known not to be on the disk; it is found out when that is asked for too.
   package init(
-    _ remotes: [RemoteTier], for store: Store, isPartial: Bool = true, limits: FetchLimits = FetchLimits(),
-    promoter: Promoter, check: @escaping Check
+    _ remotes: [RemoteTier], for store: Store, kinds: Set<ObjectKind> = [.chunk, .node],
+    isPartial: Bool = true, limits: FetchLimits = FetchLimits(), promoter: Promoter, check: @escaping Check
   ) {
-    (self.remotes, self.store, self.limits) = (remotes, store, limits)
+    (self.remotes, self.store, self.limits, self.kinds) = (remotes, store, limits, kinds)
     self.isPartial = Atomic(isPartial)
     (self.promoter, self.check) = (promoter, check)
     state = Mutex(State(board: FetchBoard(limits)))
@@ -72,16 +76,15 @@ package final class RemoteSource: ObjectSource {
   /// Where a remote has an object.
   private func locate(_ id: AnyID) throws(DSVError) -> Flight? {
     for (index, remote) in remotes.enumerated() {
-      if let place = try remote.places.place(of: id) { return Flight(id, remote: index, place) }
+      if let place = try remote.places.place(of: id), kinds.contains(place.kind) {
+        return Flight(id, remote: index, place)
+      }
     }
     return nil
   }
 
-  /// Whether a remote is known to have the object.
-  package func holds(_ id: AnyID) throws(DSVError) -> Bool {
-    for remote in remotes where try remote.places.place(of: id) != nil { return true }
-    return false
-  }
+  /// Whether a remote is known to have the object, and it may be left to it.
+  package func holds(_ id: AnyID) throws(DSVError) -> Bool { try locate(id) != nil }
 
   package func fetch(_ id: AnyID) throws(DSVError) -> StoredObject? {
     do throws(DSVError) {
