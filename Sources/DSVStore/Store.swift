@@ -112,7 +112,9 @@ package final class Store: ObjectStore {
     let lease = try Lease(folder, leaseCount)
     // An index that was exchanged before gc ran would still show what gc has deleted, and so would one whose last change
     // was gc's, killed as it made it.
-    try IndexGuard(folder: folder, keys: keys, note: note).retrying { () throws(DSVError) in try refreshIndex() }
+    try IndexGuard(folder: folder, keys: keys, note: note).retrying { () throws(DSVError) in
+      try refreshIndex()
+    }
     try index.settle()
     return lease
   }

@@ -95,7 +95,9 @@ extension StoreFile {
     case 5: _ = try value.withBytes { (bytes) throws(DSVError) in try KeyRunHeader(bytes, of: "fuzz") }
     default:
       value.withBytes { bytes in
-        guard let record = PackRecord(bytes), bytes.count == record.byteCount, !record.isSealed else { return }
+        guard let record = PackRecord(bytes), bytes.count == record.byteCount, !record.isSealed else {
+          return
+        }
         let body = Array(bytes[PackLayout.Record.byteCount...])
         precondition(record.plainObject(body).body == body)
       }
