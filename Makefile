@@ -18,7 +18,7 @@ BUILD := swift build -j $(JOBS)
 RELEASE := $(BUILD) -c release --static-swift-stdlib
 DSV := .build/release/dsv
 
-.PHONY: help setup setup-tests build run test test-encrypted lint format bench bench-smoke bench-peers bench-cipher bench-growth power-loss traffic torture full-disk damage test-s3 tsan asan fuzz man completions install clean
+.PHONY: help setup setup-tests build run test test-encrypted lint format bench bench-smoke bench-peers bench-cipher bench-growth power-loss traffic torture full-disk damage transfers test-s3 tsan asan fuzz man completions install clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
@@ -77,11 +77,15 @@ damage: setup ## flip each byte, cut each length of a small repository (1 h); FI
 	DSV_DAMAGE_FILES=$(FILES) nice swift test --skip-build --filter CrashTests.DamageTests
 
 CEPH := ceph-mon ceph-osd ceph-common radosgw
+transfers: setup ## random histories on several clones, also through a bucket that fails; ROUNDS=n
+	$(BUILD) --build-tests
+	DSV_TRANSFER_ROUNDS=$(or $(ROUNDS),1000) DSV_TRANSFER_KILLS=50 nice swift test --skip-build --filter 'DSVTransferTests|TransferKillTests'
+
 test-s3: setup setup-tests ## run the tests of remotes against Ceph's S3, a real server; as root, in a machine to throw away
 	@dpkg-query -W $(CEPH) >/dev/null 2>&1 || { apt-get update -qq; \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(CEPH); }
 	$(BUILD) --build-tests
-	Tests/DSVRemoteTests/Support/rgw.sh swift test --skip-build --filter 'DSVRemoteTests'
+	Tests/DSVRemoteTests/Support/rgw.sh swift test --skip-build --filter 'DSVRemoteTests|S3TransferTests'
 
 tsan: setup ## run what runs in one process under the thread sanitizer; SUITES="DSVTests" narrows it
 	$(BUILD) --build-tests --sanitize thread --scratch-path .build-tsan

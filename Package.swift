@@ -110,6 +110,7 @@ let package = Package(
       "TierTests",
       [
         "DSV", "DSVColumns", "DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTables", "DSVTesting",
+        "DSVTransforms",
       ]),
     tests("DSVExpressionTests", ["DSVExpression", "DSVFormat"]),
     tests("DSVTextTests", ["DSVText"]),

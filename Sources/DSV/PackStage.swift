@@ -19,6 +19,7 @@ final class PackStage {
   private static let wholeShareMin = 0.5
   private static let pieceByteCount = 4 << 20
   private static let width = 8
+  private static let attemptCountMax = 5
 
   private let remote: OpenRemote
   private let store: Store
@@ -57,9 +58,9 @@ final class PackStage {
       }
     }
     let runs = RemoteReader.runs(items.filter { found[$0.id] == nil })
-    let reader = remote.reader
+    let remote = remote
     for objects in try Parallel.map(
-      runs.count, width: Self.width, { (index) throws(DSVError) in try reader.read(runs[index]) })
+      runs.count, width: Self.width, { (index) throws(DSVError) in try Self.read(runs[index], of: remote) })
     {
       for (id, object) in objects { found[id] = object }
     }
@@ -68,6 +69,18 @@ final class PackStage {
       guard let object = found[id] else { throw DSVError(.notFound, "object \(id): \(remote.name) lacks it") }
       return object
     }
+  }
+
+  /// The objects of a run; bytes that were spoiled on the way are asked for again.
+  private static func read(
+    _ run: RemoteReader.Run, of remote: OpenRemote
+  ) throws(DSVError) -> [(id: AnyID, object: StoredObject)] {
+    for _ in 1..<attemptCountMax {
+      do throws(DSVError) { return try remote.reader.read(run) } catch {
+        guard error.code == .corrupt else { throw error }
+      }
+    }
+    return try remote.reader.read(run)
   }
 
   private func place(of id: AnyID) throws(DSVError) -> RemotePlace {
@@ -148,7 +161,13 @@ final class PackStage {
     var objects: [(id: AnyID, object: StoredObject)] = []
     for item in items {
       let bytes = try file.read(item.place.byteCount, at: item.place.offset)
-      objects += try remote.reader.objects(of: [item], in: bytes, from: item.place.offset)
+      do throws(DSVError) {
+        objects += try remote.reader.objects(of: [item], in: bytes, from: item.place.offset)
+      } catch {
+        // It may have been spoiled on the way here.
+        guard error.code == .corrupt else { throw error }
+        for run in RemoteReader.runs([item]) { objects += try Self.read(run, of: remote) }
+      }
     }
     return objects
   }

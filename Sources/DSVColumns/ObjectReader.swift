@@ -206,7 +206,9 @@ package final class ObjectReader: Sendable {
   private func appendPieces(
     below id: ColumnID, level: Int, to bytes: inout [UInt8], limit: Int
   ) throws(DSVError) {
-    for child in try node(id, level: level).children {
+    let children = try node(id, level: level).children
+    prefetch(children.map(\.id))
+    for child in children {
       let before = bytes.count
       if level == 1 {
         try appendPieces(chunk(child.id), to: &bytes, limit: limit)

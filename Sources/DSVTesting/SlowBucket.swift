@@ -13,8 +13,8 @@ package final class SlowBucket: Bucket {
     var ranges: [(key: String, range: Range<Int>)] = []
     /// When what was sent last has gone through the line.
     var lineFree: UInt64 = 0
-    /// How many more answers to ranges are damaged, and how.
-    var damage: (count: Int, byte: Int) = (0, 0)
+    /// How many more answers to ranges are damaged, how, and every how manieth is.
+    var damage: (count: Int, byte: Int, every: Int) = (0, 0, 1)
   }
 
   package let base: any Bucket
@@ -44,8 +44,10 @@ package final class SlowBucket: Bucket {
     }
   }
 
-  /// Damages the byte `byte` of the next answers to ranges that have one.
-  package func damage(_ count: Int, byte: Int) { state.withLock { $0.damage = (count, byte) } }
+  /// Damages the byte `byte` of the next answers to ranges that have one, or of every second of them, and so on.
+  package func damage(_ count: Int, byte: Int, every: Int = 1) {
+    state.withLock { $0.damage = (count, byte, every) }
+  }
 
   private func perform<R>(_ body: () throws(DSVError) -> R, _ byteCount: (R) -> Int) throws(DSVError) -> R {
     state.withLock { state in
@@ -80,6 +82,7 @@ package final class SlowBucket: Bucket {
       state.ranges.append((key, range))
       guard state.damage.count > 0, state.damage.byte < bytes.count else { return }
       state.damage.count -= 1
+      guard state.damage.count % state.damage.every == 0 else { return }
       bytes[state.damage.byte] ^= 0x40
     }
     return bytes

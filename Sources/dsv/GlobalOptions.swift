@@ -29,8 +29,12 @@ struct GlobalOptions: ParsableArguments {
     return repository
   }
 
-  /// What is to be closed before the process ends.
-  static let opened = Mutex<[Repository]>([])
+  private static let opened = Mutex<[Repository]>([])
+
+  /// Lets repositories write what they keep to the end, before the process ends.
+  static func closeAll() {
+    for repository in opened.withLock({ $0 }) { repository.close() }
+  }
 
   var options: Repository.Options {
     var options = Repository.Options(threadCount: threads.map { max(0, $0) }, note: Terminal.note)

@@ -3,7 +3,6 @@ import DSV
 import DSVFormat
 import DSVSystem
 import Glibc
-import Synchronization
 
 /// The command `dsv`: one file for each group of subcommands.
 struct Dsv: ParsableCommand {
@@ -77,7 +76,7 @@ enum Main {
 
   /// Ends the process without tearing down what worker threads may still be using, such as libcrypto.
   private static func end(_ code: Int32) -> Never {
-    for repository in GlobalOptions.opened.withLock({ $0 }) { repository.close() }
+    GlobalOptions.closeAll()
     fflush(nil)
     _exit(code)
   }
@@ -86,7 +85,7 @@ enum Main {
   private static var arguments: [String] {
     let given = Array(CommandLine.arguments.dropFirst())
     guard given.count > 2, given[0] == "-C" else { return given }
-    let isGroup = ["key"].contains(given[2]) && given.count > 3
+    let isGroup = ["key", "remote", "tier"].contains(given[2]) && given.count > 3 && !given[3].hasPrefix("-")
     let count = isGroup ? 4 : 3
     return given[2..<count] + ["-C", given[1]] + given[count...]
   }

@@ -30,6 +30,16 @@ import Testing
     #expect(lazy.source.counts.missCount == 1)
   }
 
+  @Test("a commit that is not here is not had by reading", arguments: [ObjectKind.commit, .snapshot])
+  func commits(kind: ObjectKind) throws {
+    let lazy = try Lazy()
+    let object = StoredObject(kind: kind, plainByteCount: 3, bytes: [1, 2, 3])
+    try lazy.remote.put([(Lazy.id(object), object)])
+    let error = #expect(throws: DSVError.self) { try lazy.store.read(Lazy.id(object)) }
+    #expect(error?.code == .notFound)
+    #expect(lazy.bucket.requestCount == 0)
+  }
+
   @Test("neighbours that are wanted travel together, and what lies far from them does not")
   func coalescing() throws {
     let lazy = try Lazy(latencyNanoseconds: 5_000_000)
@@ -198,6 +208,11 @@ import Testing
     #expect(try checkObjectStore(RemoteBackedSink(lazy)) == [])
     let slow = try Lazy(latencyNanoseconds: 500_000)
     #expect(try checkObjectStore(RemoteBackedSink(slow)) == [])
+    let faulty = try Lazy()
+    // Every second answer is damaged: the one that is asked for again is not.
+    faulty.bucket.damage(1 << 20, byte: 30, every: 2)
+    #expect(try checkObjectStore(RemoteBackedSink(faulty)) == [])
+    #expect(faulty.bucket.requestCount > 20)
   }
 
   @Test("threads that read at random get what is there", arguments: [1, 2, 3] as [UInt64])
@@ -238,7 +253,8 @@ private struct RemoteBackedSink: ObjectSink {
     // The suite's IDs are no hashes.
     store.attach(
       RemoteSource(
-        [RemoteTier("origin", lazy.bucket, lazy.remote)], for: store, promoter: Promoter(store)
+        [RemoteTier("origin", lazy.bucket, lazy.remote)], for: store, kinds: Set(ObjectKind.allCases),
+        promoter: Promoter(store)
       ) { (_, _, _) throws(DSVError) in })
   }
 

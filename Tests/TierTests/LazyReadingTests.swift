@@ -6,6 +6,7 @@ import DSVStore
 import DSVSystem
 import DSVTables
 import DSVTesting
+import DSVTransforms
 import Dispatch
 import Synchronization
 import Testing
@@ -70,6 +71,9 @@ import Testing
     for repository in [lazy.full, lazy.copy] {
       try Lazy.commit(repository, (6000..<6100).map { Lazy.row($0) }, .append)
       try Lazy.commit(repository, (5..<9).map { Lazy.row($0, seed: 5) }, .upsert)
+      let recipe = Recipe(steps: [Recipe.Step(name: "quality")])
+      _ = try repository.transform(
+        try repository.resolve("HEAD"), recipe, CommitMessage("filter", author: "test", time: 1))
       _ = try repository.compact(try repository.resolve("HEAD"), CommitMessage("c", author: "test", time: 0))
       _ = try repository.revert(
         try repository.resolve("HEAD").commit, CommitMessage("r", author: "test", time: 0))
