@@ -58,6 +58,8 @@ private final class RemoteGraph: ObjectStore {
     (self.local, self.remote, self.bases) = (local, remote, bases)
   }
 
+  var naming: ObjectNaming { local.naming }
+
   func contains(_ id: AnyID) throws(DSVError) -> Bool { try remote.catalogue.contains(id) }
   func baseDepth(of id: AnyID) throws(DSVError) -> Int? { try remote.catalogue.baseDepth(of: id) }
   func baseID(of id: AnyID) throws(DSVError) -> AnyID? { bases[id] }

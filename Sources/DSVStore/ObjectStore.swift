@@ -69,8 +69,6 @@ extension ObjectStore {
 }
 
 extension ObjectStore {
-  package var naming: ObjectNaming { .plain }
-
   package func baseID(of id: AnyID) throws(DSVError) -> AnyID? {
     try contains(id) ? try read(id).base?.id : nil
   }

@@ -104,6 +104,8 @@ package final class Store: ObjectStore {
   private struct LocalObjects: ObjectStore {
     let store: Store
 
+    var naming: ObjectNaming { store.naming }
+
     func contains(_ id: AnyID) throws(DSVError) -> Bool { try store.contains(id) }
     func baseDepth(of id: AnyID) throws(DSVError) -> Int? { try store.baseDepth(of: id) }
     func baseID(of id: AnyID) throws(DSVError) -> AnyID? { try store.baseID(of: id) }

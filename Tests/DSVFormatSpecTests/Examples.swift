@@ -8,6 +8,7 @@ import Synchronization
 /// Keeps objects in a dictionary.
 final class MemoryObjects: ObjectSink {
   let objects = Mutex<[AnyID: StoredObject]>([:])
+  let naming = ObjectNaming.plain
   func contains(_ id: AnyID) throws(DSVError) -> Bool { objects.withLock { $0[id] != nil } }
   func read(_ id: AnyID) throws(DSVError) -> StoredObject {
     guard let object = objects.withLock({ $0[id] }) else { throw DSVError(.notFound, "no object \(id)") }

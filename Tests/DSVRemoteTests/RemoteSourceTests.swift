@@ -246,6 +246,7 @@ import Testing
 private struct RemoteBackedSink: ObjectSink {
   let lazy: Lazy
   let store: Store
+  var naming: ObjectNaming { store.naming }
 
   init(_ lazy: Lazy) {
     self.lazy = lazy

@@ -14,6 +14,7 @@ private final class CountingStore: ObjectSink {
     var storedBytes = 0
     var plainBytes = 0
   }
+  let naming = ObjectNaming.plain
   private let base = MemoryObjectStore()
   private let counted = Mutex(Count())
 
