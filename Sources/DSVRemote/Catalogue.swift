@@ -139,7 +139,8 @@ extension Catalogue {
     get throws(DSVError) {
       guard let value = try index.value(Key.position) else { return .start }
       return try Self.decode(value, "the catalogue's position") { (reader) throws(DSVError) in
-        LogPosition(number: Int(try reader.read(UInt32.self)), digest: try reader.readID())
+        LogPosition(
+          number: Int(truncatingIfNeeded: try reader.read(UInt64.self)), digest: try reader.readID())
       }
     }
   }
@@ -315,7 +316,7 @@ extension Catalogue {
     }
     var change = CatalogueIndex.Change()
     change.refs = checkpoint.refs.map { ref in (ref.name, ref.new.map { .commit($0) }) }
-    change.numbered = checkpoint.numbered.map { ($0.number, $0.commit) }
+    change.numbered = try Self.following(checkpoint.numbered, on: 0)
     for one in checkpoint.condemned { try condemn(one.pack, time: one.time, &intake, &change) }
     // The position comes last: without it all this is begun anew.
     change.values.append((Key.position, Self.encode(checkpoint.position)))
@@ -332,10 +333,12 @@ extension Catalogue {
     var change = CatalogueIndex.Change()
     var freed: Set<UInt32> = []
     var count = 0
+    var lastVersion = try lastVersion
     for entry in entries {
       try add(entry.added, &intake, &change, givenUp: givenUp)
       for move in entry.moves { change.refs.append((move.name, move.new.map { .commit($0) })) }
-      change.numbered += entry.numbered.map { ($0.number, $0.commit) }
+      change.numbered += try Self.following(entry.numbered, on: lastVersion)
+      lastVersion += entry.numbered.count
       for pack in entry.condemned {
         if let slot = try condemn(pack, time: entry.time, &intake, &change) { freed.insert(slot) }
       }
@@ -361,6 +364,16 @@ extension Catalogue {
     }
     change.values.append((Key.position, Self.encode(end)))
     try writer.apply(change)
+  }
+
+  /// Version numbers are given one after the other, without gaps.
+  private static func following(
+    _ numbered: [RemoteEntry.Numbered], on last: Int
+  ) throws(DSVError) -> [(number: Int, commit: CommitID)] {
+    for (offset, one) in numbered.enumerated() where one.number != last + 1 + offset {
+      throw DSVError(.corrupt, "a remote's log gives version number \(one.number) after \(last + offset)")
+    }
+    return numbered.map { ($0.number, $0.commit) }
   }
 
   /// A pack as it is now, or as it will be when what is taken in is written down.
@@ -433,7 +446,7 @@ extension Catalogue {
 
   private static func encode(_ position: LogPosition) -> [UInt8] {
     var writer = ByteWriter()
-    writer.write(UInt32(position.number))
+    writer.write(UInt64(position.number))
     writer.write(position.digest)
     return writer.bytes
   }

@@ -82,7 +82,7 @@ package struct RemoteLog: Sendable {
     }
     guard last > 0 else { return update }
     let first = max(1, update.position.number)
-    guard numbers == Array(first...last) else {
+    guard numbers.first == first, numbers.count == last - first + 1 else {
       throw DSVError(.corrupt, "\(bucket.name): its log lacks entries between \(first) and \(last)")
     }
     let known = update.position
@@ -118,6 +118,10 @@ package struct RemoteLog: Sendable {
     )
   }
 
+  private var unordered: DSVError {
+    DSVError(.corrupt, "\(bucket.name): a list of its keys is not in order")
+  }
+
   private func name(_ number: Int) -> String { "\(bucket.name)/\(RemoteLayout.entry(number))" }
 
   /// The numbers of the entries from `first` on.
@@ -128,6 +132,7 @@ package struct RemoteLog: Sendable {
       let found = try bucket.list(prefix: RemoteLayout.entryPrefix, after: after, limit: 1000)
       for entry in found {
         guard let number = RemoteLayout.number(ofKey: entry.key, behind: "log/") else { continue }
+        if let last = numbers.last, number <= last { throw unordered }
         numbers.append(number)
       }
       guard found.count == 1000 else { return numbers }

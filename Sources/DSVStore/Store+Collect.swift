@@ -223,10 +223,17 @@ struct GarbageCollection {
     change.placed = batch.places(bufferPack: 0, bufferOffset: 0)
     try store.keys?.add(batch.packs.compactMap(\.sealer))
     change.deleted = deadCommits + deadDependents + numbers.flatMap { packs[$0]?.dead ?? [] }
+    let old = change.state
     change.state.lastPack = ([change.state.lastPack] + batch.packs.map(\.number) + numbers).max() ?? 0
-    change.state.reflogByteCount = try remember(change.state)
-    if numbers.contains(change.state.openPack) { change.state.openPack = 0 }
-    try store.commit(change)
+    do throws(DSVError) {
+      change.state.reflogByteCount = try remember(change.state)
+      if numbers.contains(change.state.openPack) { change.state.openPack = 0 }
+      try store.commit(change)
+    } catch {
+      // A reflog that says more than the index has whoever comes next make that anew, for which a full disk has no room.
+      if store.withdraw(old, to: old) { try batch.discard(store.folder) }
+      throw error
+    }
     (deadCommits, deadDependents) = ([], [])
     report.deletedObjectCount += change.deleted.count
     for pack in batch.packs { report.freedByteCount -= try pack.file.byteCount() }

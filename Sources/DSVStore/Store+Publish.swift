@@ -103,11 +103,11 @@ extension Store {
     try reflogFile.cut(to: state.reflogByteCount)
   }
 
-  /// Takes back what a publication wrote before the index refused it: else it would come to light when the index is
+  /// Takes back what a publication or a gc wrote before the index refused it: else it would come to light when the index is
   /// next made anew, and on a full disk it would take the room that is wanted.
   ///
   /// - Returns: `false` if the index may have taken it: then everything is left as it is.
-  private func withdraw(_ state: IndexState, to old: IndexState) -> Bool {
+  func withdraw(_ state: IndexState, to old: IndexState) -> Bool {
     do throws(DSVError) {
       // What LMDB has put back after a failure is read anew, and is on the disk, before anything follows from it.
       guard try index.state == old else { return false }

@@ -85,7 +85,7 @@ enum Main {
   private static var arguments: [String] {
     let given = Array(CommandLine.arguments.dropFirst())
     guard given.count > 2, given[0] == "-C" else { return given }
-    let isGroup = ["key"].contains(given[2]) && given.count > 3
+    let isGroup = ["key", "remote", "tier"].contains(given[2]) && given.count > 3 && !given[3].hasPrefix("-")
     let count = isGroup ? 4 : 3
     return given[2..<count] + ["-C", given[1]] + given[count...]
   }

@@ -31,7 +31,10 @@ final class Bench {
   /// Starts the command, in the folder.
   func start(_ arguments: [String], input: Int32 = -1, output: Int32, errors: Int32) throws -> Child {
     var arguments = arguments
-    if let first = arguments.first, !first.hasPrefix("-") {
+    if let first = arguments.first, ["key", "remote", "tier"].contains(first) {
+      // Of commands that have commands of their own.
+      arguments.insert(contentsOf: ["-C", path], at: 0)
+    } else if let first = arguments.first, !first.hasPrefix("-") {
       arguments.insert(contentsOf: ["-C", path], at: 1)
     }
     return try Child(

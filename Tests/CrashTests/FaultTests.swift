@@ -77,4 +77,29 @@ import Testing
       #expect(step >= (operation == .gc ? 3 : 4), "\(operation): \(step) steps")
     }
   }
+
+  @Test("whatever step of a gc fails, all can be read although nothing can be written from then on")
+  func readAfterCollection() throws {
+    let template = try KillTests.makeTemplate(.gc)
+    let scratch = try Scratch(inMemory: true)
+    try Tree.write(template, to: scratch.repository)
+    let old = try Picture(try Repository.test(at: scratch.repository))
+    var step = 0
+    while true {
+      try Tree.write(template, to: scratch.repository)
+      let repository = try Repository.test(at: scratch.repository)
+      Faults.arm(under: scratch.repository, first: step, outcome: .diskFull)
+      _ = Result { try repository.collectGarbage(keepDays: 0) }
+      let stepCount = Faults.disarm(under: scratch.repository)
+      // What LMDB has written of a change that then failed makes the index be looked at.
+      try FileSystem.remove("\(scratch.repository)/.dsv/index.stamp")
+      Faults.arm(under: scratch.repository, first: 0, isForever: true, outcome: .diskFull)
+      defer { Faults.disarm(under: scratch.repository) }
+      #expect(try Picture(repository) == old, "step \(step)")
+      #expect(try Picture(try Repository.test(at: scratch.repository)) == old, "step \(step), opened anew")
+      if stepCount <= step { break }
+      step += 1
+    }
+    #expect(step > 5)
+  }
 }

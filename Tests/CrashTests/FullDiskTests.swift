@@ -113,10 +113,15 @@ final class SmallDisk {
       }
       _ = try Self.succeed(["fsck"] + place, scratch, context)
       let now = try Self.succeed(["export"] + place, scratch, context)
-      _ = try Self.succeed(["gc", "--keep-days", "0"] + place, scratch, "\(context), after \(end)")
+      // Where a commit has taken the last byte, what is live in a pack that is mostly garbage may have nowhere to go.
+      let collected = try Child.run(["gc", "--keep-days", "0"] + place, scratch: scratch.path)
+      #expect(
+        collected.code == 0 || end.code == 0 && collected.errors.contains("full"),
+        "\(context), after \(end): \(collected)")
       #expect(try Self.succeed(["export"] + place, scratch, context) == now, context)
 
       try disk.empty()
+      _ = try Self.succeed(["gc", "--keep-days", "0"] + place, scratch, context)
       if end.code != 0 { _ = try Self.succeed(command, scratch, context) }
       #expect(try Self.succeed(["export"] + place, scratch, context) != old, context)
       #expect(try Repository.test(at: repository).check().problems == [], context)

@@ -126,6 +126,29 @@ import Testing
     #expect(try Catalogue(other.path).readOn(remote.log).count == 4)
   }
 
+  @Test("numbers that no remote gives are refused, and take no time and no memory")
+  func hostileNumbers() throws {
+    try remote.push(0..<5)
+    let entry = try #require(try remote.bucket.get(RemoteLayout.entry(1), limit: 1 << 20))
+    func expectRefused(_ change: () throws -> Void) throws {
+      try change()
+      let other = try TemporaryFolder()
+      let error = #expect(throws: DSVError.self) { try Catalogue(other.path).readOn(remote.log) }
+      #expect(error?.code == .corrupt)
+    }
+    let far = 1 << 55
+    try expectRefused { try remote.bucket.put(RemoteLayout.entry(far), entry) }
+    let checkpoint = Checkpoint(LogPosition(number: far, digest: RemoteEntry.digest(of: entry)))
+    try remote.log.put(checkpoint)
+    let other = try TemporaryFolder()
+    // That is a log whose first entries nobody wants.
+    let catalogue = try Catalogue(other.path)
+    try catalogue.readOn(remote.log)
+    #expect(try catalogue.position.number == far)
+    try remote.bucket.delete([RemoteLayout.entry(far), RemoteLayout.checkpoint(far)])
+    try expectRefused { try remote.push(9..<10) { $0.numbered = [.init(4_000_000_000, testID(1))] } }
+  }
+
   @Test("of many that create an entry at once, one is first; who was it is known after a failure too")
   func race() throws {
     let bucket = FaultyBucket(MemoryBucket())

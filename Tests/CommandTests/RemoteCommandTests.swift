@@ -1,0 +1,104 @@
+import DSVSystem
+import DSVTesting
+import Testing
+
+/// remote, push, fetch, pull and clone, as users and scripts see them.
+@Suite struct RemoteCommandTests {
+  let bench: Bench
+  let other: Bench
+  var url: String { "file://\(bench.path)/remote" }
+
+  init() throws {
+    bench = try Bench()
+    other = try Bench(initialized: false)
+    try bench.file("a.jsonl", (0..<20).map { "{\"id\":\($0),\"t\":\"row \($0)\"}\n" }.joined())
+    try bench.file("b.jsonl", "{\"id\":100,\"t\":\"b\"}\n")
+    try other.file("c.jsonl", "{\"id\":200,\"t\":\"c\"}\n")
+    try bench.ok("commit", "\(bench.path)/a.jsonl", "-m", "first", "--key", "id")
+  }
+
+  /// The other bench's clone becomes its folder's repository.
+  private func clone() throws {
+    let outcome = try other.run("clone", url, "copy", "--json")
+    #expect(outcome.exitCode == 0, "\(outcome.errors)")
+    try FileSystem.rename("\(other.path)/copy/.dsv", to: "\(other.path)/.dsv")
+  }
+
+  @Test("every document that they write")
+  func documents() throws {
+    let added = try bench.json("remote", "add", "origin", url)
+    #expect(try added.keys == ["name", "url", "endpoint", "region", "path_style", "read_only"])
+    #expect(try bench.json("remote", "list").array.count == 1)
+    let pushed = try bench.json("push")
+    #expect(try pushed.keys == ["remote", "commits", "objects", "packs", "bytes", "refs"])
+    #expect(try pushed["commits"].int == 1)
+    #expect(try pushed["refs"].array[0]["state"].text == "pushed")
+    #expect(try bench.json("push")["refs"].array[0]["state"].text == "upToDate")
+    let cloned = try JSONDocument(try other.run("clone", url, "copy", "--json").output)
+    #expect(try cloned.keys == ["path", "branch", "version", "commit", "fetch"])
+    #expect(try cloned["version"].text == "v1")
+    try FileSystem.rename("\(other.path)/copy/.dsv", to: "\(other.path)/.dsv")
+    #expect(try other.json("fetch").keys == ["remote", "commits", "objects", "bytes", "refs"])
+    let pulled = try other.json("pull")
+    #expect(try pulled.keys == ["branch", "kind", "version", "commit", "old", "replayed", "fetch"])
+    #expect(try pulled["kind"].text == "upToDate")
+    let collected = try bench.json("remote", "gc")
+    #expect(
+      try collected.keys == [
+        "condemned_packs", "condemned_bytes", "rewritten_packs", "deleted_packs", "deleted_bytes",
+      ])
+    #expect(try other.json("remote", "remove", "origin")["deleted"].text == "origin")
+  }
+
+  @Test("what is there is told, and what to do")
+  func words() throws {
+    #expect(try bench.ok("remote", "add", "origin", url).contains("added remote origin"))
+    #expect(try bench.ok("remote").contains("origin \(url)"))
+    #expect(try bench.ok("push").contains("origin/main begins at v1"))
+    #expect(try bench.ok("push").contains("up to date"))
+    try clone()
+    try bench.ok("commit", "\(bench.path)/b.jsonl", "--append", "-m", "second")
+    #expect(try bench.ok("push").contains("v1 → v2"))
+    try other.ok("commit", "\(other.path)/c.jsonl", "--append", "-m", "mine")
+    try other.fails(4, "dsv pull --rebase", "push")
+    try other.fails(4, "--rebase", "pull")
+    #expect(try other.ok("pull", "--rebase").contains("1 versions made again"))
+    #expect(try other.ok("push").contains("1 versions, "))
+    #expect(try bench.ok("pull").contains("main → v3"))
+    #expect(try bench.ok("count", "origin/v3") == "22\n")
+    #expect(try bench.ok("count", "origin/main") == "22\n")
+    #expect(try bench.ok("diff", "v2", "origin/main", "--stat").contains("1"))
+    #expect(try bench.ok("log").contains("origin/main"))
+    try bench.ok("tag", "paper", "v1")
+    #expect(try bench.ok("push", "origin", "paper").contains("origin/paper begins at v1"))
+    #expect(try bench.ok("push", "origin", "paper", "--delete").contains("origin/paper is gone"))
+    #expect(try bench.ok("fetch").contains("nothing new"))
+    try bench.ok("fsck")
+    try other.ok("fsck")
+  }
+
+  @Test("what cannot be done exits as the table of codes says")
+  func failures() throws {
+    try bench.fails(3, "there is no remote", "push")
+    try bench.fails(7, "s3://BUCKET/PREFIX", "remote", "add", "origin", "ftp://x/y")
+    try bench.fails(7, "cannot be a", "remote", "add", "a/b", url)
+    try bench.ok("remote", "add", "origin", url)
+    try bench.fails(4, "already", "remote", "add", "origin", url)
+    try bench.fails(3, "nothing was pushed there yet", "fetch")
+    try bench.fails(3, "no branch or tag", "push", "origin", "none")
+    try bench.fails(3, "there is no remote 'x'", "push", "x")
+    try bench.ok("push")
+    try bench.fails(3, "no version v9", "show", "origin/v9")
+    try bench.fails(2, "Usage", "push", "--delete")
+    try bench.fails(2, "Usage", "clone", url, "x", "--lazy", "--table", "data")
+    try bench.fails(3, "no dsv repository", "clone", "file://\(bench.path)", "y")
+    // A server that nobody is at.
+    bench.environment["AWS_ACCESS_KEY_ID"] = "a"
+    bench.environment["AWS_SECRET_ACCESS_KEY"] = "b"
+    let error = try bench.run(
+      "remote", "add", "far", "s3://bucket/x", "--endpoint", "http://127.0.0.1:1", "--path-style", "--json")
+    #expect(error.exitCode == 1 || error.exitCode == 6, "\(error.errors)")
+    try FileSystem.removeTree("\(bench.path)/remote")
+    try bench.fails(3, "", "fetch")
+  }
+}
