@@ -16,7 +16,7 @@ import Testing
     try bench.ok("push")
   }
 
-  private func tiers() throws -> [JSON] { try bench.json("tier", "status")["tiers"].array }
+  private func tiers() throws -> [JSONDocument] { try bench.json("tier", "status")["tiers"].array }
 
   @Test("status tells bytes, objects, hits, misses, evictions and fetched bytes of each tier")
   func status() throws {

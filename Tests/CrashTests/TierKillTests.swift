@@ -13,7 +13,7 @@ import Testing
     let repository = try Repository.test(at: path)
     let table = try repository.version(version).table()
     let batch = try table.take(rows: Array(0..<table.rowCount), columns: ["text"])
-    return (0..<batch.rowCount).map { batch.columns[0].text($0) ?? "" }
+    return (0..<batch.rowCount).map { batch.columns[0].string($0) ?? "" }
   }
 
   @Test("killed at any moment, all versions are readable and nothing is lost", arguments: Operation.allCases)
