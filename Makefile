@@ -18,7 +18,7 @@ BUILD := swift build -j $(JOBS)
 RELEASE := $(BUILD) -c release --static-swift-stdlib
 DSV := .build/release/dsv
 
-.PHONY: help setup setup-tests build run test lint format bench bench-smoke bench-peers bench-cipher bench-growth power-loss traffic torture full-disk damage transfers test-s3 tsan asan fuzz man completions install clean
+.PHONY: help setup setup-tests build run test test-encrypted lint format bench bench-smoke bench-peers bench-cipher bench-growth power-loss traffic torture full-disk damage transfers test-s3 tsan asan fuzz man completions install clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
@@ -51,6 +51,10 @@ run: build ## show dsv at work on fixtures/sample
 
 test: setup setup-tests ## build and run every test
 	swift test -j $(JOBS)
+
+test-encrypted: setup setup-tests ## run what tests stores and repositories on encrypted ones
+	$(BUILD) --build-tests
+	DSV_TEST_ENCRYPTED=1 swift test --skip-build --filter DSVStoreTests --filter DSVTests
 
 power-loss: setup ## play power cuts at a recorded workload; STATES=n says how many
 	$(BUILD) --build-tests

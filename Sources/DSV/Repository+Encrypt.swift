@@ -66,6 +66,10 @@ private struct EncryptionJob {
   private var commits: [CommitID: CommitID] = [:]
   /// Columns that were copied, by what they were.
   private var columns: [ColumnKey: ColumnRoot] = [:]
+  /// By a column's place in its table, the one that was copied last: the next version's may go on where it ends.
+  private var latest: [String: (type: DataType, old: ColumnRoot, new: ColumnRoot)] = [:]
+  /// What the last version came to: the next one is stored over it where that saves much.
+  private var before: EncodedSnapshot?
 
   init(from source: Repository, to target: Repository, _ progress: @escaping ProgressHandler) throws(DSVError)
   {
@@ -106,7 +110,7 @@ private struct EncryptionJob {
     var tables: [Table] = []
     for table in try source.versions.snapshot(commit.root).tables { tables.append(try copy(table)) }
     let snapshot = EncodedSnapshot(Snapshot(tables: tables), session.naming)
-    try session.put(snapshot, after: nil)
+    try session.put(snapshot, after: before)
     var parents: [CommitID] = []
     for parent in commit.parents { parents.append(try renamed(parent, of: old)) }
     var lineage = commit.lineage
@@ -118,6 +122,7 @@ private struct EncryptionJob {
       root: snapshot.id, parents: parents, rowCount: commit.rowCount, time: commit.time,
       author: commit.author, message: commit.message, lineage: lineage)
     let id = try session.put(new)
+    before = snapshot
     return try session.publish { (publication) throws(DSVError) in
       let given = try publication.number(id, wanted: number)
       guard given == number else {
@@ -144,27 +149,42 @@ private struct EncryptionJob {
   private mutating func copy(_ table: Table) throws(DSVError) -> Table {
     var result = table
     result.fields = []
-    for field in table.fields { result.fields.append(try copy(field)) }
-    if let selection = table.selection { result.selection = try copy(selection, .uint16) }
+    for field in table.fields { result.fields.append(try copy(field, table.name)) }
+    if let selection = table.selection { result.selection = try copy(selection, .uint16, table.name) }
     return result
   }
 
-  private mutating func copy(_ field: TableField) throws(DSVError) -> TableField {
+  /// - Parameter path: names the table, and the fields that the field is in.
+  private mutating func copy(_ field: TableField, _ path: String) throws(DSVError) -> TableField {
+    let path = "\(path)\n\(field.name)"
     var result = field
-    result.values = try copy(field.values, field.type)
-    if case .mixed(let root) = field.absence { result.absence = .mixed(try copy(root, .bool)) }
+    result.values = try copy(field.values, field.type, path)
+    if case .mixed(let root) = field.absence {
+      result.absence = .mixed(try copy(root, .bool, path + "\n"))
+    }
     result.children = []
-    for child in field.children { result.children.append(try copy(child)) }
+    for child in field.children { result.children.append(try copy(child, path)) }
     return result
   }
 
-  private mutating func copy(_ root: ColumnRoot, _ type: DataType) throws(DSVError) -> ColumnRoot {
+  private mutating func copy(
+    _ root: ColumnRoot, _ type: DataType, _ path: String
+  ) throws(DSVError) -> ColumnRoot {
     var key: ColumnKey?
     if case .object(let id, _) = root.place { key = ColumnKey(root: id, type: type.description) }
-    if let key, let known = columns[key] { return known }
-    let writer = ColumnWriter(type: type, sink: sink)
+    if let key, let known = columns[key] {
+      latest[path] = (type, root, known)
+      return known
+    }
+    var writer = ColumnWriter(type: type, sink: sink)
+    if let (known, old, new) = latest[path], known == type,
+      try ColumnPrefix(source.reader, type.layout).begins(root, with: old)
+    {
+      let objects = ObjectReader(session, cache: target.reader.cache, pool: target.pool)
+      writer = try ColumnWriter(type: type, sink: sink, after: new, reader: objects)
+    }
     let cursor = ColumnCursor(root, layout: type.layout, reader: source.reader)
-    var row = 0
+    var row = writer.rowCount
     while row < root.rowCount {
       let slice = try cursor.slice(at: row)
       try append(slice.array, from: row - slice.startRow, to: writer)
@@ -177,6 +197,7 @@ private struct EncryptionJob {
       throw DSVError(.corrupt, "a column of \(root.rowCount) rows came to \(new.rowCount)")
     }
     if let key { columns[key] = new }
+    latest[path] = (type, root, new)
     return new
   }
 
@@ -215,5 +236,46 @@ private struct EncryptionJob {
     try session.publish { (publication) throws(DSVError) in
       for move in moves { try publication.move(move) }
     }
+  }
+}
+
+/// Finds out whether a column is what another one begins with: so is that of a table before rows were appended.
+private struct ColumnPrefix {
+  private let reader: ObjectReader
+  private let layout: Layout
+
+  init(_ reader: ObjectReader, _ layout: Layout) { (self.reader, self.layout) = (reader, layout) }
+
+  /// Reads nodes, and of chunks only the last of the shorter column and the one in its place.
+  func begins(_ whole: ColumnRoot, with first: ColumnRoot) throws(DSVError) -> Bool {
+    guard first.rowCount > 0, whole.rowCount >= first.rowCount else { return false }
+    if let chunk = try reader.inlineChunk(first) { return try isPrefix(chunk, of: whole) }
+    var (walker, other) = (TreeWalker(first, reader: reader), TreeWalker(whole, reader: reader))
+    while let leaf = try walker.next() {
+      guard let place = try other.next() else { return false }
+      if leaf.entry.id == place.entry.id { continue }
+      // Where a chunk is another one, it is the last, which has grown.
+      guard leaf.endRow == first.rowCount else { return false }
+      return isPrefix(try reader.chunk(leaf.entry.id), of: try reader.chunk(place.entry.id))
+    }
+    return true
+  }
+
+  private func isPrefix(_ chunk: Chunk, of whole: ColumnRoot) throws(DSVError) -> Bool {
+    if let other = try reader.inlineChunk(whole) { return isPrefix(chunk, of: other) }
+    var walker = TreeWalker(whole, reader: reader)
+    guard let leaf = try walker.next() else { return false }
+    return isPrefix(chunk, of: try reader.chunk(leaf.entry.id))
+  }
+
+  private func isPrefix(_ chunk: Chunk, of other: Chunk) -> Bool {
+    guard other.count >= chunk.count, chunk.array.layout == layout, other.array.layout == layout else {
+      return false
+    }
+    let builder = ArrayBuilder(layout)
+    for index in 0..<chunk.count { builder.append(from: other.array, index) }
+    let plain = GrowingBytes(capacity: chunk.plainBytes.count)
+    builder.writePlain(to: plain)
+    return withExtendedLifetime((chunk, other)) { plain.bytes.elementsEqual(chunk.plainBytes) }
   }
 }

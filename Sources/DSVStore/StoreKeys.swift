@@ -11,6 +11,8 @@ final class StoreKeys: Sendable {
     /// What the file was like when the keyring was read from it.
     var status: FileStatus?
     var sealers: [PackID: PackSealer] = [:]
+    /// Those that keyrings had which were read before: an index that was exchanged meanwhile is under them.
+    var formerLogKeys: [UInt32: LogKey] = [:]
   }
 
   let naming: ObjectNaming
@@ -70,7 +72,9 @@ final class StoreKeys: Sendable {
     }
     state.withLock { state in
       // Another thread may have been faster.
-      if new.generation >= state.keyring.generation { (state.keyring, state.status) = (new, status) }
+      guard new.generation >= state.keyring.generation else { return }
+      for key in state.keyring.logKeys { state.formerLogKeys[key.epoch] = key }
+      (state.keyring, state.status) = (new, status)
     }
   }
 
@@ -241,7 +245,7 @@ extension StoreKeys {
     if let key = keyring.logKey(epoch) { return key }
     // Nobody gives an epoch that is no key's yet: other bytes do.
     if epoch > keyring.currentLogKey.epoch { try refresh() }
-    if let key = keyring.logKey(epoch) { return key }
+    if let key = keyring.logKey(epoch) ?? state.withLock({ $0.formerLogKeys[epoch] }) { return key }
     throw DSVError(.corrupt, "\(subject): there is no key of epoch \(epoch)")
   }
 }

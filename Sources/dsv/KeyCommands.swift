@@ -72,7 +72,8 @@ struct KeyRotate: ParsableCommand {
     discussion: """
       From then on the old key opens neither the repository nor anything that is written. Who has it and a copy of the key file from \
       before still reads what was there then, unless --reencrypt writes everything again. Takes no time to speak of \
-      without it. Every other key of the repository has to be given too, for its own copy of the secret is made anew.
+      without it. Every other key of the repository has to be given too, for its own copy of the secret is made anew. \
+      A remote gets the new key with the next push; another clone takes it by 'dsv key add' and uses it from then on.
 
       Example: dsv key rotate --new-key-file new.key
       """)

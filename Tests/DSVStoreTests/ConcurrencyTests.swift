@@ -127,7 +127,7 @@ import Testing
     }
     await withTaskGroup { group in
       group.addTask { #expect(throws: Never.self) { _ = try store.session() } }
-      group.addTask { #expect(throws: Never.self) { _ = try Store.open(at: scratch.root) } }
+      group.addTask { #expect(throws: Never.self) { _ = try TestStore.open(at: scratch.root) } }
     }
     #expect(try store.ref("HEAD") != nil)
   }

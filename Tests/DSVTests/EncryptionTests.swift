@@ -86,6 +86,37 @@ import Testing
     #expect(more.version == "v6")
   }
 
+  @Test("a version that goes on where the last one ended has the roots that copying it by itself gives")
+  func appended() throws {
+    let dataset = try Dataset()
+    func lines(_ range: Range<Int>) -> [String] {
+      range.map {
+        #"{"id":\#($0),"text":"\#(String(repeating: "word \($0 % 97) ", count: 60))","n":\#($0 % 3)}"#
+      }
+    }
+    try dataset.commit(lines(0..<400))
+    for number in 0..<6 { try dataset.commit(lines(400 + number..<401 + number), .append) }
+    try dataset.commit(lines(410..<900), .append)
+    try dataset.commit(lines(0..<300))
+    let folder = try TemporaryFolder()
+    let copy = try dataset.repository.encrypt(to: folder.path, with: .random()).repository
+    let session = try copy.store.session()
+    let sink = ColumnSink(session, pool: copy.pool)
+    for version in ["v1", "v3", "v7", "v8", "v9"] {
+      let table = try copy.table(nil, of: try copy.resolve(version).commit)
+      for field in table.fields {
+        let writer = ColumnWriter(type: field.type, sink: sink)
+        let cursor = ColumnCursor(field.values, layout: field.type.layout, reader: copy.reader)
+        while writer.rowCount < table.rowCount {
+          let slice = try cursor.slice(at: writer.rowCount)
+          try writer.append(contentsOf: slice.array, from: 0, to: slice.array.count)
+        }
+        #expect(try writer.finish() == field.values, "\(version) \(field.name)")
+      }
+    }
+    #expect(try copy.check().problems == [])
+  }
+
   private static func rows(_ repository: Repository, _ table: Table) throws -> [UInt8] {
     var bytes: [UInt8] = []
     try RowExport(table, ExportOptions(), reader: repository.reader).run { bytes.append(contentsOf: $0) }
