@@ -80,7 +80,7 @@ extension Repository {
     let cache = reader.cache
     let promoter = Promoter(
       store, room: { (store) throws(DSVError) in try TierFolder(store).room(store) },
-      record: { [folder = TierFolder(store)] (ids) throws(DSVError) in try folder.addPromoted(ids) },
+      record: { (store, ids) throws(DSVError) in try TierFolder(store).addPromoted(ids) },
       note: options.note)
     let source = RemoteSource(
       remotes, for: store, isPartial: isPartial, limits: limits, promoter: promoter

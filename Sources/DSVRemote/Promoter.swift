@@ -12,7 +12,7 @@ package final class Promoter: Sendable {
   /// Decides how much more may be written, in bytes; asked before each batch.
   package typealias Room = @Sendable (Store) throws(DSVError) -> Int
   /// Called with what was written, in the order in which it came.
-  package typealias Record = @Sendable ([AnyID]) throws(DSVError) -> Void
+  package typealias Record = @Sendable (Store, [AnyID]) throws(DSVError) -> Void
 
   private struct State {
     var pending: [AnyID: StoredObject] = [:]
@@ -42,7 +42,7 @@ package final class Promoter: Sendable {
   private let turn = DispatchSemaphore(value: 1)
 
   package init(
-    _ store: Store, room: @escaping Room = { _ in .max }, record: @escaping Record = { _ in },
+    _ store: Store, room: @escaping Room = { _ in .max }, record: @escaping Record = { _, _ in },
     note: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     (self.store, self.room, self.record, self.note) = (store, room, record, note)
@@ -138,7 +138,7 @@ package final class Promoter: Sendable {
       state.promotedCount += written.count
       state.promotedByteCount += byteCount
     }
-    try record(written)
+    try record(store, written)
   }
 
   private func hasBase(_ object: StoredObject, _ store: Store) throws(DSVError) -> Bool {

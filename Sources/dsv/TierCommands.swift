@@ -19,7 +19,7 @@ struct TierCommand: ParsableCommand {
     subcommands: [
       TierStatus.self, TierPromote.self, TierDemote.self, TierPolicyCommand.self, TierBudget.self,
       TierRun.self,
-    ])
+    ], defaultSubcommand: TierStatus.self)
 }
 
 struct TierStatus: ParsableCommand {

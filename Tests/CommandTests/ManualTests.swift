@@ -9,7 +9,7 @@ import Testing
     "init", "commit", "status", "info", "log", "show", "checkout", "branch", "tag", "diff", "revert",
     "fingerprint",
     "export", "head", "count", "transform", "dropped", "why", "fsck", "gc", "compact",
-    "remote", "clone", "push", "fetch", "pull",
+    "remote", "clone", "push", "fetch", "pull", "tier",
   ]
 
   @Test("the help of every command has an example and names its options", arguments: commands)

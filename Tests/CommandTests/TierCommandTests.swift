@@ -1,0 +1,89 @@
+import DSVTesting
+import Testing
+
+/// dsv tier, as users and scripts see it.
+@Suite struct TierCommandTests {
+  let bench: Bench
+
+  init() throws {
+    bench = try Bench()
+    for (number, name) in ["a", "b"].enumerated() {
+      let rows = (0..<400).map { #"{"id":\#($0),"text":"\#(name) \#($0 &* 7919 &+ number) and more of it"}"# }
+      try bench.file("\(name).jsonl", rows.joined(separator: "\n") + "\n")
+      try bench.ok("commit", "\(bench.path)/\(name).jsonl", "-m", name)
+    }
+    try bench.ok("remote", "add", "origin", "file://\(bench.path)/remote")
+    try bench.ok("push")
+  }
+
+  private func tiers() throws -> [JSONDocument] { try bench.json("tier", "status")["tiers"].array }
+
+  @Test("status tells bytes, objects, hits, misses, evictions and fetched bytes of each tier")
+  func status() throws {
+    let tiers = try tiers()
+    #expect(try tiers.map { try $0["name"].text } == ["memory", "disk", "origin"])
+    for tier in tiers {
+      #expect(
+        try tier.keys == [
+          "name", "bytes", "objects", "limit", "hits", "misses", "evictions", "fetched_bytes",
+        ])
+    }
+    #expect(try tiers[1]["objects"].int == tiers[2]["objects"].int)
+    let text = try bench.ok("tier", "status")
+    #expect(text.contains("disk: ") && text.contains("origin: ") && text.contains(" hits, "))
+  }
+
+  @Test("demote and promote tell what went and came, and what was asked for is read from the remote")
+  func moving() throws {
+    let before = try bench.ok("export", "v1")
+    let objects = try tiers()[1]["objects"].int
+    let demoted = try bench.json("tier", "demote", "v1..v1")
+    #expect(
+      try demoted.keys == [
+        "objects", "bytes", "freed_bytes", "refused", "refused_bytes", "read_back_bytes", "problems",
+      ])
+    let count = try demoted["objects"].int
+    #expect(count > 0)
+    #expect(try demoted["refused"].int == 0)
+    #expect(try tiers()[1]["objects"].int == objects - count)
+    #expect(try bench.ok("export", "v1") == before)
+    #expect(try tiers()[1]["objects"].int == objects, "what was read stays")
+    #expect(try tiers()[2]["hits"].int == count)
+    #expect(try bench.json("tier", "demote", "v1")["objects"].int == count)
+    let promoted = try bench.json("tier", "promote", "v1")
+    #expect(try promoted["objects"].int == count)
+    #expect(try bench.ok("tier", "promote", "v*..HEAD").contains("0 objects fetched"))
+    #expect(try bench.ok("fsck").contains("all is well"))
+  }
+
+  @Test("policy and budget are set, shown, applied and taken away")
+  func settings() throws {
+    let policy = "keep v*..HEAD on disk; older than 1 versions to cold"
+    #expect(try bench.json("tier", "policy", policy)["rules"].int == 2)
+    #expect(try bench.ok("tier", "policy") == policy + "\n")
+    let budget = try bench.json("tier", "budget", "disk=1GB", "memory=8MiB")
+    #expect(try budget["disk"].int == 1_000_000_000 && budget["memory"].int == 8 << 20)
+    let run = try bench.json("tier", "run")
+    #expect(try run["objects"].int > 0)
+    #expect(try bench.json("tier", "status")["policy"].text == policy)
+    #expect(try tiers()[0]["limit"].int == 8 << 20)
+    try bench.ok("tier", "policy", "")
+    #expect(try bench.ok("tier", "policy") == "\n")
+    #expect(try bench.ok("tier", "budget", "disk=none").isEmpty)
+    #expect(try bench.ok("tier", "budget").contains("disk: none"))
+  }
+
+  @Test("what is wrong is told with its place and ends with its code")
+  func mistakes() throws {
+    let policy = try bench.run("tier", "policy", "older then 3d to cold")
+    #expect(policy.exitCode == 7 && policy.errors.contains("byte 6: 'than' is wanted instead of 'then'"))
+    #expect(try bench.run("tier", "budget", "disk=much").exitCode == 7)
+    #expect(try bench.run("tier", "budget", "tape=1GB").exitCode == 2)
+    #expect(try bench.run("tier", "demote", "v9").exitCode == 3)
+    #expect(try bench.run("tier", "policy", "v9 to cold").exitCode == 3)
+    #expect(try bench.run("tier", "demote").exitCode == 2)
+    try bench.ok("tier", "demote", "v1")
+    let removed = try bench.run("remote", "remove", "origin")
+    #expect(removed.exitCode == 4)
+  }
+}
