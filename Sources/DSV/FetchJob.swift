@@ -228,10 +228,12 @@ final class FetchJob {
     if wanted.chunks.count >= Self.batchCount { try flush(&wanted) }
   }
 
-  /// What is below a node of an older version; nothing where that node is not here, in a repository that lacks some.
+  /// What is below a node of an older version, wherever that is; nothing where it cannot be had.
   private func knownChildren(_ id: ColumnID, _ level: Int) throws(DSVError) -> [ColumnID] {
-    guard try isHere(AnyID(id)) else { return [] }
-    return try objects.node(id, level: level).children.map(\.id)
+    do throws(DSVError) { return try objects.node(id, level: level).children.map(\.id) } catch {
+      guard error.code == .notFound else { throw error }
+      return []
+    }
   }
 
   /// Reads nodes, from here or from the remote, and gives what is below them.

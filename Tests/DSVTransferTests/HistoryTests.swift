@@ -42,8 +42,11 @@ import Testing
     /// Whether what comes may be spoiled on the way: then that is told, and nothing has moved.
     let isSpoiled: Bool
 
-    init(_ bucket: any Bucket, honest: (any Bucket)? = nil, seed: UInt64) throws {
+    init(
+      _ bucket: any Bucket, honest: (any Bucket)? = nil, key: RepositoryKey? = nil, seed: UInt64
+    ) throws {
       clones = try Clones(bucket)
+      clones.key = key
       (self.honest, isSpoiled) = (honest ?? bucket, honest != nil)
       random = SeededGenerator(seed: seed)
       let first = try clones.new()
@@ -64,7 +67,8 @@ import Testing
 
     /// Where the remote's branch really is.
     func remoteTip() throws -> CommitID? {
-      let update = try RemoteLog(honest).read(after: .start, seen: .start)
+      let update = try RemoteLog(honest, repositories.first?.store.remoteKeys).read(
+        after: .start, seen: .start)
       var tip = update.checkpoint?.refs.first { $0.name == "heads/main" }?.new
       for entry in update.entries {
         for move in entry.moves where move.name == "heads/main" { tip = move.new }
@@ -142,7 +146,7 @@ import Testing
         #expect(versions[entry.id] ?? rows == rows, context)
         versions[entry.id] = rows
       }
-      let catalogue = try Catalogue(repository.store.root + "/remotes/origin")
+      let catalogue = try Catalogue(repository.store.root + "/remotes/origin", repository.store.remoteKeys)
       for number in stride(from: 1, through: try catalogue.lastVersion, by: 1) {
         let commit = try catalogue.commit(number: number)
         #expect(numbers[number] ?? commit == commit, context)
@@ -195,6 +199,11 @@ import Testing
   @Test("random histories on several clones are as a model says", arguments: [1, 2] as [UInt64])
   func histories(seed: UInt64) throws {
     try Histories(MemoryBucket(), seed: seed).run(Self.roundCount, chance: nil)
+  }
+
+  @Test("the same of encrypted repositories, with faults")
+  func encrypted() throws {
+    try Histories(MemoryBucket(), key: .random(), seed: 6).run(Self.roundCount, chance: 0.1)
   }
 
   @Test("the same on a folder")

@@ -28,8 +28,11 @@ import Testing
     #expect(try repository.push(to: nil, options).refs.first?.state == .deleted)
   }
 
-  @Test("what no branch leads to is given up, then deleted; what is live is copied, and all clones go on")
-  func collect() throws {
+  @Test(
+    "what no branch leads to is given up, then deleted; what is live is copied, and all clones go on",
+    arguments: [false, true])
+  func collect(isEncrypted: Bool) throws {
+    if isEncrypted { clones.key = .random() }
     let a = try clones.new()
     try a.commitTest(noise(0..<200, byteCount: 4000, seed: 1), .replace, key: ["id"])
     try a.makeBranch("side", at: try a.resolve("HEAD").commit)
