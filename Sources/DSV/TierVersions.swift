@@ -64,7 +64,7 @@ struct TierVersions {
       for id in commits where try repository.commit(id).time < limit { old.insert(id) }
       return old
     case .olderThanVersions(let count):
-      return Set(commits.filter { id in (numbers[id] ?? 0) <= last - count })
+      return Set(commits.filter { id in numbers[id].map { $0 <= last - count } ?? false })
     }
   }
 
