@@ -22,9 +22,15 @@ struct TierVersions {
       if seen.insert(id).inserted { commits.append(id) }
       numbers[id] = number
     }
-    for (_, target) in try store.refs() {
-      guard case .commit(let tip) = target else { continue }
-      for id in try Self.ancestors(of: tip, repository) where seen.insert(id).inserted { commits.append(id) }
+    // What was fetched from a remote may have no number here.
+    var tips = commits
+    for (_, target) in try store.refs() { if case .commit(let tip) = target { tips.append(tip) } }
+    var walked = Set<CommitID>()
+    for tip in tips {
+      for id in try Self.ancestors(of: tip, repository, butOf: walked) {
+        walked.insert(id)
+        if seen.insert(id).inserted { commits.append(id) }
+      }
     }
     for rule in rules {
       var fitting: Set<CommitID>?
@@ -58,16 +64,19 @@ struct TierVersions {
       for id in commits where try repository.commit(id).time < limit { old.insert(id) }
       return old
     case .olderThanVersions(let count):
-      return Set(commits.filter { id in (numbers[id] ?? 0) <= last - count })
+      return Set(commits.filter { id in numbers[id].map { $0 <= last - count } ?? false })
     }
   }
 
+  /// A commit and what led to it, as far as it is here.
+  ///
+  /// - Parameter known: commits whose ancestors are not wanted, nor they.
   fileprivate static func ancestors(
-    of tip: CommitID, _ repository: Repository
+    of tip: CommitID, _ repository: Repository, butOf known: Set<CommitID> = []
   ) throws(DSVError) -> [CommitID] {
     var (result, waiting, seen): ([CommitID], [CommitID], Set<CommitID>) = ([], [tip], [tip])
     while let id = waiting.popLast() {
-      guard try repository.store.contains(AnyID(id)) else { continue }
+      guard !known.contains(id), try repository.store.contains(AnyID(id)) else { continue }
       result.append(id)
       for parent in try repository.commit(id).parents where seen.insert(parent).inserted {
         waiting.append(parent)

@@ -84,6 +84,8 @@ struct TierDemote: ParsableCommand {
     discussion: """
       A..B names B and what led to it, without what led to A; v* for A is the beginning. What other versions need too stays.
 
+      What no branch or tag of the remote leads to any more is deleted there by its own gc, for all who rely on it: keep a       branch or tag there that leads to what you demote.
+
       Examples:
         dsv tier demote v1 v2
         dsv tier demote v*..HEAD~3
