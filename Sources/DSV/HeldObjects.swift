@@ -6,6 +6,8 @@ import DSVStore
 /// once. For one thread.
 final class HeldObjects {
   private let remotes: [RemoteTier]
+  /// Of each remote that can be reached: what its branches and tags lead to now.
+  private let reaches: [String: RemoteReach]
   private let note: @Sendable (String) -> Void
   private let progress: ProgressHandler
   /// Packs that were found to be good, and not to be.
@@ -20,10 +22,10 @@ final class HeldObjects {
   private(set) var problems: [String] = []
 
   init(
-    _ remotes: [RemoteTier], note: @escaping @Sendable (String) -> Void,
+    _ remotes: [RemoteTier], _ reaches: [String: RemoteReach], note: @escaping @Sendable (String) -> Void,
     progress: @escaping ProgressHandler
   ) {
-    (self.remotes, self.note, self.progress) = (remotes, note, progress)
+    (self.remotes, self.reaches, self.note, self.progress) = (remotes, reaches, note, progress)
     for remote in remotes {
       do throws(DSVError) { listed[remote.name] = try PackVerification(remote).listed() } catch {
         add("remote '\(remote.name)': \(error.message)")
@@ -34,7 +36,12 @@ final class HeldObjects {
   /// Whether a remote, that of this name if one is given, verifiably holds an object.
   func holds(_ id: AnyID, _ name: String?) throws(DSVError) -> Bool {
     for remote in remotes where name == nil || remote.name == name {
-      if let place = try remote.places.place(of: id), try isGood(place.pack, of: remote) { return true }
+      guard let reach = reaches[remote.name], reach.keeps(id) else { continue }
+      if let place = try remote.places.place(of: id), place.pack.condemnedTime == nil,
+        try isGood(place.pack, of: remote)
+      {
+        return true
+      }
     }
     return false
   }

@@ -55,6 +55,8 @@ extension OpenRemote {
   @discardableResult
   func syncKeyring(isPushing: Bool) throws(DSVError) -> Bool {
     guard let sealer else { return false }
+    // Another process may have exchanged the keys: one whose key was revoked must not put its own keyring there.
+    try store.refreshKeys()
     var isAdopted = false
     while true {
       let numbers = try Self.keyrings(bucket)

@@ -47,6 +47,19 @@ extension Repository {
   }
 }
 
+extension Repository {
+  /// The commits of this repository's own refs that need what may be on the remote alone.
+  fileprivate func commitsLeftToRemotes(_ remote: OpenRemote) throws(DSVError) -> [CommitID] {
+    let hasDemoted = try TierFolder(store).hasDemoted
+    guard remote.config.scope.isPartial || hasDemoted else { return [] }
+    var commits: [CommitID] = []
+    for (_, target) in try store.refs() {
+      if case .commit(let id) = target, try store.contains(AnyID(id)) { commits.append(id) }
+    }
+    return commits
+  }
+}
+
 /// What a remote holds, as a store: plain forms are read from here where they are here.
 private final class RemoteGraph: ObjectStore {
   private let local: Store
@@ -117,6 +130,8 @@ private struct RemoteCollection {
       try progress(Progress(phase: "walking \(remote.name)/\(ref.name)", done: 0, total: nil, unit: .objects))
       try walk.add(ref.commit)
     }
+    // What was left to the remote, or never fetched, is nowhere else.
+    for commit in try repository.commitsLeftToRemotes(remote) { try walk.add(commit) }
     var dead: Set<UInt32> = []
     try catalogue.forEachObject { (id, place) throws(DSVError) in
       if !walk.contains(id) { dead.insert(place.pack.slot) }

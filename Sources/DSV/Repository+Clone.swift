@@ -67,6 +67,12 @@ extension Repository {
       guard let features = try RemoteLog(bucket).format() else {
         throw DSVError(.notFound, "\(url): there is no dsv repository")
       }
+      if !features.contains("encryption"), try Self.provider(options)() != nil {
+        throw DSVError(
+          .badInput,
+          "\(url) is not encrypted, and a key was given: what is committed in a clone would not be encrypted either. Clone it without a key"
+        )
+      }
       let opened = features.contains("encryption") ? try Self.keyring(of: bucket, options) : nil
       if try !FileSystem.exists(path) { try FileSystem.makeFolder(path) }
       if !isBegun { try FileSystem.replace(mark, with: Array(config.text.utf8)) }

@@ -59,7 +59,7 @@ extension Repository {
   private func pushAll(
     to name: String?, _ options: PushOptions, _ progress: @escaping ProgressHandler
   ) throws(DSVError) -> PushResult {
-    let remote = try openRemote(name, makes: true)
+    let remote = try openRemote(name)
     if let reason = remote.config.readOnlyReason {
       throw DSVError(.badInput, "remote '\(remote.name)' can only be read: \(reason)")
     }

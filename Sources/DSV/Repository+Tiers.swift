@@ -107,7 +107,14 @@ extension Repository {
         .badInput, "there is no remote that could hold what leaves this disk; see 'dsv remote add'")
     }
     (store.source as? RemoteSource)?.close()
-    let held = HeldObjects(remoteTiers, note: options.note, progress: progress)
+    var reaches: [String: RemoteReach] = [:]
+    for remote in remoteTiers {
+      do throws(DSVError) { reaches[remote.name] = try RemoteReach(self, remote.name) } catch {
+        guard error.code != .interrupted else { throw error }
+        options.note("remote '\(remote.name)': \(error.message)")
+      }
+    }
+    let held = HeldObjects(remoteTiers, reaches, note: options.note, progress: progress)
     try readBack(held, decide)
     return try collect(held, garbageShareMin, waitSeconds, decide)
   }

@@ -249,7 +249,9 @@ extension Catalogue {
     if update.position == position { return [] }
     if position == .start { try writer.removeAll() }
     var intake = Intake(bucket: log.bucket, known: known)
-    if let checkpoint = update.checkpoint { try take(checkpoint, &intake, writer) }
+    // What was given up since may be gone, though the checkpoint names it.
+    let givenUp = Set(update.entries.flatMap { $0.condemned + $0.deleted })
+    if let checkpoint = update.checkpoint { try take(checkpoint, &intake, writer, givenUp: givenUp) }
     try take(
       update.entries, from: update.checkpoint?.position ?? position, to: update.position, &intake, writer)
     if update.position.number > seen.number { try remember(update.position) }
@@ -307,11 +309,12 @@ extension Catalogue {
   }
 
   private func take(
-    _ checkpoint: Checkpoint, _ intake: inout Intake, _ writer: borrowing CatalogueIndex.Writer
+    _ checkpoint: Checkpoint, _ intake: inout Intake, _ writer: borrowing CatalogueIndex.Writer,
+    givenUp: Set<PackID>
   ) throws(DSVError) {
     for start in stride(from: 0, to: checkpoint.packs.count, by: Self.groupCount) {
       var change = CatalogueIndex.Change()
-      try add(Array(checkpoint.packs[start...].prefix(Self.groupCount)), &intake, &change, givenUp: [])
+      try add(Array(checkpoint.packs[start...].prefix(Self.groupCount)), &intake, &change, givenUp: givenUp)
       try writer.apply(change)
     }
     var change = CatalogueIndex.Change()

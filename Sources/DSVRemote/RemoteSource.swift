@@ -88,12 +88,20 @@ package final class RemoteSource: ObjectSource {
 
   package func fetch(_ id: AnyID) throws(DSVError) -> StoredObject? {
     do throws(DSVError) {
+      if let object = try fetchOnce(id) { return object }
+      // A catalogue that was taken away knows nothing until it is read anew.
+      guard try hasEmptyCatalogue(), try refresh() else { return nil }
       return try fetchOnce(id)
     } catch {
       // The remote's own clean-up may have put it into another pack.
       guard error.code == .notFound, try refresh() else { throw error }
       return try fetchOnce(id)
     }
+  }
+
+  private func hasEmptyCatalogue() throws(DSVError) -> Bool {
+    for remote in remotes where try remote.places.totals.objectCount == 0 { return true }
+    return false
   }
 
   private func fetchOnce(_ id: AnyID) throws(DSVError) -> StoredObject? {

@@ -89,7 +89,12 @@ package struct Keyring: Sendable {
   var logKeys: [LogKey] { secrets.logKeys }
 
   /// Lets further user keys open it, whose slots wrap the same ring key.
-  mutating func add(slots more: [KeySlot]) {
+  ///
+  /// - Throws: `.full` if there would be more than a file may have.
+  mutating func add(slots more: [KeySlot]) throws(DSVError) {
+    guard slots.count + more.count <= KeyringLayout.slotCountMax else {
+      throw DSVError(.full, "a repository has at most \(KeyringLayout.slotCountMax) keys")
+    }
     slots += more
     generation += 1
   }

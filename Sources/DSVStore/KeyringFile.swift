@@ -44,7 +44,7 @@ package struct KeyringFile: Sendable {
   /// Removes what writers that were killed had begun. The caller holds the writer's lock.
   func removeLeftovers() throws(DSVError) {
     let folder = FileSystem.parent(of: path)
-    let prefix = path.dropFirst(folder.utf8.count + 1) + "."
+    let prefix = (path.split(separator: "/").last ?? "") + "."
     for name in try FileSystem.list(folder) where name.hasPrefix(prefix) {
       try FileSystem.remove("\(folder)/\(name)")
     }

@@ -109,7 +109,7 @@ extension Keyring {
       let missing = other.slots.filter { slot in !slots.contains { $0.id == slot.id } }
       let isBehind = slots.contains { slot in !other.slots.contains { $0.id == slot.id } }
       if missing.isEmpty { return isBehind ? .behind : .same }
-      add(slots: missing)
+      try add(slots: missing)
       return .adopted
     }
     if theirs.contains(last) {

@@ -20,6 +20,11 @@ extension Store {
     }
   }
 
+  /// Takes in what other processes have changed of the keys.
+  ///
+  /// - Throws: `.wrongKey` if the key that opened the repository was taken away, and no other is given.
+  package func refreshKeys() throws(DSVError) { try keys?.refresh() }
+
   /// Lets another key open the repository.
   package func addKey(_ key: UserKey, cost: Scrypt.Cost = .standard) throws(DSVError) -> KeyID {
     try changingKeys { (keys) throws(DSVError) in
@@ -77,6 +82,10 @@ extension Store {
     }
     let lock = try beginWriting()
     defer { withExtendedLifetime(lock) {} }
+    // One that was broken off would leave what came since under keys that may be revoked now: it begins anew.
+    if try FileSystem.exists(folder.reencryption) {
+      try FileSystem.replace(folder.reencryption, with: Array("anew\n".utf8))
+    }
     return try body(keys)
   }
 

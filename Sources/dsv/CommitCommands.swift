@@ -27,6 +27,9 @@ struct Init: ParsableCommand {
     var path = folder ?? global.directory
     if let folder, !folder.hasPrefix("/"), global.directory != "." { path = global.directory + "/" + folder }
     global.tellErrors()
+    if !encrypt, global.keys.isGiven {
+      throw ValidationError("A key is for an encrypted repository: say --encrypt, or give no key.")
+    }
     let key = encrypt ? RepositoryKey(try global.keys.newKey()) : nil
     let repository = try Repository.initialize(at: path, encryptedWith: key, options: global.options)
     if global.json {

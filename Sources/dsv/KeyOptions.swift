@@ -22,6 +22,9 @@ struct KeyOptions: ParsableArguments {
     try KeySource.refuseSeveral([keyFile != nil, passphrase, keyCommand != nil], "--")
   }
 
+  /// Whether an option says where the key is.
+  var isGiven: Bool { keyFile != nil || passphrase || keyCommand != nil }
+
   private var source: KeySource {
     KeySource(file: keyFile, asks: passphrase, command: keyCommand) ?? .environment
   }
