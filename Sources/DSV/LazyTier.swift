@@ -57,6 +57,8 @@ struct LazyPlaces: RemotePlaces {
   var totals: (objectCount: Int, byteCount: Int) { get throws(DSVError) { try later.get().totals } }
   func codec(of pack: RemotePack) throws(DSVError) -> PackCodec { try later.get().codec(of: pack) }
   func refresh() throws(DSVError) { try later.get().refresh() }
+  var isUnread: Bool { get throws(DSVError) { try later.get().isUnread } }
+  func tips() throws(DSVError) -> [CommitID]? { try later.get().tips() }
 }
 
 extension Repository {

@@ -109,7 +109,7 @@ extension Repository {
     (store.source as? RemoteSource)?.close()
     var reaches: [String: RemoteReach] = [:]
     for remote in remoteTiers {
-      do throws(DSVError) { reaches[remote.name] = try RemoteReach(self, remote.name) } catch {
+      do throws(DSVError) { reaches[remote.name] = try RemoteReach(self, remote) } catch {
         guard error.code != .interrupted else { throw error }
         options.note("remote '\(remote.name)': \(error.message)")
       }

@@ -20,10 +20,19 @@ package protocol RemotePlaces: Sendable {
 
   /// Looks at the remote for what is new there: what is known may have been given up.
   func refresh() throws(DSVError)
+
+  /// Whether nothing is known yet of what the remote holds, as it was never asked.
+  var isUnread: Bool { get throws(DSVError) }
+
+  /// The commits that the remote's branches and tags name, as far as that is known: what they lead to its clean-up keeps. `nil`
+  /// where it keeps all that it has.
+  func tips() throws(DSVError) -> [CommitID]?
 }
 
 extension RemotePlaces {
   package func refresh() throws(DSVError) {}
+  package var isUnread: Bool { get throws(DSVError) { false } }
+  package func tips() throws(DSVError) -> [CommitID]? { nil }
 }
 
 /// A remote that objects are read from when they are not here.
@@ -66,6 +75,9 @@ package struct CataloguedPlaces: RemotePlaces {
   package func refresh() throws(DSVError) {
     try catalogue.readOn(RemoteLog(bucket, catalogue.sealer))
   }
+
+  package var isUnread: Bool { get throws(DSVError) { try catalogue.position == .start } }
+  package func tips() throws(DSVError) -> [CommitID]? { try catalogue.refs().map(\.commit) }
 
   package var totals: (objectCount: Int, byteCount: Int) {
     get throws(DSVError) {

@@ -90,7 +90,7 @@ package final class RemoteSource: ObjectSource {
     do throws(DSVError) {
       if let object = try fetchOnce(id) { return object }
       // A catalogue that was taken away knows nothing until it is read anew.
-      guard try hasEmptyCatalogue(), try refresh() else { return nil }
+      guard try hasUnreadRemote(), try refresh() else { return nil }
       return try fetchOnce(id)
     } catch {
       // The remote's own clean-up may have put it into another pack.
@@ -99,8 +99,8 @@ package final class RemoteSource: ObjectSource {
     }
   }
 
-  private func hasEmptyCatalogue() throws(DSVError) -> Bool {
-    for remote in remotes where try remote.places.totals.objectCount == 0 { return true }
+  private func hasUnreadRemote() throws(DSVError) -> Bool {
+    for remote in remotes where try remote.places.isUnread { return true }
     return false
   }
 
