@@ -53,9 +53,15 @@ extension Store {
       // What is damaged is begun again.
       if let last = UInt32(text.dropLast()), text.last == "\n" { return last }
     }
-    let last = max(try index.state.lastPack, try folder.packNumbers().last ?? 0)
     // A new epoch, so that refs and reflog get a key that no copy of this keyring has.
     try keys?.change { (keyring) throws(DSVError) in keyring.beginEpoch() }
+    return try markReencryption()
+  }
+
+  /// Remembers that all packs there are now are to be written again; returns the last one's number.
+  @discardableResult
+  func markReencryption() throws(DSVError) -> UInt32 {
+    let last = max(try index.state.lastPack, try folder.packNumbers().last ?? 0)
     try FileSystem.replace(folder.reencryption, with: Array("\(last)\n".utf8))
     return last
   }

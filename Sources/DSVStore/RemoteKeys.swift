@@ -88,7 +88,7 @@ extension Store {
     let lock = try beginWriting()
     defer { withExtendedLifetime(lock) {} }
     // What is written from now on goes to a pack whose key no older keyring has.
-    try endOpenPack()
+    try beginNewKeys()
     return try keys.change { (keyring) throws(DSVError) in try keyring.adopt(sealed, of: subject) }
   }
 }

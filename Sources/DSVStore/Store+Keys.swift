@@ -39,7 +39,7 @@ extension Store {
     to key: UserKey, keeping kept: [UserKey] = [], cost: Scrypt.Cost = .standard
   ) throws(DSVError) -> KeyID {
     try changingKeys { (keys) throws(DSVError) in
-      try endOpenPack()
+      try beginNewKeys()
       return try keys.change { (keyring) throws(DSVError) in
         try keyring.rotate(to: key, keeping: kept, cost: cost)
         return keyring.keyID
@@ -52,7 +52,7 @@ extension Store {
   /// - Parameter kept: every key that stays, but for the one that opened the repository.
   package func revokeKey(_ id: KeyID, keeping kept: [UserKey] = []) throws(DSVError) {
     try changingKeys { (keys) throws(DSVError) in
-      try endOpenPack()
+      try beginNewKeys()
       try keys.change { (keyring) throws(DSVError) in try keyring.revoke(id, keeping: kept) }
     }
   }
@@ -87,6 +87,13 @@ extension Store {
       try FileSystem.replace(folder.reencryption, with: Array("anew\n".utf8))
     }
     return try body(keys)
+  }
+
+  /// Comes before an exchange of keys: what is written afterwards is under keys that no keyring from before has, and a
+  /// re-encryption that was broken off is to write again all that was written until then.
+  func beginNewKeys() throws(DSVError) {
+    try endOpenPack()
+    if try isReencrypting { try markReencryption() }
   }
 
   /// Sees to it that the next publication begins a new pack, under a new key. The caller holds the writer's lock.

@@ -326,6 +326,28 @@ import Testing
       ])
   }
 
+  @Test("encrypting again that was broken off writes again what came until a key was revoked")
+  func brokenOffReencryption() throws {
+    let store = try create()
+    let second = try store.addKey(Self.key(2))
+    try publishMany(store)
+    Faults.arm(under: scratch.root, first: 12, isForever: true)
+    #expect(throws: DSVError.self) { try store.reencrypt() }
+    Faults.disarm(under: scratch.root)
+    let again = try open()
+    #expect(try again.isReencrypting)
+    try again.publishTest(1)
+    let known = try #require(again.keys?.keyring.packs)
+    try again.revokeKey(second)
+    try again.publishTest(2)
+    try again.reencrypt()
+    let packs = try #require(again.keys?.keyring.packs)
+    #expect(Set(packs).isDisjoint(with: known))
+    #expect(try again.checkPacks().problems == [] && !again.isReencrypting)
+    for number: UInt64 in 1...2 { #expect(try open().read(testID(number)) == testObject(number).1) }
+    #expect(try open().read(testID(110)) == testObject(110, byteCount: 50_000).1)
+  }
+
   /// Publishes more than goes to the open pack.
   private func publishMany(_ store: Store) throws {
     let session = try store.session()
