@@ -82,10 +82,6 @@ extension Store {
     }
     let lock = try beginWriting()
     defer { withExtendedLifetime(lock) {} }
-    // One that was broken off would leave what came since under keys that may be revoked now: it begins anew.
-    if try FileSystem.exists(folder.reencryption) {
-      try FileSystem.replace(folder.reencryption, with: Array("anew\n".utf8))
-    }
     return try body(keys)
   }
 
