@@ -103,6 +103,62 @@ import Testing
     for repository in [a, b, try clones.clone()] { #expect(try repository.check().problems == []) }
   }
 
+  @Test("what a branch needs that is not the remote's any more stays on the disk")
+  func demotedAfterDeletion() throws {
+    let a = try clones.new()
+    try a.commitTest([row(1)], .replace)
+    try a.makeBranch("side", at: try a.resolve("HEAD").commit)
+    try a.checkout(try a.resolve("side"))
+    try a.commitTest(noise(0..<100, byteCount: 4000, seed: 2))
+    let side = try a.resolve("side").commit
+    try a.checkout(try a.resolve("main"))
+    _ = try a.pushAll()
+    let b = try clones.clone()
+    // a does not know of it.
+    try delete("side", b)
+    _ = try b.collectRemoteGarbage(nil, before: 0)
+    #expect(try a.demote([side]).refusedCount > 0)
+    _ = try b.collectRemoteGarbage(nil, before: .max)
+    #expect(try a.rowsTest("side").count == 101)
+    #expect(try a.check().problems == [])
+  }
+
+  @Test("a clean-up of the remote keeps what this repository has left to it")
+  func cleanUpAfterDemotion() throws {
+    let a = try clones.new()
+    try a.commitTest([row(1)], .replace)
+    try a.makeBranch("side", at: try a.resolve("HEAD").commit)
+    try a.checkout(try a.resolve("side"))
+    try a.commitTest(noise(0..<100, byteCount: 4000, seed: 2))
+    let side = try a.resolve("side").commit
+    try a.checkout(try a.resolve("main"))
+    _ = try a.pushAll()
+    #expect(try a.demote([side]).objectCount > 0)
+    try delete("side", a)
+    _ = try a.collectRemoteGarbage(nil, before: 0)
+    _ = try a.collectRemoteGarbage(nil, before: .max)
+    #expect(try a.rowsTest("side").count == 101)
+  }
+
+  @Test("a clone that begins with a checkpoint does without packs that were deleted since")
+  func clonedAfterDeletion() throws {
+    let a = try clones.new()
+    try a.commitTest([row(0)], .replace)
+    try a.makeBranch("side", at: try a.resolve("HEAD").commit)
+    try a.checkout(try a.resolve("side"))
+    try a.commitTest(noise(0..<50, byteCount: 4000, seed: 2))
+    _ = try a.pushAll()
+    try a.checkout(try a.resolve("main"))
+    for number in 1..<65 {
+      try a.commitTest([row(number)])
+      _ = try a.push()
+    }
+    try delete("side", a)
+    #expect(try a.collectRemoteGarbage(nil, before: 0).condemnedPackCount > 0)
+    #expect(try a.collectRemoteGarbage(nil, before: .max).deletedPackCount > 0)
+    #expect(try clones.clone().rowsTest() == a.rowsTest())
+  }
+
   @Test("pushes and collections that take turns at random lose nothing", arguments: [1, 2, 3] as [UInt64])
   func random(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
