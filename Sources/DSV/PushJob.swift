@@ -61,6 +61,22 @@ struct PushJob {
 
   // MARK: - Uploading
 
+  /// The packs that an earlier push put and that are there still: a clean-up may have deleted them since.
+  private func journalledPacks() throws(DSVError) -> [UploadedPack] {
+    var found: [UploadedPack] = []
+    for pack in try remote.journal.packs() {
+      let (id, byteCount) = (pack.index.packID, pack.index.packByteCount)
+      let pair = [RemoteLayout.index(id), RemoteLayout.pack(id)]
+      let there = try remote.bucket.list(prefix: "\(RemoteLayout.packPrefix)\(id).", after: nil, limit: 3)
+      if there.map(\.key) == pair, there[1].byteCount == byteCount {
+        found.append(pack)
+      } else {
+        try remote.journal.remove([id])
+      }
+    }
+    return found
+  }
+
   /// Sees to it that packs hold all that the tips need and the remote lacks.
   private mutating func upload(_ tips: [CommitID]) throws(DSVError) {
     try progress(Progress(phase: "comparing with \(remote.name)", done: 0, total: nil, unit: .objects))
@@ -68,7 +84,7 @@ struct PushJob {
     var missing = MissingObjects(repository.versions) { (id) throws(DSVError) in try catalogue.contains(id) }
     for tip in tips { try missing.add(tip) }
     commits = missing.commits
-    packs = try UsablePacks(try remote.journal.packs(), missing, catalogue).accepted
+    packs = try UsablePacks(try journalledPacks(), missing, catalogue).accepted
     var held: [AnyID: Int] = [:]
     for pack in packs { for entry in pack.index.entries { held[entry.id] = entry.baseDepth } }
     let wanted = missing.all.filter { held[$0] == nil }

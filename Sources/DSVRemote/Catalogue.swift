@@ -456,6 +456,9 @@ extension Catalogue {
 
   /// The state that was taken in, for others to begin with.
   package func checkpoint() throws(DSVError) -> Checkpoint {
+    // Nobody reads on meanwhile: all of it is of one position.
+    let writer = try index.writer()
+    defer { withExtendedLifetime(writer) {} }
     var checkpoint = Checkpoint(try position)
     checkpoint.refs = try refs().map { RemoteEntry.Move($0.name, old: nil, new: $0.commit) }
     for number in stride(from: 1, through: try lastVersion, by: 1) {

@@ -103,6 +103,24 @@ import Testing
     for repository in [a, b, try clones.clone()] { #expect(try repository.check().problems == []) }
   }
 
+  @Test("packs of a push that was broken off, and that another's clean-up has deleted, are put again")
+  func deletedBeforePushed() throws {
+    let a = try clones.new()
+    try a.commitTest([row(1)], .replace)
+    _ = try a.push()
+    let b = try clones.clone()
+    try a.commitTest(noise(0..<100, byteCount: 4000, seed: 2))
+    clones.refused.prefix.withLock { $0 = "log/" }
+    #expect(throws: DSVError.self) { try a.push() }
+    clones.refused.prefix.withLock { $0 = nil }
+    #expect(try b.collectRemoteGarbage(nil, before: 0).condemnedPackCount == 1)
+    #expect(try b.collectRemoteGarbage(nil, before: .max).deletedPackCount == 1)
+    _ = try a.push()
+    _ = try b.pull()
+    #expect(try b.rowsTest() == a.rowsTest())
+    #expect(try clones.clone().rowsTest() == a.rowsTest())
+  }
+
   @Test("what a branch needs that is not the remote's any more stays on the disk")
   func demotedAfterDeletion() throws {
     let a = try clones.new()
