@@ -10,8 +10,9 @@ package struct FetchLimits: Sendable {
   package var smallByteCount = 128 << 10
   /// What is requested at once if it lies together: nothing of a request is handed over before all of it is here.
   package var requestByteCount = 1 << 20
-  /// So many bytes that nobody wants between two records are fetched with them.
-  package var gapByteCount = 64 << 10
+  /// So many bytes that nobody wants between two records are fetched with them: about what passes in the time that a request
+  /// takes, shared by all that are under way.
+  package var gapByteCount = 32 << 10
   /// What was requested, or has arrived and was not handed over yet. Who waits for an object gets it all the same.
   package var stagedByteCount = 64 << 20
   /// How many objects may wait to be requested ahead.

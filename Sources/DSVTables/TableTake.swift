@@ -41,7 +41,9 @@ package struct TableTake {
 
   /// The rows at `positions`, which ascend, in parts that are made on all cores.
   private func read(_ positions: [Int]) throws(DSVError) -> [GatheredBatch] {
-    try RowPrefetch.run(fields.flatMap(\.valueColumns).map(\.root), rows: positions, reader: reader)
+    if reader.prefetches {
+      try RowPrefetch.run(fields.flatMap(\.valueColumns).map(\.root), rows: positions, reader: reader)
+    }
     let partCount = max(1, min(reader.pool.threadCount * 4, positions.count / Self.rowsInJob))
     let budget = ByteBudget(TableScan.sharedByteCountMax)
     var feeds = fields.flatMap(\.valueColumns).map {

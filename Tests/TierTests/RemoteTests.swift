@@ -155,3 +155,60 @@ import Testing
     }
   }
 }
+
+/// The same over an encrypted remote.
+@Suite struct EncryptedRemoteTests {
+  @Test(
+    "an encrypted repository is read lazily, demoted and promoted, and the disk and the bucket show no text")
+  func encrypted() throws {
+    let folder = try TemporaryFolder(inMemory: true)
+    let key = RepositoryKey.random()
+    var options = Repository.Options(threadCount: 2, cacheByteCount: 8 << 20)
+    (options.remotePackByteCount, options.key) = (200_000, key)
+    let full = try Repository.initialize(at: folder.path + "/full", encryptedWith: key, options: options)
+    try Lazy.history(full, folder)
+    _ = try full.archive([try full.resolve("v1").commit])
+    let url = "file://\(folder.path)/remote"
+    _ = try full.addRemote("origin", url: url)
+    _ = try full.push()
+    var clone = CloneOptions()
+    clone.isLazy = true
+    let lazy = try Repository.clone(url, to: folder.path + "/lazy", clone, options: options).repository
+    func expectSame() throws {
+      for commit in try Lazy.commits(full) {
+        for table in try full.snapshot(commit).tables.map(\.name) {
+          #expect(try Lazy.rows(lazy, commit, table: table) == Lazy.rows(full, commit, table: table))
+        }
+      }
+    }
+    try expectSame()
+    lazy.close()
+    #expect(try lazy.check().problems == [])
+    let commits = try Lazy.commits(full)
+    let result = try lazy.demote(commits)
+    #expect(result.refusedCount == 0 && result.objectCount > 50)
+    #expect(Set(try Lazy.objects(lazy).keys) == [.snapshot, .commit])
+    try expectSame()
+    try lazy.promote(commits)
+    #expect(try lazy.check().problems == [])
+    let needles = ["word12", "length"].map { Array($0.utf8) }
+    var settings = TierSettings()
+    settings.policy = try TierPolicy("column length to cold")
+    try lazy.setTiers(settings)
+    #expect(try lazy.tierSettings() == settings)
+    try lazy.applyTiers(garbageShareMin: 0)
+    for path in try Self.files(folder.path + "/lazy/.dsv") + Self.files(folder.path + "/remote") {
+      let bytes = try FileSystem.read(path, limit: 1 << 28)
+      for needle in needles where path.hasSuffix(".pack") || path.contains("tiers/") {
+        #expect(bytes.firstRange(of: needle) == nil, "\(path)")
+      }
+    }
+  }
+
+  private static func files(_ path: String) throws -> [String] {
+    try FileSystem.list(path).flatMap { name -> [String] in
+      let path = "\(path)/\(name)"
+      return try FileSystem.status(path)?.isFolder == true ? files(path) : [path]
+    }
+  }
+}
