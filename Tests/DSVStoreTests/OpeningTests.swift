@@ -27,7 +27,7 @@ import Testing
     let wasOpen = isOpen.load(ordering: .acquiring)
     #expect(!wasOpen)
     try turn.unlock()
-    #expect(done.wait(timeout: .now() + 30) == .success)
+    #expect(done.wait(timeout: .now() + 600) == .success)
   }
 
   /// What a process leaves that is killed as it makes LMDB's lock file anew: byte 48 of it has the last transaction's number.
