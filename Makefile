@@ -8,6 +8,8 @@ SHELL := /bin/bash
 
 # Two builds at a time: a Swift compiler process may take 1 GB.
 JOBS ?= 2
+# Tests that run at once. Swift Testing begins all of them otherwise, and what one of them starts waits for the threads of the rest.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 2
 PREFIX ?= /usr/local
 DESTDIR ?=
 MOTO := $(shell sed -n 's/^moto.*==//p' Tests/requirements.txt)

@@ -94,14 +94,34 @@ import Testing
   /// How long processes work side by side.
   static let seconds = Machine.environment("DSV_TRAFFIC_SECONDS").flatMap { Int($0) } ?? 10
 
-  /// Appends, makes garbage, reads, or collects until the time is over; returns how often it was done.
-  static func work(_ role: String, _ worker: Int, _ path: String, _ scratch: String, until end: UInt64) throws
-    -> Int
-  {
+  /// Who works on one repository at once in `traffic()`.
+  static let roles = ["append", "append", "append", "append", "waste", "read", "read", "read", "gc"]
+
+  /// Waits until every worker has come as far as this, so that a busy machine does not let them work one by one.
+  static func meet(_ worker: Int, _ scratch: String) throws {
+    try FileSystem.replace("\(scratch)/\(worker).ready", with: [], isDurable: false)
+    for other in roles.indices {
+      var attempts = 0
+      while !(try FileSystem.exists("\(scratch)/\(other).ready")) {
+        attempts += 1
+        guard attempts < 60_000 else { throw DSVError(.busy, "worker \(other) did not come in 10 minutes") }
+        Clock.sleep(nanoseconds: 10_000_000)
+      }
+    }
+  }
+
+  /// Appends, makes garbage, reads, or collects until the time is over and it was done a few times; returns how often.
+  static func work(_ role: String, _ worker: Int, _ path: String, _ scratch: String) throws -> Int {
     let repository = try Repository.test(at: path)
+    try meet(worker, scratch)
+    let end = Clock.monotonicNanoseconds() + UInt64(seconds) * 1_000_000_000
     var count = 0
     var last = 0
-    while Clock.monotonicNanoseconds() < end {
+    while true {
+      let now = Clock.monotonicNanoseconds()
+      if now >= end && count >= 3 { return count }
+      // On a machine that does other things too, three times may take long: but not this long.
+      guard now < end + 600_000_000_000 else { throw DSVError(.busy, "\(count) times only") }
       switch role {
       case "append":
         let file = "\(scratch)/\(worker).jsonl"
@@ -125,7 +145,6 @@ import Testing
       }
       count += 1
     }
-    return count
   }
 
   @Test("while processes append and read without a pause, gc makes progress and is in nobody's way")
@@ -133,19 +152,17 @@ import Testing
     let scratch = try Scratch()
     _ = try Repository.initialize(at: scratch.repository, options: .init(threadCount: 0))
       .commitTest(try scratch.file("first.jsonl", Rows.text(0..<30, seed: 3)), .replace)
-    let end = Clock.monotonicNanoseconds() + UInt64(Self.seconds) * 1_000_000_000
-    let roles = ["append", "append", "append", "append", "waste", "read", "read", "read", "gc"]
     await withTaskGroup { group in
-      for (worker, role) in roles.enumerated() {
+      for (worker, role) in Self.roles.enumerated() {
         group.addTask {
           await #expect(processExitsWith: .success) {
             [
               role = role as String, worker = worker as Int, path = scratch.repository as String,
-              folder = scratch.path as String, end = end as UInt64
+              folder = scratch.path as String
             ] in
             let log = try File("\(folder)/\(worker).count", .create)
             do {
-              try log.say("\(try ManyProcessesTests.work(role, worker, path, folder, until: end))")
+              try log.say("\(try ManyProcessesTests.work(role, worker, path, folder))")
             } catch {
               try log.say("\(error)")
             }
@@ -154,17 +171,15 @@ import Testing
       }
     }
     var counts: [String: Int] = [:]
-    for (worker, role) in roles.enumerated() {
+    for (worker, role) in Self.roles.enumerated() {
       let text = String(
         decoding: try FileSystem.read("\(scratch.path)/\(worker).count", limit: 1 << 20), as: UTF8.self)
       let count = try #require(Int(text), "\(role): \(text)")
-      #expect(count > 0, "\(role)")
       counts[role, default: 0] += count
     }
     print("traffic for \(Self.seconds) s: \(counts)")
     let repository = try Repository.test(at: scratch.repository)
     #expect(try repository.info().rowCount == 30 + (counts["append"] ?? 0))
-    #expect((counts["gc"] ?? 0) >= Self.seconds / 3)
     #expect(try repository.check().problems == [])
     #expect(try FileSystem.list("\(scratch.repository)/.dsv/tmp") == [])
     // Nobody is left who holds a lock.
