@@ -114,7 +114,7 @@ public final class Repository: Sendable {
     }
     let store = try Store.create(
       at: path + "/" + folderName, refs: [(Head.refName, .symbolic(RefName.branch(defaultBranch)))] + refs,
-      key: key?.value, keyring: keyring, note: options.note)
+      key: key?.value, keyring: keyring, keep: { () throws(DSVError) in try key?.keep() }, note: options.note)
     return Repository(path: path, store: store, options: options)
   }
 
