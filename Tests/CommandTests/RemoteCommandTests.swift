@@ -95,9 +95,12 @@ import Testing
     // A server that nobody is at.
     bench.environment["AWS_ACCESS_KEY_ID"] = "a"
     bench.environment["AWS_SECRET_ACCESS_KEY"] = "b"
-    let error = try bench.run(
-      "remote", "add", "far", "s3://bucket/x", "--endpoint", "http://127.0.0.1:1", "--path-style", "--json")
-    #expect(error.exitCode == 1 || error.exitCode == 6, "\(error.errors)")
+    for host in ["127.0.0.1:1", "nowhere.invalid"] {
+      let error = try bench.fails(
+        1, "\(host) is not reached", "remote", "add", "far", "s3://bucket/x", "--endpoint", "http://\(host)",
+        "--path-style", "--json")
+      #expect(error.errors.contains(host == "nowhere.invalid" ? "resolve" : "connect"), "\(error.errors)")
+    }
     try FileSystem.removeTree("\(bench.path)/remote")
     try bench.fails(3, "", "fetch")
   }
