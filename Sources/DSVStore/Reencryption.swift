@@ -35,6 +35,7 @@ extension Store {
     try resealReflog(keys)
     try resealIndex()
     try resealTierSettings()
+    try resealRemoteScopes()
     try sweepKeys()
     // The logs of remotes stay under the keys that they were written with. What is known of them here is fetched anew.
     let remotes = try RemoteFolders.all(in: root)

@@ -148,6 +148,35 @@ extension Store {
       folder.tierSettings, with: keys.map { $0.sealFile(bytes, Self.tierSettingsName) } ?? bytes)
   }
 
+  private func scopePath(_ remote: String) -> String { "\(root)/remotes/\(remote)/fetch" }
+
+  /// What of a remote is fetched, which names columns or a table, and is sealed for that.
+  package func remoteScope(_ remote: String, limit: Int) throws(DSVError) -> [UInt8] {
+    let path = scopePath(remote)
+    guard let keys else {
+      throw DSVError(.corrupt, "\(path): it is sealed, in a repository that is not encrypted")
+    }
+    return try keys.openFile(
+      try FileSystem.read(path, limit: 2 * limit), "remotes/\(remote)/fetch", of: path)
+  }
+
+  /// Keeps, durably and sealed, what of a remote is fetched. The repository is encrypted.
+  package func writeRemoteScope(_ bytes: [UInt8], of remote: String) throws(DSVError) {
+    guard let keys else { throw DSVError(.badInput, "\(root): this repository is not encrypted") }
+    try FileSystem.replace(scopePath(remote), with: keys.sealFile(bytes, "remotes/\(remote)/fetch"))
+  }
+
+  /// Seals those again, under the key of the last epoch.
+  func resealRemoteScopes() throws(DSVError) {
+    for folder in try RemoteFolders.all(in: root) where try FileSystem.exists("\(folder)/fetch") {
+      let remote = String(folder.dropFirst(root.count + "/remotes/".count))
+      try writeRemoteScope(try remoteScope(remote, limit: 1 << 20), of: remote)
+    }
+  }
+
+  /// A name for a text that only who has the keyring can tell; `nil` in a plain repository. Stays the same when keys change.
+  package func sealedName(_ text: String) -> [UInt8]? { keys?.refKey(text) }
+
   /// Seals it again, under the key of the last epoch.
   func resealTierSettings() throws(DSVError) {
     guard try FileSystem.exists(folder.tierSettings) else { return }
