@@ -115,6 +115,26 @@ final class FetchJob {
     }
   }
 
+  /// The tables of the versions that these commits are, without what they hold.
+  func tables(at tips: [CommitID]) throws(DSVError) -> [Table] {
+    func read(_ id: AnyID) throws(DSVError) -> StoredObject {
+      try isHere(id) ? session.read(id) : stage.readAhead(id)
+    }
+    var roots: Set<SnapshotID> = []
+    var tables: [Table] = []
+    for id in tips {
+      let commit = try decoded(AnyID(id), try read(AnyID(id))) { (bytes, subject) throws(DSVError) in
+        try Commit(bytes, of: subject)
+      }
+      guard roots.insert(commit.root).inserted else { continue }
+      let root = AnyID(commit.root)
+      tables += try decoded(root, try read(root)) { (bytes, subject) throws(DSVError) in
+        try Snapshot(bytes, of: subject)
+      }.tables
+    }
+    return tables
+  }
+
   private func decoded<Value>(
     _ id: AnyID, _ stored: StoredObject,
     _ body: (UnsafeRawBufferPointer, String) throws(DSVError) -> Value

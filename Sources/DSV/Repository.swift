@@ -98,7 +98,8 @@ public final class Repository: Sendable {
   public static func initialize(
     at path: String, encryptedWith key: RepositoryKey? = nil, options: Options = Options()
   ) throws(DSVError) -> Repository {
-    try initialize(at: path, encryptedWith: key, options: options, refs: [], keyring: nil)
+    if let advice = try CloneMark(path).advice() { throw DSVError(.conflict, advice) }
+    return try initialize(at: path, encryptedWith: key, options: options, refs: [], keyring: nil)
   }
 
   /// - Parameters:
@@ -114,7 +115,7 @@ public final class Repository: Sendable {
     }
     let store = try Store.create(
       at: path + "/" + folderName, refs: [(Head.refName, .symbolic(RefName.branch(defaultBranch)))] + refs,
-      key: key?.value, keyring: keyring, note: options.note)
+      key: key?.value, keyring: keyring, keep: { () throws(DSVError) in try key?.keep() }, note: options.note)
     return Repository(path: path, store: store, options: options)
   }
 
@@ -122,9 +123,15 @@ public final class Repository: Sendable {
   ///
   /// - Throws: `notFound` if there is none, `wrongKey` if it is encrypted and there is no key, or not one of its own.
   public static func open(at path: String, options: Options = Options()) throws(DSVError) -> Repository {
+    try open(at: path, options: options, isCloning: false)
+  }
+
+  /// - Parameter isCloning: whether it may be a clone that is not whole, without a word.
+  static func open(at path: String, options: Options, isCloning: Bool) throws(DSVError) -> Repository {
     var folder = path.hasPrefix("/") ? path : try Machine.currentFolder() + "/" + path
     while true {
       if try FileSystem.exists(folder + "/" + folderName) { break }
+      if let advice = try CloneMark(folder).advice() { throw DSVError(.notFound, advice) }
       guard let slash = folder.lastIndex(of: "/"), folder != "/" else {
         throw DSVError(.notFound, "no dsv repository in \(path) or above it; make one with 'dsv init'")
       }
@@ -132,6 +139,7 @@ public final class Repository: Sendable {
     }
     let store = try Store.open(
       at: (folder == "/" ? "" : folder) + "/" + folderName, keys: provider(options), note: options.note)
+    if !isCloning, let advice = try CloneMark(folder == "/" ? "" : folder).advice() { options.note(advice) }
     return Repository(path: folder, store: store, options: options)
   }
 }
