@@ -33,11 +33,12 @@ final class Clones {
 
   /// What new repositories are encrypted with, and all are opened with.
   var key: RepositoryKey?
+  var packByteCount = 1 << 20
 
   var options: Repository.Options {
     var options = Repository.Options(threadCount: 0)
     options.key = key
-    options.remotePackByteCount = 1 << 20
+    options.remotePackByteCount = packByteCount
     let bucket = bucket
     options.openBucket = { (_, _) throws(DSVError) in bucket }
     return options
