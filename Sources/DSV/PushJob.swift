@@ -139,7 +139,7 @@ struct PushJob {
       number += 1
       entry.numbered.append(RemoteEntry.Numbered(number, commit))
     }
-    guard try remote.log.create(entry) != nil else {
+    guard try remote.create(entry) != nil else {
       // Those who lose at once do not come back at once.
       Clock.sleep(nanoseconds: UInt64.random(in: 0..<50_000_000, using: &generator))
       return false

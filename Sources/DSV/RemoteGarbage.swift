@@ -110,7 +110,7 @@ private struct RemoteCollection {
     entry.added = rewritten.map(\.logged)
     entry.deleted = try delete(before: time)
     if entry.condemned.isEmpty, entry.deleted.isEmpty { return result }
-    guard try remote.log.create(entry) != nil else { return nil }
+    guard try remote.create(entry) != nil else { return nil }
     let indexes = Dictionary(rewritten.map { ($0.index.packID, $0.index) }) { first, _ in first }
     try remote.readOn(known: indexes)
     try remote.journal.remove(rewritten.map(\.index.packID))

@@ -19,6 +19,8 @@ final class Clones {
 
   final class Refused: Sendable {
     let prefix = Mutex<String?>(nil)
+    /// What somebody else does before the first pack is put; once.
+    let other = Mutex<(@Sendable () throws -> Void)?>(nil)
   }
 
   init(_ base: any Bucket = MemoryBucket()) throws {
@@ -28,6 +30,12 @@ final class Clones {
       if call == .create, let prefix = refused.prefix.withLock({ $0 }), key.hasPrefix(prefix) {
         throw DSVError(.io, "the creation of \(key) fails on purpose")
       }
+      guard call == .put, key.hasPrefix(RemoteLayout.packPrefix) else { return }
+      let other = refused.other.withLock { other in
+        defer { other = nil }
+        return other
+      }
+      if let other { #expect(throws: Never.self) { try other() } }
     }
   }
 
