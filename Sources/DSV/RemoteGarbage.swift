@@ -47,45 +47,6 @@ extension Repository {
   }
 }
 
-extension Repository {
-  /// The commits of this repository's own refs that need what may be on the remote alone.
-  fileprivate func commitsLeftToRemotes(_ remote: OpenRemote) throws(DSVError) -> [CommitID] {
-    let hasDemoted = try TierFolder(store).hasDemoted
-    guard remote.config.scope.isPartial || hasDemoted else { return [] }
-    var commits: [CommitID] = []
-    for (_, target) in try store.refs() {
-      if case .commit(let id) = target, try store.contains(AnyID(id)) { commits.append(id) }
-    }
-    return commits
-  }
-}
-
-/// What a remote holds, as a store: plain forms are read from here where they are here.
-private final class RemoteGraph: ObjectStore {
-  private let local: Store
-  private let remote: OpenRemote
-  /// What objects on the remote build on.
-  private let bases: [AnyID: AnyID]
-
-  init(_ local: Store, _ remote: OpenRemote, bases: [AnyID: AnyID]) {
-    (self.local, self.remote, self.bases) = (local, remote, bases)
-  }
-
-  var naming: ObjectNaming { local.naming }
-
-  func contains(_ id: AnyID) throws(DSVError) -> Bool { try remote.catalogue.contains(id) }
-  func baseDepth(of id: AnyID) throws(DSVError) -> Int? { try remote.catalogue.baseDepth(of: id) }
-  func baseID(of id: AnyID) throws(DSVError) -> AnyID? { bases[id] }
-
-  func read(_ id: AnyID) throws(DSVError) -> StoredObject {
-    if try local.contains(id) { return try local.read(id) }
-    guard let object = try remote.reader.read(id) else {
-      throw DSVError(.notFound, "object \(id): remote '\(remote.name)' does not hold it")
-    }
-    return object
-  }
-}
-
 /// One try to collect a remote's garbage.
 private struct RemoteCollection {
   private let repository: Repository
@@ -125,22 +86,24 @@ private struct RemoteCollection {
   /// live and builds on something that nothing leads to is put anew as well, whole.
   private mutating func condemnedPacks() throws(DSVError) -> ([PackID], [UploadedPack]) {
     let bases = try bases()
+    let graph = RemoteGraph(repository.store, remote, bases: bases)
     let reader = ObjectReader(
-      RemoteGraph(repository.store, remote, bases: bases), cache: ObjectCache(byteCountMax: 32 << 20),
-      pool: repository.pool)
+      graph, cache: ObjectCache(byteCountMax: 32 << 20), pool: repository.pool)
     let walk = try walk(VersionReader(reader))
-    func isSound(_ id: AnyID) -> Bool { walk.leads(to: id) && bases[id].map { walk.leads(to: $0) } ?? true }
+    let own = try walkOfWhatIsHere(graph)
+    func isLive(_ id: AnyID) -> Bool { walk.leads(to: id) || own?.leads(to: id) ?? false }
+    func isSound(_ id: AnyID) -> Bool { isLive(id) && bases[id].map(isLive) ?? true }
     var dead: Set<UInt32> = []
     try catalogue.forEachObject { (id, place) throws(DSVError) in
       if !isSound(id) { dead.insert(place.pack.slot) }
     }
     try catalogue.forEachSpare { (id, place) throws(DSVError) in
       // What a spare builds on nobody has looked for.
-      if !walk.leads(to: id) || place.baseDepth > 0 { dead.insert(place.pack.slot) }
+      if !isLive(id) || place.baseDepth > 0 { dead.insert(place.pack.slot) }
     }
     var live: [(id: AnyID, place: RemotePlace)] = []
     try catalogue.forEachObject { (id, place) throws(DSVError) in
-      guard dead.contains(place.pack.slot), walk.leads(to: id) else { return }
+      guard dead.contains(place.pack.slot), isLive(id) else { return }
       if try catalogue.spares(of: id).allSatisfy({ dead.contains($0.pack.slot) }) { live.append((id, place)) }
     }
     let condemned = try catalogue.allPacks.filter { dead.contains($0.slot) && $0.condemnedTime == nil }
@@ -151,6 +114,7 @@ private struct RemoteCollection {
     let total = live.reduce(0) { $0 + $1.place.byteCount }
     for run in RemoteReader.runs(live) {
       for (id, object) in try remote.reader.read(run) {
+        try graph.verify(id, object)
         try uploads.append(id, isSound(id) ? object : try reader.whole(id, object))
       }
       try progress(
@@ -159,15 +123,35 @@ private struct RemoteCollection {
     return (condemned.map(\.id), try uploads.finish())
   }
 
-  /// What the remote's refs lead to, and what was left to the remote.
+  /// What the remote's refs lead to: all of it is there.
   private func walk(_ versions: VersionReader) throws(DSVError) -> Reachability {
     var walk = Reachability(versions)
     for ref in try catalogue.refs() {
       try progress(Progress(phase: "walking \(remote.name)/\(ref.name)", done: 0, total: nil, unit: .objects))
       try walk.add(ref.commit)
     }
-    // What was left to the remote, or never fetched, is nowhere else.
-    for commit in try repository.commitsLeftToRemotes(remote) { try walk.add(commit) }
+    return walk
+  }
+
+  /// What versions that this repository knows lead to, where some of it may be on the remote alone: it was demoted, or never
+  /// fetched. `nil` where that cannot be.
+  ///
+  /// Every version that gc has left here counts, also one that no branch leads to any more.
+  private func walkOfWhatIsHere(_ graph: RemoteGraph) throws(DSVError) -> Reachability? {
+    let store = repository.store
+    let hasDemoted = try TierFolder(store).hasDemoted
+    guard remote.config.scope.isPartial || hasDemoted else { return nil }
+    let reader = ObjectReader(
+      graph.withLocal, cache: ObjectCache(byteCountMax: 32 << 20), pool: repository.pool)
+    // What is neither here nor there is another remote's.
+    var walk = Reachability(VersionReader(reader), isElsewhere: { (_) throws(DSVError) in true })
+    for number in stride(from: 1, through: try store.versionCount, by: 1) {
+      try progress(
+        Progress(phase: "walking versions", done: number, total: try store.versionCount, unit: .objects))
+      if let commit = try store.commit(number: number), try store.contains(AnyID(commit)) {
+        try walk.add(commit)
+      }
+    }
     return walk
   }
 
