@@ -43,6 +43,12 @@ struct TierStatus: ParsableCommand {
         ]).text)
     }
     for tier in usage { Terminal.print(TierText.line(tier)) }
+    for tier in usage where tier.name == "disk" {
+      guard let most = tier.byteCountMax, tier.byteCount > most else { continue }
+      Terminal.note(
+        "the disk holds \(Terminal.size(tier.byteCount - most)) more than its budget: 'dsv tier run' takes off it what can go, and says what cannot"
+      )
+    }
     if !settings.policy.text.isEmpty { Terminal.print("policy: \(settings.policy.text)") }
   }
 }
@@ -227,7 +233,8 @@ private enum TierText {
           ("objects", .int(result.objectCount)), ("bytes", .int(result.byteCount)),
           ("freed_bytes", .int(result.freedByteCount)), ("refused", .int(result.refusedCount)),
           ("refused_bytes", .int(result.refusedByteCount)),
-          ("read_back_bytes", .int(result.verifiedByteCount)),
+          ("read_back_bytes", .int(result.verifiedByteCount)), ("reason", .optional(result.reason)),
+          ("over_budget_bytes", .int(result.overBudgetByteCount)),
           ("problems", .array(result.problems.map { .text($0) })),
         ]).text)
     }
@@ -238,6 +245,14 @@ private enum TierText {
       Terminal.note(
         "\(Terminal.count(result.refusedCount)) objects (\(Terminal.size(result.refusedByteCount))) stay: "
           + "no remote verifiably holds them; 'dsv push' first")
+    }
+    for problem in result.problems { Terminal.note(problem) }
+    if let reason = result.reason { Terminal.note(reason) }
+    if result.overBudgetByteCount > 0 {
+      Terminal.note(
+        "the repository takes \(Terminal.size(result.overBudgetByteCount)) more than the disk's budget, and nothing else can go: "
+          + "what is left no remote verifiably holds, or it always stays, as versions, schemas and indexes do"
+      )
     }
   }
 }
