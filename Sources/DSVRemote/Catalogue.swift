@@ -259,7 +259,7 @@ extension Catalogue {
   }
 
   /// How far the log was ever read here; survives the catalogue.
-  private var seen: LogPosition {
+  package var seen: LogPosition {
     get throws(DSVError) {
       let bytes: [UInt8]
       do throws(DSVError) { bytes = try FileSystem.read(seenPath, limit: 256) } catch {
@@ -474,5 +474,20 @@ extension Catalogue {
       }
     }
     return checkpoint
+  }
+}
+
+// MARK: - Another place
+
+extension Catalogue {
+  /// Forgets which packs were read back: where the remote is from now on none was.
+  package func forgetVerified() throws(DSVError) {
+    let writer = try index.writer()
+    var change = CatalogueIndex.Change()
+    for var pack in try allPacks where pack.isVerified {
+      pack.isVerified = false
+      change.values.append((Key.pack(pack.slot), Self.encode(pack)))
+    }
+    if !change.values.isEmpty { try writer.apply(change) }
   }
 }

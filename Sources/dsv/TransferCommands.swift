@@ -112,7 +112,8 @@ struct PullCommand: ParsableCommand {
     abstract: "Fetch, and move your branch to where the remote's is.",
     discussion: """
       If both have gone on, nothing moves, unless --rebase makes the versions that are only here again on the remote's: \
-      appended and upserted rows, and transforms, which run again. What else has diverged is a conflict.
+      appended and upserted rows, and transforms, which run again. What else has diverged is a conflict. An upserted row replaces the \
+      remote's of the same key, also where that is newer: the last one wins. How many were is told.
 
       Examples:
         dsv pull
@@ -137,7 +138,8 @@ struct PullCommand: ParsableCommand {
           ("branch", .text(result.branch)), ("kind", .text(result.kind.rawValue)),
           ("version", .text(version)),
           ("commit", .text(result.new.description)), ("old", .optional(result.old?.description)),
-          ("replayed", .int(result.replayedCount)), ("fetch", .object(TransferText.members(result.fetch))),
+          ("replayed", .int(result.replayedCount)), ("replaced", .int(result.replacedRowCount)),
+          ("fetch", .object(TransferText.members(result.fetch))),
         ]).text)
     }
     try TransferText.tell(result.fetch, repository)
@@ -148,6 +150,12 @@ struct PullCommand: ParsableCommand {
       Terminal.print(
         "\(Terminal.bold(result.branch)) → \(version): \(Terminal.count(result.replayedCount)) versions made again"
       )
+      if result.replacedRowCount > 0 {
+        Terminal.note(
+          "\(Terminal.count(result.replacedRowCount)) rows that the remote had changed too are yours now: the last upsert wins; "
+            + "'dsv diff \(result.fetch.remote)/\(result.branch) \(result.branch) --cells' shows what they were"
+        )
+      }
     }
   }
 }
