@@ -90,7 +90,8 @@ struct TierDemote: ParsableCommand {
     discussion: """
       A..B names B and what led to it, without what led to A; v* for A is the beginning. What other versions need too stays.
 
-      What no branch or tag of the remote leads to any more is deleted there by its own gc, for all who rely on it: keep a       branch or tag there that leads to what you demote.
+      What no branch or tag of the remote leads to any more is deleted there by its own gc, for all who rely on it: keep a \
+      branch or tag there that leads to what you demote.
 
       Examples:
         dsv tier demote v1 v2
@@ -117,7 +118,7 @@ struct TierPolicyCommand: ParsableCommand {
 
         table NAME, column NAME, v3, A..B, older than 30d (h, d, w), older than 10 versions, everything
 
-      of several all must fit, and then where that lies: 'on disk', 'to remote' (or 'to cold': any), 'to NAME' of a remote. \
+      of several all must fit, and then where that lies: 'on disk', 'to remote' (or 'to cold': any), 'to NAME' of a remote, which has to be there. \
       'keep' may stand in front. Names with spaces stand in single quotes. It is applied by 'dsv gc', after 'dsv push', and \
       by 'dsv tier run'.
 

@@ -165,7 +165,8 @@ struct CloneCommand: ParsableCommand {
     commandName: "clone",
     abstract: "Make a repository of what a remote holds.",
     discussion: """
-      The remote is then called origin. A clone that was broken off goes on when it is asked for again.
+      The remote is then called origin. A clone that was broken off goes on when it is asked for again; until then what is run there says \
+      that it is not whole. Columns and tables are those that a branch or tag of the remote has; where there is none of that name nothing is made.
 
       Examples:
         dsv clone s3://my-bucket/my-dataset

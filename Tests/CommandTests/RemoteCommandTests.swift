@@ -99,6 +99,9 @@ import Testing
     try other.fails(7, "'nope'", "clone", url, copy, "--columns", "nope")
     #expect(try FileSystem.list(copy) == [])
     try other.ok("clone", url, copy, "--columns", "t")
+    try bench.ok("push", "origin", "main", "--delete")
+    try other.fails(3, "no branch to begin on", "clone", url, "none")
+    #expect(try FileSystem.list(other.path) == ["c.jsonl", "copy"])
     try other.fails(4, "there is a repository already", "clone", url, copy)
   }
 
