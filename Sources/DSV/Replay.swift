@@ -19,13 +19,20 @@ struct Replay {
   private(set) var tip: CommitID
   private var now: Snapshot
   private(set) var made: [CommitID] = []
+  /// Rows that the other side had changed, and that upserts have replaced.
+  private(set) var replacedRowCount = 0
+  private let fork: CommitID?
+  private let theirs: CommitID
+  /// Of each table, hashes of the keys of rows that the other side has added or changed. Memory: some 20 bytes a row.
+  private var theirKeys: [String: Set<Int>] = [:]
 
+  /// - Parameter fork: the last commit that led to both sides.
   init(
-    _ repository: Repository, _ session: WriteSession, onto tip: CommitID, at now: Snapshot,
+    _ repository: Repository, _ session: WriteSession, onto tip: CommitID, at now: Snapshot, fork: CommitID?,
     _ progress: @escaping ProgressHandler
   ) {
     (self.repository, self.session, self.tip, self.now) = (repository, session, tip, now)
-    self.progress = progress
+    (self.fork, theirs, self.progress) = (fork, tip, progress)
   }
 
   /// Makes a commit again; one that changes nothing here is left out.
@@ -104,7 +111,7 @@ struct Replay {
 
   // MARK: - Rows
 
-  private func changed(_ id: CommitID, _ commit: Commit) throws(DSVError) -> Snapshot {
+  private mutating func changed(_ id: CommitID, _ commit: Commit) throws(DSVError) -> Snapshot {
     var result = now
     for (name, old, new) in try changedTables(commit) {
       guard let new else { throw try refusal(id, "it took table '\(name)' away") }
@@ -125,13 +132,14 @@ struct Replay {
   }
 
   /// `target` with the rows that `new` has more than `old`, or other than it.
-  private func added(
+  private mutating func added(
     _ id: CommitID, _ commit: Commit, _ old: Table, _ new: Table, to target: Table
   ) throws(DSVError) -> Table {
     guard old.key == new.key, target.key == old.key else {
       throw try refusal(id, "a table's key was changed")
     }
-    var positions: [Int] = []
+    let theirKeys = try theirKeys(of: old)
+    var (positions, replacedCount): ([Int], Int) = ([], 0)
     var (isAppend, isReplayable) = (true, true)
     let result = try repository.diff(
       commit.parents.first, id, table: new.name,
@@ -142,6 +150,7 @@ struct Replay {
           return
         }
         positions.append(position)
+        if !theirKeys.isEmpty, theirKeys.contains(try row.key().hashValue) { replacedCount += 1 }
       }, progress: progress)
     let isSchemaKept = old.fields.allSatisfy { field in
       new.field(field.name).map { $0.field == field.field } ?? false
@@ -167,11 +176,26 @@ struct Replay {
       for field in new.fields where table.field(field.name)?.field.type != field.field.type {
         throw DSVError(.conflict, "column '\(field.name)' of table '\(new.name)' would have another type")
       }
+      replacedRowCount += isAppend ? 0 : replacedCount
       return table
     } catch {
       guard error.code == .badInput || error.code == .conflict else { throw error }
       throw try refusal(id, error.message, cause: error)
     }
+  }
+
+  /// Finds the rows that the other side has added or changed since the fork, in time by how many these are.
+  private mutating func theirKeys(of table: Table) throws(DSVError) -> Set<Int> {
+    if table.key.isEmpty { return [] }
+    if let known = theirKeys[table.name] { return known }
+    var keys: Set<Int> = []
+    _ = try repository.diff(
+      fork, theirs, table: table.name,
+      visit: { (row) throws(DSVError) in
+        if row.kind != .removed { keys.insert(try row.key().hashValue) }
+      }, progress: progress)
+    theirKeys[table.name] = keys
+    return keys
   }
 
   /// Rows of a table, one JSON object a line, in a file of their own.

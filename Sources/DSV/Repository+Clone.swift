@@ -134,6 +134,9 @@ extension Repository {
       let names = refs.compactMap { $0.name.hasPrefix("heads/") ? String($0.name.dropFirst(6)) : nil }
       return DSVError(.notFound, "the remote has no branch '\(branch)'; \(Self.list(names))")
     }
+    guard refs.contains(where: { $0.name.hasPrefix("heads/") }) else {
+      return DSVError(.notFound, "the remote has no branch to begin on; 'dsv push' to it makes one")
+    }
     guard scope.hasNames else { return nil }
     let tables = try FetchJob(self, remote, scope: .metadata, progress).tables(at: refs.map(\.commit))
     switch scope {

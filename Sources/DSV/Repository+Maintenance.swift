@@ -9,6 +9,8 @@ import DSVVersions
 /// What a check of the whole repository found.
 public struct CheckResult: Sendable {
   public let objectCount: Int
+  /// Objects that remotes are known to have and this disk has not, where something that is needed is among them: nobody has looked at those.
+  public let elsewhereCount: Int
   /// In words; empty if all is well.
   public let problems: [String]
   public var isOK: Bool { problems.isEmpty }
@@ -77,7 +79,24 @@ extension Repository {
     }
     var seen = Set<String>()
     return CheckResult(
-      objectCount: report.recordCount, problems: problems.filter { seen.insert($0).inserted })
+      objectCount: report.recordCount, elsewhereCount: walk.hasSkipped ? try countElsewhere() : 0,
+      problems: problems.filter { seen.insert($0).inserted })
+  }
+
+  /// How many objects remotes are known to have that are not on this disk.
+  private func countElsewhere() throws(DSVError) -> Int {
+    var earlier: [Catalogue] = []
+    var count = 0
+    for remote in try remotes() {
+      let catalogue = try catalogue(remote.name)
+      try catalogue.forEachObject { (id, _) throws(DSVError) in
+        if try store.contains(id) { return }
+        for other in earlier where try other.contains(id) { return }
+        count += 1
+      }
+      earlier.append(catalogue)
+    }
+    return count
   }
 
   /// Makes the index anew from the packs and the reflog. What the packs do not hold is not had back.

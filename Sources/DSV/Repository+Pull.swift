@@ -19,13 +19,16 @@ public struct PullResult: Sendable {
   public let new: CommitID
   /// Versions that were made again.
   public let replayedCount: Int
+  /// Rows that the remote's new versions had changed, and that upserts which were made again have replaced.
+  public let replacedRowCount: Int
 }
 
 extension Repository {
   /// Fetches, and moves the branch that HEAD is on forward to where the remote's branch of that name is.
   ///
   /// - Parameter rebases: where both have versions that the other has not, make those that only are here again on the remote's:
-  ///   appended and upserted rows, and transforms, which run again.
+  ///   appended and upserted rows, and transforms, which run again. An upserted row replaces one of the same key that the remote's
+  ///   versions have changed: the last one wins, which is counted.
   /// - Throws: `conflict` if the branches have diverged and `rebases` is not set, or if what is only here cannot be made again.
   ///   Nothing was moved then.
   public func pull(
@@ -42,8 +45,12 @@ extension Repository {
       throw DSVError(.notFound, "remote '\(remote.name)' has no branch '\(branch)'; 'dsv push' makes it")
     }
     let ours = try commitID(RefName.branch(branch))
-    func result(_ kind: PullResult.Kind, _ new: CommitID, replayed: Int = 0) -> PullResult {
-      PullResult(fetch: fetched, branch: branch, kind: kind, old: ours, new: new, replayedCount: replayed)
+    func result(
+      _ kind: PullResult.Kind, _ new: CommitID, replayed: Int = 0, replaced: Int = 0
+    ) -> PullResult {
+      PullResult(
+        fetch: fetched, branch: branch, kind: kind, old: ours, new: new, replayedCount: replayed,
+        replacedRowCount: replaced)
     }
     if let ours {
       if try isAncestor(theirs, of: ours) { return result(.upToDate, ours) }
@@ -55,8 +62,8 @@ extension Repository {
               + "again on theirs; 'dsv diff \(remote.name)/\(branch) \(branch)' shows what differs; nothing was moved"
           )
         }
-        let (tip, count) = try rebase(branch, from: ours, onto: theirs, progress)
-        return result(.rebased, tip, replayed: count)
+        let (tip, count, replaced) = try rebase(branch, from: ours, onto: theirs, progress)
+        return result(.rebased, tip, replayed: count, replaced: replaced)
       }
     }
     let session = try store.session()
@@ -73,7 +80,7 @@ extension Repository {
   /// Makes the versions that led to `ours` and not to `theirs` again on top of `theirs`, and moves the branch, all in one step.
   private func rebase(
     _ branch: String, from ours: CommitID, onto theirs: CommitID, _ progress: @escaping ProgressHandler
-  ) throws(DSVError) -> (tip: CommitID, count: Int) {
+  ) throws(DSVError) -> (tip: CommitID, count: Int, replacedRowCount: Int) {
     let session = try store.session()
     var shared: Set<CommitID> = [theirs]
     var waiting = [theirs]
@@ -91,9 +98,10 @@ extension Repository {
       chain.append(id)
       next = parents.first
     }
-    var replay = Replay(self, session, onto: theirs, at: try snapshot(theirs), progress)
+    // `next` is where both sides were last the same.
+    var replay = Replay(self, session, onto: theirs, at: try snapshot(theirs), fork: next, progress)
     for id in chain.reversed() { try replay.make(id) }
-    let (tip, made) = (replay.tip, replay.made)
+    let (tip, made, replaced) = (replay.tip, replay.made, replay.replacedRowCount)
     try session.publish { (publication) throws(DSVError) in
       for commit in made { _ = try publication.number(commit) }
       try publication.move(
@@ -101,6 +109,6 @@ extension Repository {
           RefName.branch(branch), expected: .target(.commit(ours)), new: .commit(tip), action: "pull: rebase")
       )
     }
-    return (tip, made.count)
+    return (tip, made.count, replaced)
   }
 }

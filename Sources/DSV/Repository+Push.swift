@@ -65,7 +65,7 @@ extension Repository {
     }
     let lease = try store.lease()
     defer { withExtendedLifetime(lease) {} }
-    let wishes = try wishes(options)
+    let wishes = options.deletes ? try deletions(options.names, remote) : try wishes(options)
     var job = PushJob(self, remote, progress)
     let outcomes = try job.run(wishes)
     var result = job.result
@@ -93,7 +93,6 @@ extension Repository {
     }
     var names = options.names
     if names.isEmpty {
-      guard !options.deletes else { throw DSVError(.badInput, "name the branch or tag that is to go") }
       guard let branch = try head().branch else {
         throw DSVError(.badInput, "HEAD is on no branch; name the branch or tag that is to be pushed")
       }
@@ -101,11 +100,6 @@ extension Repository {
     }
     var wishes: [(name: String, commit: CommitID?)] = []
     for name in names {
-      if options.deletes {
-        wishes.append(
-          (try RefName.tagOrBranch(name) { (ref) throws(DSVError) in try commitID(ref) != nil }, nil))
-        continue
-      }
       let refs = [RefName.branch(name), RefName.tag(name)]
       var found: [(name: String, commit: CommitID?)] = []
       for ref in refs { if let commit = try commitID(ref) { found.append((ref, commit)) } }
@@ -117,6 +111,32 @@ extension Repository {
       wishes.append(first)
     }
     return wishes
+  }
+
+  /// The refs of a remote that are to go.
+  ///
+  /// - Throws: `notFound` if one is not there; nothing has gone then.
+  private func deletions(
+    _ names: [String], _ remote: OpenRemote
+  ) throws(DSVError) -> [(name: String, commit: CommitID?)] {
+    guard !names.isEmpty else { throw DSVError(.badInput, "name the branch or tag that is to go") }
+    guard try remote.readOn() else {
+      throw DSVError(.notFound, "\(remote.config.address.url): nothing was pushed there yet")
+    }
+    var found: [(name: String, commit: CommitID?)] = []
+    for name in names {
+      let ref = try RefName.tagOrBranch(name) { (ref) throws(DSVError) in
+        try remote.catalogue.ref(ref) != nil
+      }
+      guard try remote.catalogue.ref(ref) != nil else {
+        let known = try remote.catalogue.refs().map { String($0.name.drop { $0 != "/" }.dropFirst()) }
+        throw DSVError(
+          .notFound,
+          "remote '\(remote.name)' has no branch or tag '\(name)'; \(Self.list(known)); nothing has gone")
+      }
+      found.append((ref, nil))
+    }
+    return found
   }
 
   /// Notes where some refs of a remote are, as its catalogue knows it.
@@ -136,7 +156,7 @@ extension Repository {
 }
 
 extension RefName {
-  /// The ref of a branch or tag that may be gone here.
+  /// The ref of a branch or tag, whichever there is.
   static func tagOrBranch(
     _ name: String, _ exists: (String) throws(DSVError) -> Bool
   ) throws(DSVError) -> String {

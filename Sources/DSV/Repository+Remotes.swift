@@ -25,19 +25,67 @@ extension Repository {
     try config.address.check()
     if try hasRemote(name) {
       throw DSVError(
-        .conflict, "there is a remote '\(name)' already; 'dsv remote remove \(name)' takes it away")
+        .conflict,
+        "there is a remote '\(name)' already; 'dsv remote set-url \(name)' says where it is now, 'dsv remote remove \(name)' takes it away"
+      )
     }
     var config = config
-    let bucket = try options.open(config.address, makes: true)
-    config.readOnlyReason = try Self.reasonNotToPush(to: bucket)
-    // A repository that was made of another one's key, or of a newer dsv, is found out now and not when something is pushed.
-    if let features = try RemoteLog(bucket).format() {
-      try OpenRemote.check(features, isEncrypted: isEncrypted, of: config.address.url)
-    }
+    _ = try look(at: &config)
     for path in ["\(store.root)/remotes", remoteFolder(name)] { try FileSystem.makeFolderIfMissing(path) }
     try write(config, of: name)
     attachRemotes()
     return Remote(name, config)
+  }
+
+  /// Says where a remote is now: it was moved, or is reached by another way. What is known of it stays, but that its packs have to be read back
+  /// again before anything leaves this disk for them.
+  ///
+  /// Looks at the place as ``addRemote(_:url:endpoint:region:isPathStyle:)`` does.
+  /// - Throws: `notFound` if there is no remote of that name; `conflict` if the place does not hold what was read of the remote until now.
+  ///   Nothing was changed then.
+  public func setRemoteURL(
+    _ name: String, url: String, endpoint: String? = nil, region: String? = nil, isPathStyle: Bool = false
+  ) throws(DSVError) -> Remote {
+    let name = try remoteName(name)
+    var config = try remoteConfig(name)
+    config.address = RemoteAddress(url, endpoint: endpoint, region: region, isPathStyle: isPathStyle)
+    try config.address.check()
+    let (bucket, isThere) = try look(at: &config)
+    let catalogue = try catalogue(name)
+    let (seen, position) = (try catalogue.seen, try catalogue.position)
+    let known = seen.number > position.number ? seen : position
+    if known != .start {
+      let advice =
+        "copy the remote there first, whole, or add the place under another name and push to it; nothing was changed"
+      guard isThere else {
+        throw DSVError(
+          .conflict, "\(url) holds no dsv repository, and remote '\(name)' was read from: \(advice)")
+      }
+      do throws(DSVError) {
+        _ = try RemoteLog(bucket, store.remoteKeys).read(after: known, seen: known)
+      } catch {
+        guard error.code == .corrupt else { throw error }
+        throw DSVError(
+          .conflict, "\(url) does not hold what was read of remote '\(name)' until now: \(advice)",
+          cause: error)
+      }
+    }
+    try catalogue.forgetVerified()
+    try write(config, of: name)
+    attachRemotes()
+    return Remote(name, config)
+  }
+
+  /// Looks at a remote's place: whether it can be pushed to, and whether it may hold this repository.
+  private func look(
+    at config: inout RemoteConfig
+  ) throws(DSVError) -> (bucket: any Bucket, isThere: Bool) {
+    let bucket = try options.open(config.address, makes: true)
+    config.readOnlyReason = try Self.reasonNotToPush(to: bucket)
+    // A repository that was made of another one's key, or of a newer dsv, is found out now and not when something is pushed.
+    guard let features = try RemoteLog(bucket).format() else { return (bucket, false) }
+    try OpenRemote.check(features, isEncrypted: isEncrypted, of: config.address.url)
+    return (bucket, true)
   }
 
   /// Why what is pushed to a place might be lost; `nil` if it keeps those apart who push at once.

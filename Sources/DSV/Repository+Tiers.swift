@@ -18,6 +18,10 @@ public struct TierResult: Sendable {
   public internal(set) var verifiedByteCount = 0
   /// How much shorter the repository's files are.
   public internal(set) var freedByteCount = 0
+  /// Why nothing left the disk, in words; `nil` if something did, or would if a remote held it.
+  public internal(set) var reason: String?
+  /// By how much the repository is larger than the disk's budget all the same; 0 if it is not.
+  public internal(set) var overBudgetByteCount = 0
   /// Why remotes were not believed, in words.
   public internal(set) var problems: [String] = []
 }
@@ -38,7 +42,11 @@ extension Repository {
   }
 
   private func checkNames(_ policy: TierPolicy) throws(DSVError) {
-    for case .remote(let name?) in policy.rules.map(\.placement) { _ = try remoteName(name) }
+    for case .remote(let name?) in policy.rules.map(\.placement)
+    where !remoteTiers.contains(where: { $0.name == name }) {
+      // What is not attached may be set all the same.
+      _ = try remoteName(name)
+    }
     let (tables, columns) = (policy.rules.compactMap(\.table), policy.rules.compactMap(\.column))
     if tables.isEmpty, columns.isEmpty { return }
     var known: [Table] = []
@@ -74,7 +82,7 @@ extension Repository {
     let settings = try tierSettings()
     let files = try store.byteCount
     let isOver = settings.diskByteCount.map { files > $0 } ?? false
-    return try demote(garbageShareMin: isOver ? 0 : garbageShareMin, 60, progress) {
+    var result = try demote(garbageShareMin: isOver ? 0 : garbageShareMin, 60, progress) {
       (plan, here, _) throws(DSVError) in
       let versions = try TierVersions(self, settings.policy)
       try plan.place(versions.commits, here) { commit, table, column in
@@ -86,6 +94,13 @@ extension Repository {
           promoted: try TierFolder(store).promoted())
       }
     }
+    if let most = settings.diskByteCount { result.overBudgetByteCount = max(0, try store.byteCount - most) }
+    if result.reason != nil {
+      result.reason =
+        settings.isEmpty
+        ? "neither a policy nor a budget is set" : "nothing is on this disk that is to be elsewhere"
+    }
+    return result
   }
 
   /// As ``applyTiers(progress:)``, where something is set; what keeps it from being done is told and left to the next time.
@@ -164,6 +179,12 @@ extension Repository {
       if !dead.isEmpty { try TierFolder(store).markDemoted() }
       (result.objectCount, result.byteCount) = (dead.count, plan.deadByteCount)
       (result.refusedCount, result.refusedByteCount) = (plan.refusedCount, plan.refusedByteCount)
+      if dead.isEmpty, plan.refusedCount == 0 {
+        result.reason =
+          plan.hasLeft
+          ? "what only these versions need has left this disk before"
+          : "all that these versions have on this disk other versions need too: name those as well"
+      }
       return { !dead.contains($0) }
     }
     result.freedByteCount = report.freedByteCount

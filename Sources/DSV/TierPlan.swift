@@ -16,6 +16,9 @@ struct TierPlan {
   private(set) var refusedCount = 0
   private(set) var refusedByteCount = 0
 
+  /// Whether something that was to leave is not here, and nothing is that could: it has left before.
+  var hasLeft: Bool { walk.hasSkippedGiven && walk.given.isEmpty }
+
   private let store: Store
   private let held: HeldObjects
   private var walk: PlacementWalk

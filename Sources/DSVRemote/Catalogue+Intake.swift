@@ -36,7 +36,7 @@ extension Catalogue {
   private var seenPath: String { "\(folder)/seen" }
 
   /// How far the log was ever read here; survives the catalogue.
-  private var seen: LogPosition {
+  package var seen: LogPosition {
     get throws(DSVError) {
       let bytes: [UInt8]
       do throws(DSVError) { bytes = try FileSystem.read(seenPath, limit: 256) } catch {

@@ -5,7 +5,12 @@ import DSVFormat
 struct Fsck: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Read every byte, recompute every ID, and name what is damaged.",
-    discussion: "Exits 5 if anything is damaged.\n\nExample: dsv fsck")
+    discussion: """
+      Exits 5 if anything is damaged. What is on remotes alone, as in a lazy clone, is counted and not looked at: 'dsv tier promote' \
+      brings it here, and checks it.
+
+      Example: dsv fsck
+      """)
   @Flag(help: "Make the index anew from the packs first.")
   var repair = false
   @OptionGroup var global: GlobalOptions
@@ -19,6 +24,7 @@ struct Fsck: ParsableCommand {
       Terminal.print(
         JSON.object([
           ("ok", .bool(result.isOK)), ("objects", .int(result.objectCount)),
+          ("remote_only", .int(result.elsewhereCount)),
           ("problems", .array(result.problems.map { .text($0) })),
         ]).text)
     } else {
@@ -27,6 +33,11 @@ struct Fsck: ParsableCommand {
         result.isOK
           ? "all is well: \(Terminal.count(result.objectCount)) objects"
           : "\(result.problems.count) problems among \(Terminal.count(result.objectCount)) objects")
+      if result.elsewhereCount > 0 {
+        Terminal.print(
+          "\(Terminal.count(result.elsewhereCount)) more objects are on remotes alone, and were not looked at"
+        )
+      }
     }
     if !result.isOK { throw ExitCode(5) }
   }

@@ -5,18 +5,21 @@ import DSVFormat
 struct RemoteCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "remote",
-    abstract: "Add, list or remove remotes; collect a remote's garbage.",
+    abstract: "Add, list, move or remove remotes; collect a remote's garbage.",
     discussion: """
       Examples:
         dsv remote add origin s3://my-bucket/my-dataset --region eu-central-1
         dsv remote add origin s3://data/set --endpoint http://localhost:9000 --path-style
         dsv remote add backup file:///mnt/backup/set
         dsv remote list
+        dsv remote set-url origin s3://other-bucket/my-dataset
         dsv remote gc origin
 
       Credentials of S3 come from the AWS environment variables and files.
       """,
-    subcommands: [RemoteAdd.self, RemoteList.self, RemoteRemove.self, RemoteGc.self],
+    subcommands: [
+      RemoteAdd.self, RemoteList.self, RemoteSetURL.self, RemoteRemove.self, RemoteGc.self,
+    ],
     defaultSubcommand: RemoteList.self)
 }
 
@@ -64,6 +67,35 @@ struct RemoteList: ParsableCommand {
       let mark = remote.readOnlyReason == nil ? "" : " (read-only)"
       Terminal.print("\(Terminal.bold(remote.name)) \(remote.url)\(Terminal.dim(mark))")
     }
+  }
+}
+
+struct RemoteSetURL: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "set-url",
+    abstract: "Say where a remote is now.",
+    discussion: """
+      For a remote that was moved or copied, whole, or is reached by another way. It is tried out as by 'dsv remote add', and has to \
+      hold what was read of it until now. --endpoint, --region and --path-style are not taken over from before.
+
+      Examples:
+        dsv remote set-url origin s3://other-bucket/my-dataset --region eu-central-1
+        dsv remote set-url origin file:///mnt/backup/set
+      """)
+  @Argument(help: "The remote.")
+  var name: String
+  @Argument(help: "s3://BUCKET/PREFIX or file:///FOLDER.")
+  var url: String
+  @OptionGroup var place: PlaceOptions
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    let repository = try global.open()
+    let remote = try repository.setRemoteURL(
+      name, url: url, endpoint: place.endpoint, region: place.region, isPathStyle: place.pathStyle)
+    if global.json { return Terminal.print(RemoteText.json(remote).text) }
+    Terminal.print("remote \(Terminal.bold(remote.name)) is at \(remote.url)")
+    if let reason = remote.readOnlyReason { Terminal.note("it can only be read: \(reason)") }
   }
 }
 

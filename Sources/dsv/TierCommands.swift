@@ -43,6 +43,12 @@ struct TierStatus: ParsableCommand {
         ]).text)
     }
     for tier in usage { Terminal.print(TierText.line(tier)) }
+    for tier in usage where tier.name == "disk" {
+      guard let most = tier.byteCountMax, tier.byteCount > most else { continue }
+      Terminal.note(
+        "the disk holds \(Terminal.size(tier.byteCount - most)) more than its budget: 'dsv tier run' takes off it what can go, and says what cannot"
+      )
+    }
     if !settings.policy.text.isEmpty { Terminal.print("policy: \(settings.policy.text)") }
   }
 }
@@ -84,7 +90,8 @@ struct TierDemote: ParsableCommand {
     discussion: """
       A..B names B and what led to it, without what led to A; v* for A is the beginning. What other versions need too stays.
 
-      What no branch or tag of the remote leads to any more is deleted there by its own gc, for all who rely on it: keep a       branch or tag there that leads to what you demote.
+      What no branch or tag of the remote leads to any more is deleted there by its own gc, for all who rely on it: keep a \
+      branch or tag there that leads to what you demote.
 
       Examples:
         dsv tier demote v1 v2
@@ -111,7 +118,7 @@ struct TierPolicyCommand: ParsableCommand {
 
         table NAME, column NAME, v3, A..B, older than 30d (h, d, w), older than 10 versions, everything
 
-      of several all must fit, and then where that lies: 'on disk', 'to remote' (or 'to cold': any), 'to NAME' of a remote. \
+      of several all must fit, and then where that lies: 'on disk', 'to remote' (or 'to cold': any), 'to NAME' of a remote, which has to be there. \
       'keep' may stand in front. Names with spaces stand in single quotes. It is applied by 'dsv gc', after 'dsv push', and \
       by 'dsv tier run'.
 
@@ -227,7 +234,8 @@ private enum TierText {
           ("objects", .int(result.objectCount)), ("bytes", .int(result.byteCount)),
           ("freed_bytes", .int(result.freedByteCount)), ("refused", .int(result.refusedCount)),
           ("refused_bytes", .int(result.refusedByteCount)),
-          ("read_back_bytes", .int(result.verifiedByteCount)),
+          ("read_back_bytes", .int(result.verifiedByteCount)), ("reason", .optional(result.reason)),
+          ("over_budget_bytes", .int(result.overBudgetByteCount)),
           ("problems", .array(result.problems.map { .text($0) })),
         ]).text)
     }
@@ -238,6 +246,14 @@ private enum TierText {
       Terminal.note(
         "\(Terminal.count(result.refusedCount)) objects (\(Terminal.size(result.refusedByteCount))) stay: "
           + "no remote verifiably holds them; 'dsv push' first")
+    }
+    for problem in result.problems { Terminal.note(problem) }
+    if let reason = result.reason { Terminal.note(reason) }
+    if result.overBudgetByteCount > 0 {
+      Terminal.note(
+        "the repository takes \(Terminal.size(result.overBudgetByteCount)) more than the disk's budget, and nothing else can go: "
+          + "what is left no remote verifiably holds, or it always stays, as versions, schemas and indexes do"
+      )
     }
   }
 }

@@ -116,7 +116,8 @@ struct PullCommand: ParsableCommand {
     abstract: "Fetch, and move your branch to where the remote's is.",
     discussion: """
       If both have gone on, nothing moves, unless --rebase makes the versions that are only here again on the remote's: \
-      appended and upserted rows, and transforms, which run again. What else has diverged is a conflict.
+      appended and upserted rows, and transforms, which run again. What else has diverged is a conflict. An upserted row replaces the \
+      remote's of the same key, also where that is newer: the last one wins. How many were is told.
 
       Examples:
         dsv pull
@@ -141,7 +142,8 @@ struct PullCommand: ParsableCommand {
           ("branch", .text(result.branch)), ("kind", .text(result.kind.rawValue)),
           ("version", .text(version)),
           ("commit", .text(result.new.description)), ("old", .optional(result.old?.description)),
-          ("replayed", .int(result.replayedCount)), ("fetch", .object(TransferText.members(result.fetch))),
+          ("replayed", .int(result.replayedCount)), ("replaced", .int(result.replacedRowCount)),
+          ("fetch", .object(TransferText.members(result.fetch))),
         ]).text)
     }
     try TransferText.tell(result.fetch, repository)
@@ -152,6 +154,12 @@ struct PullCommand: ParsableCommand {
       Terminal.print(
         "\(Terminal.bold(result.branch)) → \(version): \(Terminal.count(result.replayedCount)) versions made again"
       )
+      if result.replacedRowCount > 0 {
+        Terminal.note(
+          "\(Terminal.count(result.replacedRowCount)) rows that the remote had changed too are yours now: the last upsert wins; "
+            + "'dsv diff \(result.fetch.remote)/\(result.branch) \(result.branch) --cells' shows what they were"
+        )
+      }
     }
   }
 }
@@ -161,7 +169,8 @@ struct CloneCommand: ParsableCommand {
     commandName: "clone",
     abstract: "Make a repository of what a remote holds.",
     discussion: """
-      The remote is then called origin. A clone that was broken off goes on when it is asked for again.
+      The remote is then called origin. A clone that was broken off goes on when it is asked for again; until then what is run there says \
+      that it is not whole. Columns and tables are those that a branch or tag of the remote has; where there is none of that name nothing is made.
 
       Examples:
         dsv clone s3://my-bucket/my-dataset

@@ -1,5 +1,6 @@
 import DSVSystem
 import DSVTesting
+import Foundation
 import Testing
 
 /// remote, push, fetch, pull and clone, as users and scripts see them.
@@ -18,8 +19,8 @@ import Testing
   }
 
   /// The other bench's clone becomes its folder's repository.
-  private func clone() throws {
-    let outcome = try other.run("clone", url, "copy", "--json")
+  private func clone(from place: String? = nil, _ options: String...) throws {
+    let outcome = try other.run(["clone", place ?? url, "copy", "--json"] + options)
     #expect(outcome.exitCode == 0, "\(outcome.errors)")
     try FileSystem.rename("\(other.path)/copy/.dsv", to: "\(other.path)/.dsv")
   }
@@ -40,7 +41,8 @@ import Testing
     try FileSystem.rename("\(other.path)/copy/.dsv", to: "\(other.path)/.dsv")
     #expect(try other.json("fetch").keys == ["remote", "commits", "objects", "bytes", "refs"])
     let pulled = try other.json("pull")
-    #expect(try pulled.keys == ["branch", "kind", "version", "commit", "old", "replayed", "fetch"])
+    #expect(
+      try pulled.keys == ["branch", "kind", "version", "commit", "old", "replayed", "replaced", "fetch"])
     #expect(try pulled["kind"].text == "upToDate")
     let collected = try bench.json("remote", "gc")
     #expect(
@@ -72,6 +74,12 @@ import Testing
     try bench.ok("tag", "paper", "v1")
     #expect(try bench.ok("push", "origin", "paper").contains("origin/paper begins at v1"))
     #expect(try bench.ok("push", "origin", "paper", "--delete").contains("origin/paper is gone"))
+    try bench.fails(3, "has no branch or tag 'paper'; there are: main", "push", "origin", "paper", "--delete")
+    try bench.fails(3, "has no branch or tag 'nope'", "push", "origin", "main", "nope", "--delete")
+    // A tag of the remote alone is one, and not a branch that is not there.
+    try bench.ok("push", "origin", "paper")
+    try bench.ok("tag", "paper", "--delete")
+    #expect(try bench.ok("push", "origin", "paper", "--delete").contains("origin/paper is gone"))
     #expect(try bench.ok("fetch").contains("nothing new"))
     try bench.ok("fsck")
     try other.ok("fsck")
@@ -91,6 +99,9 @@ import Testing
     try other.fails(7, "'nope'", "clone", url, copy, "--columns", "nope")
     #expect(try FileSystem.list(copy) == [])
     try other.ok("clone", url, copy, "--columns", "t")
+    try bench.ok("push", "origin", "main", "--delete")
+    try other.fails(3, "no branch to begin on", "clone", url, "none")
+    #expect(try FileSystem.list(other.path) == ["c.jsonl", "copy"])
     try other.fails(4, "there is a repository already", "clone", url, copy)
   }
 
@@ -113,6 +124,70 @@ import Testing
     try other.ok("clone", url, "copy")
     let whole = try log()
     #expect(whole.exitCode == 0 && whole.errors.isEmpty, "\(whole.errors)")
+  }
+
+  @Test("where both have changed a row, the upsert that is made again wins, and that is told")
+  func lastOneWins() throws {
+    try bench.ok("remote", "add", "origin", url)
+    try bench.ok("push")
+    try clone()
+    func upsert(_ bench: Bench, _ text: String, _ ids: ClosedRange<Int>) throws {
+      try bench.file("u.jsonl", ids.map { "{\"id\":\($0),\"t\":\"\(text)\"}\n" }.joined())
+      try bench.ok("commit", "\(bench.path)/u.jsonl", "--upsert", "-m", text)
+    }
+    try upsert(bench, "theirs", 1...5)
+    try bench.ok("push")
+    // Two that the other side has changed, one that only these two have, one that is new.
+    try upsert(other, "mine", 4...6)
+    try upsert(other, "mine again", 6...6)
+    try upsert(other, "new", 300...300)
+    let pulled = try other.run("pull", "--rebase")
+    #expect(
+      pulled.exitCode == 0 && pulled.errors.contains("2 rows that the remote had changed too"),
+      "\(pulled.errors)")
+    #expect(try other.ok("export", "--where", "t = 'mine'").split(separator: "\n").count == 2)
+    #expect(try other.ok("export", "--where", "t = 'theirs'").split(separator: "\n").count == 3)
+    try upsert(bench, "later", 10...10)
+    try bench.ok("pull", "--rebase")
+    try bench.ok("push")
+    try upsert(other, "apart", 11...11)
+    #expect(try other.json("pull", "--rebase")["replaced"].int == 0)
+  }
+
+  @Test("a remote that was moved is found again, and another one is not taken for it")
+  func setURL() throws {
+    try bench.ok("remote", "add", "origin", url)
+    // Nothing is known of it yet: any place will do.
+    #expect(
+      try bench.json("remote", "set-url", "origin", "file://\(bench.path)/first")["name"].text == "origin")
+    try bench.ok("push")
+    try clone(from: "file://\(bench.path)/first", "--lazy")
+    let moved = "file://\(bench.path)/moved"
+    let refused = try bench.fails(4, "holds no dsv repository", "remote", "set-url", "origin", moved)
+    #expect(refused.errors.contains("copy the remote there first"))
+    // Another repository's, and an older copy of this one's.
+    let third = try Bench()
+    try third.ok("commit", "\(bench.path)/b.jsonl", "-m", "other")
+    try third.ok("remote", "add", "origin", "file://\(bench.path)/third")
+    try third.ok("push")
+    try bench.fails(
+      4, "does not hold what was read", "remote", "set-url", "origin", "file://\(bench.path)/third")
+    try FileManager.default.removeItem(atPath: "\(bench.path)/moved")
+    try FileManager.default.copyItem(atPath: "\(bench.path)/first", toPath: "\(bench.path)/old")
+    try bench.ok("commit", "\(bench.path)/b.jsonl", "--append", "-m", "second")
+    try bench.ok("push")
+    try bench.fails(
+      4, "does not hold what was read", "remote", "set-url", "origin", "file://\(bench.path)/old")
+    #expect(try bench.ok("remote").contains("first"))
+    try FileSystem.rename("\(bench.path)/first", to: "\(bench.path)/moved")
+    for each in [bench, other] {
+      #expect(try each.ok("remote", "set-url", "origin", moved).contains("origin is at \(moved)"))
+      try each.ok("fetch")
+      #expect(try each.ok("count", "origin/main") == "21\n")
+    }
+    #expect(try other.ok("export", "v1").split(separator: "\n").count == 20)
+    try bench.fails(3, "no remote 'x'", "remote", "set-url", "x", moved)
+    try bench.fails(7, "s3://BUCKET/PREFIX", "remote", "set-url", "origin", "ftp://x/y")
   }
 
   @Test("what cannot be done exits as the table of codes says")

@@ -40,7 +40,8 @@ import Testing
     let demoted = try bench.json("tier", "demote", "v1..v1")
     #expect(
       try demoted.keys == [
-        "objects", "bytes", "freed_bytes", "refused", "refused_bytes", "read_back_bytes", "problems",
+        "objects", "bytes", "freed_bytes", "refused", "refused_bytes", "read_back_bytes", "reason",
+        "over_budget_bytes", "problems",
       ])
     let count = try demoted["objects"].int
     #expect(count > 0)
@@ -91,5 +92,30 @@ import Testing
     try bench.ok("tier", "demote", "v1")
     let removed = try bench.run("remote", "remove", "origin")
     #expect(removed.exitCode == 4)
+  }
+
+  @Test(
+    "that nothing could leave, or too little, is told with the reason, and what fsck did not look at with its number"
+  )
+  func reasons() throws {
+    #expect(try bench.json("fsck")["remote_only"].int == 0)
+    #expect(try bench.run("tier", "run").errors.contains("neither a policy nor a budget is set"))
+    try bench.ok("branch", "same", "v1")
+    try bench.ok("commit", "\(bench.path)/b.jsonl", "--table", "more", "-m", "more")
+    try bench.ok("push")
+    // All of v2 is v3's too.
+    let shared = try bench.run("tier", "demote", "v2")
+    #expect(shared.text.hasPrefix("0 objects") && shared.errors.contains("other versions need too"))
+    let count = try bench.json("tier", "demote", "v1")["objects"].int
+    let again = try bench.run("tier", "demote", "v1")
+    #expect(again.text.hasPrefix("0 objects") && again.errors.contains("has left this disk before"))
+    #expect(try bench.json("fsck")["remote_only"].int == count)
+    #expect(
+      try bench.ok("fsck").contains("\(count) more objects are on remotes alone, and were not looked at"))
+    try bench.ok("tier", "budget", "disk=1B")
+    #expect(try bench.run("tier", "status").errors.contains("more than its budget"))
+    let run = try bench.run("tier", "run")
+    #expect(run.errors.contains("more than the disk's budget, and nothing else can go"), "\(run.errors)")
+    #expect(try bench.json("tier", "run")["over_budget_bytes"].int > 0)
   }
 }

@@ -164,9 +164,13 @@ import Testing
     #expect(try !lazy.copy.store.contains(AnyID(first)))
     let length = try #require(try lazy.full.snapshot(commits[0]).table("data")?.field("length")?.values.id)
     #expect(try lazy.copy.store.contains(AnyID(length)))
-    // A remote of that name there is not: nothing is held there.
+    // A remote of that name there is not, or not any more: that is refused, or nothing is held there.
     try lazy.copy.promote(commits)
-    #expect(try apply("everything to elsewhere") == before)
+    let error = #expect(throws: DSVError.self) { try apply("everything to elsewhere") }
+    #expect(error?.code == .notFound)
+    try lazy.copy.store.writeTierSettings(Array("dsv tiers 1\npolicy everything to elsewhere\n".utf8))
+    try lazy.copy.applyTiers(garbageShareMin: 0)
+    #expect(try parts(lazy.copy) == before)
     try expectReadable(lazy)
   }
 
