@@ -83,9 +83,13 @@ extension Repository {
       record: { (store, ids) throws(DSVError) in try TierFolder(store).addPromoted(ids) },
       note: options.note)
     let source = RemoteSource(
-      remotes, for: store, isPartial: isPartial, limits: limits, promoter: promoter
-    ) {
-      (id, object, store) throws(DSVError) in
+      remotes, for: store, isPartial: isPartial, limits: limits, promoter: promoter,
+      whole: { (id, object, store) throws(DSVError) in
+        let reader = ObjectReader(store, cache: cache, pool: .onCaller)
+        try ObjectCheck(reader).verify(id, object)
+        return try reader.whole(id, object)
+      }
+    ) { (id, object, store) throws(DSVError) in
       try ObjectCheck(ObjectReader(store, cache: cache, pool: .onCaller)).verify(id, object)
     }
     store.attach(source)

@@ -43,6 +43,8 @@ final class Flight: @unchecked Sendable {
   /// Index of the remote that it comes from.
   let remote: Int
   let place: RemotePlace
+  /// The remotes that were asked before, or do not have it.
+  let tried: Set<Int>
   /// The object as its record has it.
   let raw = Arrival<StoredObject>()
   /// The object, which is what its ID names.
@@ -54,8 +56,8 @@ final class Flight: @unchecked Sendable {
   /// When it arrived.
   var arrivedAt: UInt64 = 0
 
-  init(_ id: AnyID, remote: Int, _ place: RemotePlace) {
-    (self.id, self.remote, self.place) = (id, remote, place)
+  init(_ id: AnyID, remote: Int, _ place: RemotePlace, tried: Set<Int> = []) {
+    (self.id, self.remote, self.place, self.tried) = (id, remote, place, tried)
   }
 
   var pack: RemotePack { place.pack }

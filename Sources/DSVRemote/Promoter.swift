@@ -14,12 +14,18 @@ package final class Promoter: Sendable {
   /// Called with what was written, in the order in which it came.
   package typealias Record = @Sendable (Store, [AnyID]) throws(DSVError) -> Void
 
+  private struct Item {
+    let object: StoredObject
+    /// Index of the remote that it came from.
+    let remote: Int
+  }
+
   private struct State {
-    var pending: [AnyID: StoredObject] = [:]
+    var pending: [AnyID: Item] = [:]
     var order: [AnyID] = []
     var pendingByteCount = 0
     /// What is being written.
-    var writing: [AnyID: StoredObject] = [:]
+    var writing: [AnyID: Item] = [:]
     var isWriting = false
     /// Writing failed: it is left alone from then on.
     var isOff = false
@@ -51,18 +57,18 @@ package final class Promoter: Sendable {
   /// How many objects were written, and how many bytes.
   package var counts: (Int, Int) { state.withLock { ($0.promotedCount, $0.promotedByteCount) } }
 
-  /// An object that is not on the disk yet.
-  package func object(_ id: AnyID) -> StoredObject? {
-    state.withLock { $0.pending[id] ?? $0.writing[id] }
+  /// An object that is not on the disk yet, and the index of the remote that it came from.
+  package func object(_ id: AnyID) -> (StoredObject, remote: Int)? {
+    state.withLock { $0.pending[id] ?? $0.writing[id] }.map { ($0.object, $0.remote) }
   }
 
   /// Takes an object that is what its ID names.
-  package func add(_ id: AnyID, _ object: StoredObject) {
+  package func add(_ id: AnyID, _ object: StoredObject, from remote: Int) {
     let begins = state.withLock { state in
       guard !state.isOff, state.pending[id] == nil, state.writing[id] == nil,
         state.pendingByteCount < Self.pendingByteCountMax
       else { return false }
-      state.pending[id] = object
+      state.pending[id] = Item(object: object, remote: remote)
       state.order.append(id)
       state.pendingByteCount += PackLayout.recordByteCount(object, isSealed: store?.isEncrypted ?? false)
       guard state.pendingByteCount >= Self.batchByteCount, !state.isWriting else { return false }
@@ -112,7 +118,7 @@ package final class Promoter: Sendable {
     var left = try room(store)
     var depths: [Int: [AnyID]] = [:]
     for id in ids {
-      guard let object = objects[id] else { continue }
+      guard let object = objects[id]?.object else { continue }
       left -= PackLayout.recordByteCount(object, isSealed: store.isEncrypted)
       if left < 0 { break }
       depths[object.base?.depth ?? 0, default: []].append(id)
@@ -124,7 +130,7 @@ package final class Promoter: Sendable {
     // What an object builds on is published before it.
     for depth in depths.keys.sorted() {
       for id in depths[depth] ?? [] {
-        guard let object = objects[id], try !session.contains(id), try hasBase(object, store) else {
+        guard let object = objects[id]?.object, try !session.contains(id), try hasBase(object, store) else {
           continue
         }
         try session.putMissing(id, object)

@@ -38,7 +38,7 @@ extension RemoteSource {
     var failed: [(Flight, DSVError)] = []
     var more: [(Flight, StoredObject)] = []
     do throws(DSVError) {
-      let bytes = try get(request.range, of: request.pack, from: remote)
+      let bytes = try get(request.range, of: request.pack, from: request.remote)
       let codec = try remote.places.codec(of: request.pack)
       for flight in request.flights {
         do throws(DSVError) {
@@ -47,6 +47,7 @@ extension RemoteSource {
       }
       if request.readsOn { more = neighbours(request, bytes, codec) }
     } catch {
+      noteTrouble(request.remote, request.pack, error)
       for flight in request.flights { failed.append((flight, failure(flight, error))) }
     }
     finish(request, arrived, failed, more)
@@ -60,30 +61,40 @@ extension RemoteSource {
     let bases = Set(arrived.compactMap { $0.1.base?.id })
     for (flight, object) in arrived { flight.raw.bring(.success(object)) }
     let now = Clock.monotonicNanoseconds()
-    state.withLock { state in
+    let unclaimed = state.withLock { state in
       state.board.finish(request, arrived: arrived.map(\.0), failed: failed.map(\.0), now: now)
       for (flight, object) in more where state.board.addArrived(flight, now: now) {
         flight.raw.bring(.success(object))
       }
+      return failed.map(\.0).filter { !$0.isOwned }
     }
     // A failed flight is off the board, so that who asks from now on tries anew.
     for (flight, error) in failed {
       flight.raw.bring(.failure(error))
       flight.checked.bring(.failure(error))
     }
+    prefetchElsewhere(unclaimed)
     if !bases.isEmpty { prefetch(Array(bases)) }
     // What arrived made room.
     startWorkers()
   }
 
-  private func get(_ range: Range<Int>, of pack: RemotePack, from remote: RemoteTier) throws(DSVError)
-    -> [UInt8]
-  {
-    state.withLock { state in
-      state.counts.requestCount += 1
-      state.counts.fetchedByteCount += range.count
+  /// Begins to fetch from other remotes what one did not give and nobody waits for yet: who does asks others himself.
+  private func prefetchElsewhere(_ failed: [Flight]) {
+    var flights: [Flight] = []
+    for flight in failed {
+      var attempt = FetchAttempt(butOf: flight.tried.union([flight.remote]))
+      if let next = locate(flight.id, &attempt) { flights.append(next) }
     }
-    return try remote.bucket.get(pack.key, range: range)
+    if !flights.isEmpty { state.withLock { $0.board.add(flights) } }
+  }
+
+  private func get(_ range: Range<Int>, of pack: RemotePack, from remote: Int) throws(DSVError) -> [UInt8] {
+    state.withLock { state in
+      state.counts[remote].requestCount += 1
+      state.counts[remote].fetchedByteCount += range.count
+    }
+    return try remotes[remote].bucket.get(pack.key, range: range)
   }
 
   /// The object of a flight in bytes that were fetched; fetched once more by itself if they are damaged.
@@ -109,7 +120,7 @@ extension RemoteSource {
   func fetchAlone(_ flight: Flight) throws(DSVError) -> StoredObject {
     let remote = remotes[flight.remote]
     do throws(DSVError) {
-      let bytes = try get(flight.range, of: flight.pack, from: remote)
+      let bytes = try get(flight.range, of: flight.pack, from: flight.remote)
       let codec = try remote.places.codec(of: flight.pack)
       return try object(flight.id, in: bytes, bytes.indices, codec)
     } catch {
