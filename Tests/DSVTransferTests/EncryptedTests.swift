@@ -61,60 +61,6 @@ import Testing
     clones.key = key
   }
 
-  @Test("a remote, and what is known of it here, shows none of a thousand needles")
-  func needles() throws {
-    let a = try clones.new()
-    var needles: [String] = []
-    func needle() -> String {
-      needles.append("needle\(needles.count)x\(String(Hash64.of(UInt64(needles.count)), radix: 16))")
-      return needles[needles.count - 1]
-    }
-    let column = needle()
-    let lines = (0..<900).map { number in
-      #"{"id":\#(number),"\#(column)":"\#(needle())","kind":"\#(number % 3 == 0 ? "needledictionary" : "other")"}"#
-    }
-    needles.append("needledictionary")
-    try a.commitTest(lines, .replace, key: ["id"], message: needle())
-    for _ in 0..<20 {
-      try a.commitTest([#"{"id":1,"x":"\#(needle())"}"#], table: needle(), message: needle())
-    }
-    for _ in 0..<20 { try a.makeBranch(needle(), at: try a.resolve("HEAD").commit) }
-    for _ in 0..<20 { try a.makeTag(needle(), at: try a.resolve("v2").commit) }
-    var tiers = try a.tierSettings()
-    let branch = needle()
-    try a.makeBranch(branch, at: try a.resolve("HEAD").commit)
-    tiers.policy = try TierPolicy("keep \(branch) on disk")
-    try a.setTiers(tiers)
-    #expect(try a.tierSettings() == tiers)
-    _ = try a.pushAll()
-    let b = try clones.clone()
-    _ = try b.fetch()
-    #expect(needles.count >= 1000)
-    func search(_ bytes: [UInt8], _ name: String) {
-      // Every needle begins alike.
-      let start = Array("needle".utf8)
-      var index = 0
-      while let found = bytes[index...].firstIndex(of: start[0]) {
-        if bytes[found...].starts(with: start) { Issue.record("\(name): a needle at byte \(found)") }
-        index = found + 1
-      }
-    }
-    for (key, bytes) in try values() { search(bytes, key) }
-    for repository in [a, b] {
-      var folders = ["\(repository.store.root)"]
-      while let folder = folders.popLast() {
-        for name in try FileSystem.list(folder) {
-          let path = "\(folder)/\(name)"
-          if try FileSystem.status(path)?.isFolder == true {
-            folders.append(path)
-          } else {
-            search(try FileSystem.read(path, limit: 1 << 30), path)
-          }
-        }
-      }
-    }
-  }
-
   @Test(
     "keys that are exchanged go to the remote and to who fetches; a key that was revoked fetches nothing more"
   )
