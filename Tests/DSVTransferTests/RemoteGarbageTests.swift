@@ -105,7 +105,7 @@ import Testing
     #expect(try a.collectRemoteGarbage(nil, before: 0).condemnedPackCount == 0)
   }
 
-  @Test("with versions that were never pushed, a lazy clone and one that demoted clean up a remote and lose nothing")
+  @Test("with versions never pushed, a lazy clone and one that demoted clean up a remote and lose nothing")
   func unpushed() throws {
     let a = try clones.new()
     for start in [0, 20] { try a.commitTest(noise(start..<start + 20, byteCount: 4000, seed: 1)) }

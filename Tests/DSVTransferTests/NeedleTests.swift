@@ -1,0 +1,138 @@
+import DSV
+import DSVFormat
+import DSVRemote
+import DSVStore
+import DSVTables
+import DSVTesting
+import DSVTransforms
+import Testing
+
+/// Everything that is said in an encrypted repository is looked for in every byte of its remote, and of what pushing to it,
+/// cloning it and reading from it leave on disks.
+@Suite struct NeedleTests {
+  /// How many needles must be in a plain remote, and how many in all that clones of it hold.
+  private static let shareOfPlain = 0.9
+
+  private static func message(_ needles: inout Needles) -> CommitMessage {
+    CommitMessage(needles.word(), author: needles.word(), time: 0)
+  }
+
+  private static func commit(
+    _ repository: Repository, _ lines: [String], _ mode: CommitOptions.Mode, _ table: String,
+    _ needles: inout Needles
+  ) throws {
+    var options = CommitOptions()
+    (options.mode, options.table, options.badRows) = (mode, table, .quarantine)
+    options.key = mode == .replace && table == "data" ? ["id"] : []
+    options.schema = table == "typed" ? Needles.typedFields : nil
+    let text = lines.map { $0 + "\n" }.joined()
+    _ = try repository.commit(rows: Array(text.utf8), message(&needles), options)
+  }
+
+  /// Histories, names and settings with needles in all of them, pushed from two clones and collected; a third is lazy.
+  private static func fill(_ clones: Clones) throws -> (Needles, [Repository]) {
+    var needles = Needles()
+    let columns = needles.columns()
+    let a = try clones.new()
+    try commit(a, needles.rows(0..<120, columns), .replace, "data", &needles)
+    try commit(a, needles.rows(120..<150, columns) + [needles.word()], .append, "data", &needles)
+    try commit(a, needles.typedRows(60), .replace, "typed", &needles)
+    try commit(a, needles.rows(150..<160, columns), .replace, needles.word(), &needles)
+    let condition = "row > 5 or kind = '\(needles.word())'"
+    let recipe = Recipe(
+      table: "data", steps: [Recipe.Step(name: "where", parameters: ["condition": .text(condition)])],
+      text: "# \(needles.word())")
+    _ = try a.transform(try a.resolve("HEAD"), recipe, message(&needles))
+    try a.makeTag(needles.word(), at: try a.resolve("v2").commit)
+    let spare = needles.word()
+    try a.makeBranch(spare, at: try a.resolve("v1").commit)
+    try a.checkout(try a.resolve(spare))
+    try commit(a, needles.rows(200..<205, columns), .append, "data", &needles)
+    try a.checkout(try a.resolve("main"))
+    var tiers = try a.tierSettings()
+    tiers.policy = try TierPolicy("keep \(spare) on disk")
+    try a.setTiers(tiers)
+    _ = try a.pushAll()
+
+    // Another pushes first, so that a's versions are made again; and refs come and go.
+    let b = try clones.clone()
+    try commit(b, needles.rows(160..<170, columns), .append, "data", &needles)
+    _ = try b.push()
+    try commit(a, needles.rows(170..<180, columns), .append, "data", &needles)
+    _ = try a.pull(rebases: true)
+    _ = try a.push()
+    var options = PushOptions()
+    (options.names, options.deletes) = ([spare], true)
+    _ = try a.push(options)
+    // As many entries as a checkpoint takes, which holds all names.
+    for _ in 0..<RemoteLayout.checkpointInterval {
+      let branch = needles.word()
+      try a.makeBranch(branch, at: try a.resolve("HEAD").commit)
+      var options = PushOptions()
+      options.names = [branch]
+      _ = try a.push(options)
+    }
+    #expect(try a.collectRemoteGarbage().condemnedPackCount > 0)
+    _ = try b.pull()
+
+    var lazily = CloneOptions()
+    lazily.isLazy = true
+    let c = try clones.clone(lazily)
+    #expect(try c.rowsTest() == a.rowsTest())
+    #expect(try b.rowsTest() == a.rowsTest())
+    for repository in [a, b, c] {
+      #expect(try repository.check().problems == [])
+      repository.close()
+    }
+    return (needles, [a, b, c])
+  }
+
+  private static func remote(_ clones: Clones) throws -> Haystack {
+    var haystack = Haystack()
+    var last: String?
+    while true {
+      let page = try clones.bucket.base.list(prefix: "", after: last, limit: 1000)
+      for entry in page {
+        haystack.add(entry.key, try #require(try clones.bucket.base.get(entry.key, limit: 1 << 30)))
+      }
+      guard let next = page.last else { return haystack }
+      last = next.key
+    }
+  }
+
+  private static func disks(_ repositories: [Repository]) throws -> Haystack {
+    var haystack = Haystack()
+    for repository in repositories { try haystack.add(folder: repository.store.root) }
+    return haystack
+  }
+
+  @Test(
+    "of 1,000 needles none stands in any byte of an encrypted remote and its clones, and the same search finds them in plain ones"
+  )
+  func needles() throws {
+    let plain = try Clones()
+    let (needles, plainOnes) = try Self.fill(plain)
+    let sealed = try Clones()
+    sealed.key = .random()
+    let (same, sealedOnes) = try Self.fill(sealed)
+    #expect(same.all.map(\.name) == needles.all.map(\.name))
+    #expect(needles.all.count >= 1000)
+    let keys = try sealed.bucket.base.list(prefix: "log/", after: nil, limit: 1000).map(\.key)
+    #expect(keys.contains(RemoteLayout.checkpoint(RemoteLayout.checkpointInterval)))
+
+    for (place, clear, hidden) in [
+      ("remote", try Self.remote(plain), try Self.remote(sealed)),
+      ("disks", try Self.disks(plainOnes), try Self.disks(sealedOnes)),
+    ] {
+      let (seen, found) = (clear.search(needles), hidden.search(needles))
+      #expect(found.count == 0, "\(place): \(found.names.prefix(5))")
+      #expect(
+        Double(seen.count) > Double(needles.all.count) * Self.shareOfPlain,
+        "\(place): \(seen.count) of \(needles.all.count); not \(Set(needles.all.map(\.name)).subtracting(seen.names))"
+      )
+      print(
+        "\(place): \(needles.all.count) needles, \(hidden.byteCount) bytes: \(found.count) found; plain: \(seen.count)"
+      )
+    }
+  }
+}
