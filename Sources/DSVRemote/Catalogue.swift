@@ -256,4 +256,15 @@ extension Catalogue {
     change.values = [(Key.pack(pack.slot), Self.encode(pack))]
     try writer.apply(change)
   }
+
+  /// Forgets which packs were read back: where the remote is from now on none was.
+  package func forgetVerified() throws(DSVError) {
+    let writer = try index.writer()
+    var change = CatalogueIndex.Change()
+    for var pack in try allPacks where pack.isVerified {
+      pack.isVerified = false
+      change.values.append((Key.pack(pack.slot), Self.encode(pack)))
+    }
+    if !change.values.isEmpty { try writer.apply(change) }
+  }
 }
