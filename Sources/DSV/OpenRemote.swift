@@ -14,6 +14,8 @@ struct OpenRemote: Sendable {
   let sealer: RemoteKeys?
   let catalogue: Catalogue
   let store: Store
+  /// What the remote's keyring is known to have, so that it need not be asked again.
+  let syncedKeys = SyncedKeys()
 
   var log: RemoteLog { RemoteLog(bucket, sealer) }
   var journal: PushJournal { PushJournal(folder, sealer) }

@@ -162,7 +162,7 @@ extension Repository {
     return "there are: \(all.prefix(50).joined(separator: ", "))\(more)"
   }
 
-  /// Begins a branch where the remote's is, and takes over its tags.
+  /// Begins a branch where the remote's is, and takes over its tags. What somebody made in a clone that was not finished stays.
   private func checkOutFirst(_ wanted: String?) throws(DSVError) -> String {
     let prefix = RefName.remote(Self.defaultRemote)
     return try store.session().publish { (publication) throws(DSVError) in
@@ -170,8 +170,8 @@ extension Repository {
       for (ref, target) in try publication.refs(prefix: prefix) {
         let name = String(ref.dropFirst(prefix.count))
         if name.hasPrefix("heads/") { branches[String(name.dropFirst(6))] = target }
-        if name.hasPrefix("tags/") {
-          try publication.move(RefMove(name, expected: .anything, new: target, action: "clone"))
+        if name.hasPrefix("tags/"), try publication.ref(name) == nil {
+          try publication.move(RefMove(name, expected: .nothing, new: target, action: "clone"))
         }
       }
       let name = wanted ?? (branches[Self.defaultBranch] != nil ? Self.defaultBranch : branches.keys.min())
@@ -180,7 +180,8 @@ extension Repository {
           .notFound,
           wanted.map { "the remote has no branch '\($0)'" } ?? "the remote has no branch to begin on")
       }
-      try publication.move(RefMove(RefName.branch(name), expected: .anything, new: target, action: "clone"))
+      guard try publication.ref(RefName.branch(name)) == nil else { return name }
+      try publication.move(RefMove(RefName.branch(name), expected: .nothing, new: target, action: "clone"))
       try publication.move(
         RefMove(Head.refName, expected: .anything, new: .symbolic(RefName.branch(name)), action: "clone"))
       return name

@@ -22,6 +22,19 @@ public struct RepositoryKey: Sendable {
     value = .key(key)
   }
 
+  /// Reads a file that holds such a key and no more, as `dsv init --encrypt --key-file` makes it.
+  public init(file path: String) throws(DSVError) {
+    let (text, _) = try SecretInput.file(path, limit: 1024)
+    let key = text.withBytes { bytes in
+      FernetKey(text: UnsafeRawBufferPointer(rebasing: bytes.last == 10 ? bytes.dropLast() : bytes[...]))
+    }
+    guard let key else {
+      throw DSVError(
+        .badInput, "\(path): a key is one line of 44 characters, as Fernet.generate_key() makes it")
+    }
+    value = .key(key)
+  }
+
   public init(passphrase: String) {
     var bytes = Array(passphrase.utf8)
     defer { Wiping.wipe(&bytes) }

@@ -144,37 +144,9 @@ public final class Repository: Sendable {
   }
 }
 
-/// The names that refs are stored under.
-enum RefName {
-  static func branch(_ name: String) -> String { "heads/" + name }
-  static func tag(_ name: String) -> String { "tags/" + name }
-  /// What begins the names of the refs that say where a remote was when it was last looked at.
-  static func remote(_ remote: String) -> String { "remotes/\(remote)/" }
-
-  /// Checks a branch's or tag's name as a user may give it.
-  static func check(_ name: String) throws(DSVError) {
-    func refuse(_ why: String) throws(DSVError) {
-      throw DSVError(.badInput, "'\(name)' cannot be a name: \(why)")
-    }
-    if name.isEmpty || name.utf8.count > 200 { try refuse("it has 1 to 200 bytes") }
-    if name == Head.refName || name == "@" { try refuse("it means where you are") }
-    if Version.number(name) != nil { try refuse("it looks like a version number") }
-    let isClean = name.unicodeScalars.allSatisfy { scalar in
-      scalar.value > 0x20 && scalar.value != 0x7f && !"~^:?*[\\".unicodeScalars.contains(scalar)
-        && !(0x80...0x9f).contains(scalar.value)
-    }
-    if !isClean { try refuse("spaces, control characters and ~^:?*[\\ are not allowed") }
-    if name.hasPrefix("-") || name.hasPrefix("/") || name.hasSuffix("/") || name.contains("//")
-      || name.contains("..")
-    {
-      try refuse("it may not begin with - or /, end with /, or hold // or ..")
-    }
-  }
-}
-
 /// Where the next commit goes.
 public struct Head: Hashable, Sendable {
-  static let refName = "HEAD"
+  static let refName = RefName.head
   /// `nil` where HEAD names a commit and no branch.
   public let branch: String?
   /// `nil` before the first commit.
