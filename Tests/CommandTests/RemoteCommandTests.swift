@@ -124,6 +124,17 @@ import Testing
     try other.ok("clone", url, "copy")
     let whole = try log()
     #expect(whole.exitCode == 0 && whole.errors.isEmpty, "\(whole.errors)")
+    // Killed in its last moment, and worked with all the same: nothing of that is lost, whatever has become of the remote.
+    func count() throws -> String { try other.run(["-C", "\(other.path)/copy", "count"]).text }
+    try FileSystem.replace("\(other.path)/copy/.dsv.cloning", with: Array("url \(url)\n".utf8))
+    let commit = ["commit", "\(other.path)/c.jsonl", "--append", "-m", "mine"]
+    #expect(try other.run(["-C", "\(other.path)/copy"] + commit).exitCode == 0)
+    try bench.ok("push", "origin", "main", "--delete")
+    try other.fails(3, "no branch to begin on", "clone", url, "copy")
+    #expect(try count() == "21\n")
+    try bench.ok("push")
+    try other.ok("clone", url, "copy")
+    #expect(try count() == "21\n" && log().errors.isEmpty)
   }
 
   @Test("where both have changed a row, the upsert that is made again wins, and that is told")
