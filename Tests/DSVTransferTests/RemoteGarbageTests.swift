@@ -105,6 +105,36 @@ import Testing
     #expect(try a.collectRemoteGarbage(nil, before: 0).condemnedPackCount == 0)
   }
 
+  @Test("what a clean-up or a push from here has put in vain goes with the next clean-ups from here")
+  func putInVain() throws {
+    let a = try clones.new()
+    try a.commitTest([row(1)], .replace)
+    try a.makeBranch("side", at: try a.resolve("HEAD").commit)
+    try a.commitTest(noise(0..<50, byteCount: 4000, seed: 1))
+    try a.checkout(try a.resolve("side"))
+    try a.commitTest(noise(50..<100, byteCount: 4000, seed: 2))
+    _ = try a.pushAll()
+    try delete("side", a)
+    try a.commitTest(noise(100..<150, byteCount: 4000, seed: 3))
+    clones.refused.prefix.withLock { $0 = "log/" }
+    let before = try packKeys().count
+    #expect(throws: DSVError.self) { try a.collectRemoteGarbage(nil, before: 0) }
+    #expect(throws: DSVError.self) { try a.push() }
+    clones.refused.prefix.withLock { $0 = nil }
+    #expect(try packKeys().count >= before + 4)
+    // What the push has put may be of use yet.
+    _ = try a.collectRemoteGarbage(nil, before: 0)
+    let journal = "\(a.store.root)/remotes/origin/push"
+    #expect(try FileSystem.list(journal).count == 1)
+    for _ in 0..<2 { _ = try a.collectRemoteGarbage(nil, before: .max) }
+    #expect(try FileSystem.list(journal).isEmpty)
+    let catalogue = try Catalogue("\(a.store.root)/remotes/origin")
+    #expect(try packKeys().count == catalogue.allPacks.count * 2)
+    #expect(try clones.clone().rowsTest() == a.rowsTest("main"))
+    _ = try a.push()
+    #expect(try clones.clone().check().problems == [])
+  }
+
   @Test("a push that a gc came before sends what was given up")
   func raced() throws {
     let a = try clones.new()
