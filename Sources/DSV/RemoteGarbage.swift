@@ -61,7 +61,7 @@ extension Repository {
   }
 }
 
-/// What a remote holds, as a store: plain forms are read from here where they are here.
+/// What a remote holds, as a store, and what is only here and may lead to that: plain forms are read from here where they are here.
 private final class RemoteGraph: ObjectStore {
   private let local: Store
   private let remote: OpenRemote
@@ -74,9 +74,17 @@ private final class RemoteGraph: ObjectStore {
 
   var naming: ObjectNaming { local.naming }
 
-  func contains(_ id: AnyID) throws(DSVError) -> Bool { try remote.catalogue.contains(id) }
-  func baseDepth(of id: AnyID) throws(DSVError) -> Int? { try remote.catalogue.baseDepth(of: id) }
-  func baseID(of id: AnyID) throws(DSVError) -> AnyID? { bases[id] }
+  func contains(_ id: AnyID) throws(DSVError) -> Bool { try baseDepth(of: id) != nil }
+
+  func baseDepth(of id: AnyID) throws(DSVError) -> Int? {
+    if let depth = try remote.catalogue.baseDepth(of: id) { return depth }
+    return try local.baseDepth(of: id)
+  }
+
+  func baseID(of id: AnyID) throws(DSVError) -> AnyID? {
+    if let base = bases[id] { return base }
+    return try remote.catalogue.contains(id) ? nil : local.baseID(of: id)
+  }
 
   func read(_ id: AnyID) throws(DSVError) -> StoredObject {
     if try local.contains(id) { return try local.read(id) }

@@ -209,9 +209,14 @@ import Testing
     _ = try a.pushAll()
     #expect(try a.demote([side]).objectCount > 0)
     try delete("side", a)
+    // What was not pushed may need what was left to the remote.
+    try a.makeBranch("next", at: side)
+    try a.checkout(try a.resolve("next"))
+    try a.commitTest([row(1000)])
     _ = try a.collectRemoteGarbage(nil, before: 0)
     _ = try a.collectRemoteGarbage(nil, before: .max)
     #expect(try a.rowsTest("side").count == 101)
+    #expect(try a.rowsTest("next").count == 102)
   }
 
   @Test("a clone that begins with a checkpoint does without packs that were deleted since")
