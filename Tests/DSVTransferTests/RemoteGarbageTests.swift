@@ -135,6 +135,34 @@ import Testing
     #expect(try clones.clone().check().problems == [])
   }
 
+  @Test("what the remote needs only as others build on it is not left to the remote")
+  func basesNotDemoted() throws {
+    let a = try clones.new()
+    try a.commitTest([row(1)], .replace)
+    try a.makeBranch("side", at: try a.resolve("HEAD").commit)
+    try a.checkout(try a.resolve("side"))
+    try a.commitTest(noise(0..<100, byteCount: 4000, seed: 1))
+    for number in 0..<3 { try a.commitTest([row(2000 + number)]) }
+    _ = try a.push()
+    // The same rows at once.
+    try a.checkout(try a.resolve("main"))
+    try a.commitTest(noise(0..<100, byteCount: 4000, seed: 1) + (0..<3).map { row(2000 + $0) })
+    _ = try a.push()
+    let b = try clones.clone()
+    try delete("side", a)
+    let between = try ["side~1", "side~2", "side~3"].map { try a.resolve($0).commit }
+    let rows = try between.map { try a.rowsTest($0.description) }
+    _ = try a.demote(between + [try a.resolve("side").commit, try a.resolve("main").commit])
+    _ = try b.collectRemoteGarbage(nil, before: 0)
+    _ = try b.collectRemoteGarbage(nil, before: .max)
+    // One that has nothing in memory.
+    let again = try Repository.open(at: a.path, options: clones.options)
+    _ = try again.fetch()
+    #expect(try between.map { try again.rowsTest($0.description) } == rows)
+    #expect(try again.check().problems == [])
+    #expect(try clones.clone().check().problems == [])
+  }
+
   @Test("a push that a gc came before sends what was given up")
   func raced() throws {
     let a = try clones.new()
