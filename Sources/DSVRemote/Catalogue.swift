@@ -11,8 +11,8 @@ package struct RemotePack: Sendable, Hashable {
   package let byteCount: Int
   /// When it was given up, in seconds since 1970; `nil` for one that holds what is live.
   package var condemnedTime: Int?
-  /// Whether it was read back whole and found to be what it should.
-  package var isVerified: Bool
+  /// The slots of the packs that it builds on, if it was read back whole and each ID was computed; else `nil`.
+  package var verifiedOver: [UInt32]?
   /// See ``RemoteKeys/wrap(_:of:)``.
   let wrappedKey: [UInt8]
 
@@ -187,9 +187,10 @@ extension Catalogue {
         let byteCount = try reader.readVarint()
         let time = Int(try reader.read(Int64.self))
         let flags = try reader.read(UInt8.self)
+        let bases = flags & 4 == 0 ? nil : try Self.readSlots(&reader)
         return RemotePack(
           slot: slot, id: id, byteCount: byteCount, condemnedTime: flags & 1 == 0 ? nil : time,
-          isVerified: flags & 2 != 0, wrappedKey: [UInt8](try reader.readBytes(reader.remaining)))
+          verifiedOver: bases, wrappedKey: [UInt8](try reader.readBytes(reader.remaining)))
       }
       loaded.bySlot[slot] = pack
       loaded.byID[pack.id] = slot
@@ -203,9 +204,22 @@ extension Catalogue {
     writer.write(bytes: pack.id.bytes)
     writer.writeVarint(pack.byteCount)
     writer.write(Int64(pack.condemnedTime ?? 0))
-    writer.write(UInt8((pack.condemnedTime == nil ? 0 : 1) | (pack.isVerified ? 2 : 0)))
+    // 2 once said that a pack was read back, of which no ID had been computed.
+    writer.write(UInt8((pack.condemnedTime == nil ? 0 : 1) | (pack.verifiedOver == nil ? 0 : 4)))
+    if let bases = pack.verifiedOver {
+      writer.writeVarint(bases.count)
+      for slot in bases { writer.write(slot) }
+    }
     writer.write(bytes: pack.wrappedKey)
     return writer.bytes
+  }
+
+  private static func readSlots(_ reader: inout ByteReader) throws(DSVError) -> [UInt32] {
+    let count = try reader.readVarint()
+    guard count <= reader.remaining / 4 else { throw reader.corrupt("a count is out of bounds") }
+    var slots: [UInt32] = []
+    for _ in 0..<count { slots.append(try reader.read(UInt32.self)) }
+    return slots
   }
 
   private static func decode<Value>(
@@ -219,15 +233,18 @@ extension Catalogue {
     }
   }
 
-  /// Remembers that a pack was read back whole and is what it should be.
-  package func markVerified(_ id: PackID) throws(DSVError) {
+  /// Remembers that a pack was read back whole, and is what it should be over what other packs hold.
+  package func markVerified(_ id: PackID, over slots: [UInt32]) throws(DSVError) {
     let writer = try index.writer()
     guard var pack = try pack(id) else { return }
-    pack.isVerified = true
+    pack.verifiedOver = slots
     var change = CatalogueIndex.Change()
     change.values = [(Key.pack(pack.slot), Self.encode(pack))]
     try writer.apply(change)
   }
+
+  /// The pack of that slot, as it is now.
+  package func pack(slot: UInt32) throws(DSVError) -> RemotePack? { try loadPacks().bySlot[slot] }
 }
 
 // MARK: - Reading on
@@ -439,7 +456,7 @@ extension Catalogue {
     var wrapped: [UInt8] = []
     if let sealer, !key.isEmpty { wrapped = sealer.wrap(key, of: id) }
     let pack = RemotePack(
-      slot: intake.lastSlot, id: id, byteCount: byteCount, condemnedTime: condemned, isVerified: false,
+      slot: intake.lastSlot, id: id, byteCount: byteCount, condemnedTime: condemned, verifiedOver: nil,
       wrappedKey: wrapped)
     intake.slots[id] = pack
     var last = ByteWriter()
