@@ -1,18 +1,27 @@
+import DSVColumns
 import DSVFormat
 import DSVRemote
 import DSVStore
+import DSVVersions
 
 /// Tells what remotes verifiably hold: in a pack that lies in the bucket with its full length now, and that was read back
-/// once. For one thread.
+/// once, as was every pack that it builds on. For one thread.
 final class HeldObjects {
   private let remotes: [RemoteTier]
+  private let naming: ObjectNaming
   /// Of each remote that can be reached: what its branches and tags lead to now.
   private let reaches: [String: RemoteReach]
   private let note: @Sendable (String) -> Void
   private let progress: ProgressHandler
+  /// A pack of a remote: who copies a bucket has the same packs twice.
+  private struct Pack: Hashable {
+    let remote: String
+    let slot: UInt32
+  }
+
   /// Packs that were found to be good, and not to be.
-  private var good: Set<PackID> = []
-  private var bad: Set<PackID> = []
+  private var good: Set<Pack> = []
+  private var bad: Set<Pack> = []
   /// Of each remote that can be reached: its packs.
   private var listed: [String: [String: Int]] = [:]
   /// Whether a pack that was never read back is read now.
@@ -22,12 +31,13 @@ final class HeldObjects {
   private(set) var problems: [String] = []
 
   init(
-    _ remotes: [RemoteTier], _ reaches: [String: RemoteReach], note: @escaping @Sendable (String) -> Void,
+    _ remotes: [RemoteTier], _ naming: ObjectNaming, _ reaches: [String: RemoteReach], note: @escaping @Sendable (String) -> Void,
     progress: @escaping ProgressHandler
   ) {
-    (self.remotes, self.reaches, self.note, self.progress) = (remotes, reaches, note, progress)
+    (self.remotes, self.naming, self.reaches) = (remotes, naming, reaches)
+    (self.note, self.progress) = (note, progress)
     for remote in remotes {
-      do throws(DSVError) { listed[remote.name] = try PackVerification(remote).listed() } catch {
+      do throws(DSVError) { listed[remote.name] = try PackVerification.listed(remote) } catch {
         add("remote '\(remote.name)': \(error.message)")
       }
     }
@@ -46,35 +56,67 @@ final class HeldObjects {
     return false
   }
 
+  /// Whether a pack, and each that it builds on, lies there and was read back.
   private func isGood(_ pack: RemotePack, of remote: RemoteTier) throws(DSVError) -> Bool {
-    if good.contains(pack.id) { return true }
-    guard !bad.contains(pack.id), let packs = listed[remote.name] else { return false }
-    guard packs[pack.key] == pack.byteCount else {
-      bad.insert(pack.id)
-      let what = packs[pack.key].map { "it has \($0) bytes, not \(pack.byteCount)" } ?? "it is gone"
-      add("remote '\(remote.name)', \(pack.key): \(what)")
-      return false
+    func key(_ pack: RemotePack) -> Pack { Pack(remote: remote.name, slot: pack.slot) }
+    if good.contains(key(pack)) { return true }
+    guard !bad.contains(key(pack)), let packs = listed[remote.name] else { return false }
+    var (waiting, seen): ([RemotePack], Set<Pack>) = ([pack], [key(pack)])
+    while let next = waiting.popLast() {
+      guard packs[next.key] == next.byteCount else {
+        let what = packs[next.key].map { "it has \($0) bytes, not \(next.byteCount)" } ?? "it is gone"
+        if bad.insert(key(next)).inserted { add("remote '\(remote.name)', \(next.key): \(what)") }
+        bad.insert(key(pack))
+        return false
+      }
+      guard let slots = try bases(of: next, remote) else {
+        if bad.contains(key(next)) { bad.insert(key(pack)) }
+        return false
+      }
+      for slot in slots {
+        guard let base = try remote.places.pack(slot: slot) else { return false }
+        if !good.contains(key(base)), seen.insert(key(base)).inserted { waiting.append(base) }
+      }
     }
-    if pack.isVerified {
-      good.insert(pack.id)
-      return true
-    }
-    guard mayVerify else { return false }
+    good.formUnion(seen)
+    return true
+  }
+
+  /// The slots of the packs that a pack builds on, which is read back if it never was, or if those are not what they were;
+  /// `nil` if it is no good or may not be read.
+  private func bases(of pack: RemotePack, _ remote: RemoteTier) throws(DSVError) -> [UInt32]? {
+    // Places remember what a pack was as they were looked up.
+    let pack = try remote.places.pack(slot: pack.slot) ?? pack
+    if let slots = pack.verifiedOver, try areLive(slots, remote) { return slots }
+    let key = Pack(remote: remote.name, slot: pack.slot)
+    guard mayVerify, !bad.contains(key) else { return nil }
     try progress(
       Progress(phase: "reading back \(remote.name)", done: verifiedByteCount, total: nil, unit: .bytes))
-    var problem: String?
-    do throws(DSVError) { problem = try PackVerification(remote).problem(pack) } catch {
-      guard error.code != .interrupted else { throw error }
-      problem = error.message
+    // Nothing that is known here may stand in for what the remote has.
+    let cache = ObjectCache(byteCountMax: 16 << 20)
+    let verification = PackVerification(remote, naming) { (id, object, store) throws(DSVError) in
+      try ObjectCheck(ObjectReader(store, cache: cache, pool: .onCaller)).verify(id, object)
     }
-    if let problem {
-      bad.insert(pack.id)
+    var outcome = PackVerification.Outcome(problem: nil)
+    do throws(DSVError) { outcome = try verification.verify(pack) } catch {
+      guard error.code != .interrupted else { throw error }
+      outcome = PackVerification.Outcome(problem: error.message)
+    }
+    if let problem = outcome.problem {
+      bad.insert(key)
       add("remote '\(remote.name)', \(pack.key): \(problem)")
-      return false
+      return nil
     }
     verifiedByteCount += pack.byteCount
-    try remote.places.markVerified(pack.id)
-    good.insert(pack.id)
+    let slots = outcome.bases.sorted()
+    try remote.places.markVerified(pack.id, over: slots)
+    return slots
+  }
+
+  private func areLive(_ slots: [UInt32], _ remote: RemoteTier) throws(DSVError) -> Bool {
+    for slot in slots {
+      guard let pack = try remote.places.pack(slot: slot), pack.condemnedTime == nil else { return false }
+    }
     return true
   }
 

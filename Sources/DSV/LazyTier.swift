@@ -53,7 +53,10 @@ struct LazyPlaces: RemotePlaces {
   func objects(in pack: RemotePack) throws(DSVError) -> [(AnyID, RemotePlace)] {
     try later.get().objects(in: pack)
   }
-  func markVerified(_ pack: PackID) throws(DSVError) { try later.get().markVerified(pack) }
+  func markVerified(_ pack: PackID, over slots: [UInt32]) throws(DSVError) {
+    try later.get().markVerified(pack, over: slots)
+  }
+  func pack(slot: UInt32) throws(DSVError) -> RemotePack? { try later.get().pack(slot: slot) }
   var totals: (objectCount: Int, byteCount: Int) { get throws(DSVError) { try later.get().totals } }
   func codec(of pack: RemotePack) throws(DSVError) -> PackCodec { try later.get().codec(of: pack) }
   func refresh() throws(DSVError) { try later.get().refresh() }

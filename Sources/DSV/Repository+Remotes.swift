@@ -62,7 +62,7 @@ extension Repository {
           .conflict, "\(url) holds no dsv repository, and remote '\(name)' was read from: \(advice)")
       }
       do throws(DSVError) {
-        _ = try RemoteLog(bucket, store.remoteKeys).read(after: known, seen: known)
+        _ = try RemoteLog(bucket, store.remoteKeys).read(after: known, seen: known) { _ in }
       } catch {
         guard error.code == .corrupt else { throw error }
         throw DSVError(

@@ -88,10 +88,10 @@ extension Repository {
         let reader = ObjectReader(store, cache: cache, pool: .onCaller)
         try ObjectCheck(reader).verify(id, object)
         return try reader.whole(id, object)
-      }
-    ) { (id, object, store) throws(DSVError) in
-      try ObjectCheck(ObjectReader(store, cache: cache, pool: .onCaller)).verify(id, object)
-    }
+      },
+      check: { (id, object, store) throws(DSVError) in
+        try ObjectCheck(ObjectReader(store, cache: cache, pool: .onCaller)).verify(id, object)
+      })
     store.attach(source)
   }
 

@@ -149,7 +149,8 @@ extension Repository {
         options.note("remote '\(remote.name)': \(error.message)")
       }
     }
-    let held = HeldObjects(remoteTiers, reaches, note: options.note, progress: progress)
+    let held = HeldObjects(
+      remoteTiers, store.naming, reaches, note: options.note, progress: progress)
     try readBack(held, decide)
     return try collect(held, garbageShareMin, waitSeconds, decide)
   }

@@ -273,7 +273,7 @@ extension Catalogue {
     if let sealer, !logged.key.isEmpty { wrapped = sealer.wrap(logged.key, of: logged.id) }
     let pack = RemotePack(
       slot: intake.lastSlot, id: logged.id, byteCount: logged.byteCount, condemnedTime: condemned,
-      isVerified: false, isLacking: isLacking, wrappedKey: wrapped)
+      verifiedOver: nil, isLacking: isLacking, wrappedKey: wrapped)
     intake.slots[logged.id] = pack
     intake.given.insert(pack.slot)
     var last = ByteWriter()

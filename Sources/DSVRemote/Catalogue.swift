@@ -11,8 +11,8 @@ package struct RemotePack: Sendable, Hashable {
   package let byteCount: Int
   /// When it was given up, in seconds since 1970; `nil` for one that holds what is live.
   package var condemnedTime: Int?
-  /// Whether it was read back whole and found to be what it should.
-  package var isVerified: Bool
+  /// The slots of the packs that it builds on, if it was read back whole and each ID was computed; else `nil`.
+  package var verifiedOver: [UInt32]?
   /// Whether its index was gone when the log named it, so that nothing is known of what it holds. It was condemned later.
   var isLacking: Bool
   /// See ``RemoteKeys/wrap(_:of:)``.
@@ -217,9 +217,10 @@ extension Catalogue {
         let byteCount = try reader.readVarint()
         let time = Int(try reader.read(Int64.self))
         let flags = try reader.read(UInt8.self)
+        let bases = flags & 8 == 0 ? nil : try Self.readSlots(&reader)
         return RemotePack(
           slot: slot, id: id, byteCount: byteCount, condemnedTime: flags & 1 == 0 ? nil : time,
-          isVerified: flags & 2 != 0, isLacking: flags & 4 != 0,
+          verifiedOver: bases, isLacking: flags & 4 != 0,
           wrappedKey: [UInt8](try reader.readBytes(reader.remaining)))
       }
       loaded.bySlot[slot] = pack
@@ -234,10 +235,24 @@ extension Catalogue {
     writer.write(bytes: pack.id.bytes)
     writer.writeVarint(pack.byteCount)
     writer.write(Int64(pack.condemnedTime ?? 0))
+    // 2 once said that a pack was read back, of which no ID had been computed.
     writer.write(
-      UInt8((pack.condemnedTime == nil ? 0 : 1) | (pack.isVerified ? 2 : 0) | (pack.isLacking ? 4 : 0)))
+      UInt8(
+        (pack.condemnedTime == nil ? 0 : 1) | (pack.isLacking ? 4 : 0) | (pack.verifiedOver == nil ? 0 : 8)))
+    if let bases = pack.verifiedOver {
+      writer.writeVarint(bases.count)
+      for slot in bases { writer.write(slot) }
+    }
     writer.write(bytes: pack.wrappedKey)
     return writer.bytes
+  }
+
+  private static func readSlots(_ reader: inout ByteReader) throws(DSVError) -> [UInt32] {
+    let count = try reader.readVarint()
+    guard count <= reader.remaining / 4 else { throw reader.corrupt("a count is out of bounds") }
+    var slots: [UInt32] = []
+    for _ in 0..<count { slots.append(try reader.read(UInt32.self)) }
+    return slots
   }
 
   static func decode<Value>(
@@ -251,22 +266,25 @@ extension Catalogue {
     }
   }
 
-  /// Remembers that a pack was read back whole and is what it should be.
-  package func markVerified(_ id: PackID) throws(DSVError) {
+  /// Remembers that a pack was read back whole, and is what it should be over what other packs hold.
+  package func markVerified(_ id: PackID, over slots: [UInt32]) throws(DSVError) {
     let writer = try index.writer()
     guard var pack = try pack(id) else { return }
-    pack.isVerified = true
+    pack.verifiedOver = slots
     var change = CatalogueIndex.Change()
     change.values = [(Key.pack(pack.slot), Self.encode(pack))]
     try writer.apply(change)
   }
 
+  /// The pack of that slot, as it is now.
+  package func pack(slot: UInt32) throws(DSVError) -> RemotePack? { try loadPacks().bySlot[slot] }
+
   /// Forgets which packs were read back: where the remote is from now on none was.
   package func forgetVerified() throws(DSVError) {
     let writer = try index.writer()
     var change = CatalogueIndex.Change()
-    for var pack in try allPacks where pack.isVerified {
-      pack.isVerified = false
+    for var pack in try allPacks where pack.verifiedOver != nil {
+      pack.verifiedOver = nil
       change.values.append((Key.pack(pack.slot), Self.encode(pack)))
     }
     if !change.values.isEmpty { try writer.apply(change) }

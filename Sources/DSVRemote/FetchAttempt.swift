@@ -11,7 +11,9 @@ struct FetchAttempt {
   /// - Parameters:
   ///   - tried: remotes that are not asked at all.
   ///   - failures: what went wrong before.
-  init(butOf tried: Set<Int> = [], failures: [DSVError] = []) { (self.tried, self.failures) = (tried, failures) }
+  init(butOf tried: Set<Int> = [], failures: [DSVError] = []) {
+    (self.tried, self.failures) = (tried, failures)
+  }
 
   mutating func misses(_ remote: Int) {
     tried.insert(remote)

@@ -9,8 +9,11 @@ package protocol RemotePlaces: Sendable {
   /// Every object that the remote is said to have in a pack, and where. May ask the remote.
   func objects(in pack: RemotePack) throws(DSVError) -> [(AnyID, RemotePlace)]
 
-  /// Remembers that a pack was read back whole and is what it should be.
-  func markVerified(_ pack: PackID) throws(DSVError)
+  /// Remembers that a pack was read back whole, and is what it should be over what packs in other slots hold.
+  func markVerified(_ pack: PackID, over slots: [UInt32]) throws(DSVError)
+
+  /// The pack of that slot, as it is now known; `nil` if it is gone.
+  func pack(slot: UInt32) throws(DSVError) -> RemotePack?
 
   /// How many objects the remote holds, and how many bytes its packs have.
   var totals: (objectCount: Int, byteCount: Int) { get throws(DSVError) }
@@ -57,7 +60,10 @@ package struct CataloguedPlaces: RemotePlaces {
   }
 
   package func place(of id: AnyID) throws(DSVError) -> RemotePlace? { try catalogue.place(of: id) }
-  package func markVerified(_ pack: PackID) throws(DSVError) { try catalogue.markVerified(pack) }
+  package func markVerified(_ pack: PackID, over slots: [UInt32]) throws(DSVError) {
+    try catalogue.markVerified(pack, over: slots)
+  }
+  package func pack(slot: UInt32) throws(DSVError) -> RemotePack? { try catalogue.pack(slot: slot) }
   package func codec(of pack: RemotePack) throws(DSVError) -> PackCodec { try catalogue.codec(of: pack) }
 
   package func objects(in pack: RemotePack) throws(DSVError) -> [(AnyID, RemotePlace)] {
@@ -89,9 +95,9 @@ package struct CataloguedPlaces: RemotePlaces {
 
 extension RemotePack {
   /// A pack that no log names.
-  package init(slot: UInt32, id: PackID, byteCount: Int, isVerified: Bool = false) {
+  package init(slot: UInt32, id: PackID, byteCount: Int) {
     self.init(
-      slot: slot, id: id, byteCount: byteCount, condemnedTime: nil, isVerified: isVerified, isLacking: false,
+      slot: slot, id: id, byteCount: byteCount, condemnedTime: nil, verifiedOver: nil, isLacking: false,
       wrappedKey: [])
   }
 }

@@ -66,11 +66,13 @@ package final class PackedRemote: RemotePlaces {
     }
   }
 
-  package func markVerified(_ id: PackID) throws(DSVError) {
+  package func markVerified(_ id: PackID, over slots: [UInt32]) throws(DSVError) {
     state.withLock { state in
-      for (slot, pack) in state.packs where pack.id == id { state.packs[slot]?.isVerified = true }
+      for (slot, pack) in state.packs where pack.id == id { state.packs[slot]?.verifiedOver = slots }
     }
   }
+
+  package func pack(slot: UInt32) throws(DSVError) -> RemotePack? { state.withLock { $0.packs[slot] } }
 
   package var packs: [RemotePack] { state.withLock { $0.packs.values.sorted { $0.slot < $1.slot } } }
 

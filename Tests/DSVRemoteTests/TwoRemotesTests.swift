@@ -32,11 +32,11 @@ import Testing
       whole: { (_, object, store) throws(DSVError) in
         if let base = object.base { _ = try store.read(base.id) }
         return StoredObject(kind: object.kind, plainByteCount: object.plainByteCount, bytes: object.bytes)
-      }
-    ) { (id, object, store) throws(DSVError) in
-      if let base = object.base { _ = try store.read(base.id) }
-      guard id == Lazy.id(object) else { throw DSVError(.corrupt, "its content is not what its ID names") }
-    }
+      },
+      check: { (id, object, store) throws(DSVError) in
+        if let base = object.base { _ = try store.read(base.id) }
+        guard id == Lazy.id(object) else { throw DSVError(.corrupt, "its content is not what its ID names") }
+      })
     store.attach(source)
     return source
   }
