@@ -79,7 +79,7 @@ damage: setup ## flip each byte, cut each length of a small repository (1 h); FI
 	DSV_DAMAGE_FILES=$(FILES) nice swift test --skip-build --filter CrashTests.DamageTests
 
 CEPH := ceph-mon ceph-osd ceph-common radosgw
-transfers: setup ## random histories on several clones, also through a bucket that fails; ROUNDS=n
+transfers: setup setup-tests ## random histories on several clones, also through a bucket that fails; ROUNDS=n
 	$(BUILD) --build-tests
 	DSV_TRANSFER_ROUNDS=$(or $(ROUNDS),1000) DSV_TRANSFER_KILLS=50 nice swift test --skip-build --filter 'DSVTransferTests|TransferKillTests'
 

@@ -135,7 +135,10 @@ let package = Package(
     tests("CommandTests", ["DSVSystem", "DSVTesting", "dsv"]),
     tests(
       "CrashTests",
-      ["DSV", "DSVFormat", "DSVStore", "DSVSystem", "DSVTables", "DSVTransforms", "DSVVersions", "dsv"],
+      [
+        "DSV", "DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTables", "DSVTesting", "DSVTransforms",
+        "DSVVersions", "dsv",
+      ],
       exclude: ["Allocations/allocations.c", "Recorder/recorder.c"]),
   ],
   swiftLanguageModes: [.v6],

@@ -6,117 +6,86 @@ import Testing
 
 /// Push, pull and clone are killed at any moment: both sides are whole, and go on.
 @Suite(.serialized) struct TransferKillTests {
-  enum Operation: String, CaseIterable { case push, pull, rebase, clone }
+  typealias Operation = TransferSetting.Operation
 
   static let roundCount = Machine.environment("DSV_TRANSFER_KILLS").flatMap { Int($0) } ?? 12
 
-  /// Two clones of a remote in a folder: `a` has pushed, `b` is to fetch.
-  struct Setting {
-    let scratch: Scratch
-    var remote: String { "\(scratch.path)/remote" }
-    var url: String { "file://\(remote)" }
-    var a: String { "\(scratch.path)/a" }
-    var b: String { "\(scratch.path)/b" }
-    var c: String { "\(scratch.path)/c" }
-
-    init() throws {
-      scratch = try Scratch()
-      let first = try Repository.initialize(at: a, options: .init(threadCount: 0))
-      var options = CommitOptions()
-      options.key = ["id"]
-      let file = try scratch.file("first.jsonl", Rows.text(0..<80, seed: 1))
-      _ = try first.commit([file], CommitMessage("first"), options)
-      _ = try first.addRemote("origin", url: url)
-      _ = try first.push()
-      _ = try Repository.clone(url, to: b, options: .init(threadCount: 0))
-    }
-
-    func commit(_ path: String, _ ids: Range<Int>, noise: Int = 0) throws {
-      let text =
-        Rows.text(ids, seed: UInt64(ids.lowerBound))
-        + Rows.noise(ids.lowerBound + 500_000, byteCount: noise, seed: 3)
-      try Repository.test(at: path).commitTest(try scratch.file("rows.jsonl", text), .append)
-    }
-
-    func arguments(_ operation: Operation) -> [String] {
-      switch operation {
-      case .push: ["push", "-C", a, "--json", "--quiet"]
-      case .pull: ["pull", "-C", b, "--json", "--quiet"]
-      case .rebase: ["pull", "--rebase", "-C", b, "--json", "--quiet"]
-      case .clone: ["clone", url, c, "--json", "--quiet"]
-      }
-    }
-
-    /// Something for the operation to do.
-    func prepare(_ operation: Operation, _ round: Int) throws {
-      let ids = 1000 + round * 100..<1010 + round * 100
-      if operation == .clone { try FileSystem.removeTree(c) }
-      if operation != .clone || round < 3 { try commit(a, ids, noise: 400_000) }
-      if operation != .push, operation != .clone || round < 3 { _ = try Repository.test(at: a).push() }
-      if operation == .rebase {
-        for number in 0..<3 {
-          try commit(b, ids.lowerBound + 50 + number * 2..<ids.lowerBound + 52 + number * 2)
-        }
-      }
-    }
+  /// A third of it where the way is the same and the place another.
+  private static func roundCount(_ kind: TransferSetting.Kind) -> Int {
+    kind == .folder ? roundCount : max(6, roundCount / 3)
   }
 
-  private static func rows(_ path: String) throws -> [Substring] {
-    KillTests.lines(try Repository.test(at: path).rows()).sorted()
+  private static func rows(_ repository: Repository) throws -> [Substring] {
+    KillTests.lines(try repository.rows()).sorted()
   }
 
-  @Test("killed at any moment, both sides are whole and go on", arguments: Operation.allCases)
-  func kill(operation: Operation) throws {
+  @Test(
+    "killed at any moment, both sides are whole and go on",
+    arguments: TransferSetting.Kind.allCases.flatMap { kind in kind.operations.map { (kind, $0) } })
+  func kill(kind: TransferSetting.Kind, operation: Operation) throws {
     let seed: UInt64 = 13
     var random = SeededGenerator(seed)
-    let setting = try Setting()
+    let setting = try TransferSetting(kind)
     // How long it takes when nobody ends it.
     try setting.prepare(operation, 0)
     let start = Clock.monotonicNanoseconds()
-    let end = try Child.run(setting.arguments(operation), scratch: setting.scratch.path)
-    let duration = Clock.monotonicNanoseconds() - start
-    #expect(end.code == 0, "\(operation): \(end.errors)")
+    let end = try setting.start(operation).wait()
+    var duration = Clock.monotonicNanoseconds() - start
+    #expect(end.code == 0, "\(kind) \(operation): \(end.errors)")
     if operation == .rebase {
-      _ = try Repository.test(at: setting.b).push()
-      _ = try Repository.test(at: setting.a).pull()
+      _ = try setting.open(setting.b).push()
+      _ = try setting.open(setting.a).pull()
     }
+    let roundCount = Self.roundCount(kind)
     var killedCount = 0
-    for round in 1...Self.roundCount {
+    for round in 1...roundCount {
       try setting.prepare(operation, round)
-      let share = (Double(round - 1) + Double.random(in: 0..<1, using: &random)) / Double(Self.roundCount)
+      let share = (Double(round - 1) + Double.random(in: 0..<1, using: &random)) / Double(roundCount)
       let delay = UInt64(Double(duration) * share * 1.1)
-      let context: Comment = "seed \(seed), round \(round) of \(operation), killed after \(delay / 1000) µs"
-      let end = try Child(setting.arguments(operation), scratch: setting.scratch.path)
-        .kill(afterNanoseconds: delay)
+      let context: Comment =
+        "seed \(seed), round \(round) of \(kind) \(operation), killed after \(delay / 1000) µs"
+      let end = try setting.start(operation).kill(afterNanoseconds: delay)
       #expect(end.code == 0 || end.signal == 9, "\(context): \(end)")
-      if end.signal == 9 { killedCount += 1 }
-      if operation != .clone {
-        let killed = try Repository.test(at: operation == .push ? setting.a : setting.b)
-        #expect(try killed.check().problems == [], context)
-      }
-      // It is asked for again, and does what it had to.
-      let again = try Child.run(setting.arguments(operation), scratch: setting.scratch.path)
-      if operation == .clone, end.code == 0 || again.errors.contains("there is a repository already") {
-        #expect(again.code == 4, context)
-      } else {
-        #expect(again.code == 0, "\(context): \(again.errors)")
-      }
-      switch operation {
-      case .push: #expect(try Repository.test(at: setting.b).pull().kind == .fastForward, context)
-      case .rebase:
-        _ = try Repository.test(at: setting.b).push()
-        _ = try Repository.test(at: setting.a).pull()
-      case .pull: break
-      case .clone:
-        #expect(try Self.rows(setting.c) == Self.rows(setting.a), context)
-        #expect(try Repository.test(at: setting.c).check().problems == [], context)
-      }
-      if operation != .clone { #expect(try Self.rows(setting.b) == Self.rows(setting.a), context) }
-      #expect(
-        try FileSystem.list("\(setting.a)/.dsv/remotes/origin").filter { $0.contains(".new") } == [], context)
+      if end.signal == 9 { killedCount += 1 } else { duration -= duration / 4 }
+      try Self.check(setting, operation, after: end, context)
     }
-    #expect(killedCount > Self.roundCount / 3, "\(operation)")
-    #expect(try Repository.test(at: setting.b).check().problems == [])
+    #expect(killedCount > roundCount / 3, "\(kind) \(operation)")
+    print("\(kind) \(operation): killed \(killedCount) of \(roundCount) times")
+    #expect(try setting.open(setting.b).check().problems == [])
+  }
+
+  /// The operation was killed: its side is whole, it is asked for again and does what it had to, and the other side follows.
+  private static func check(
+    _ setting: TransferSetting, _ operation: Operation, after end: Child.End, _ context: Comment
+  ) throws {
+    if operation != .clone {
+      let killed = try setting.open(operation == .push ? setting.a : setting.b)
+      #expect(try killed.check().problems == [], context)
+    }
+    let again = try setting.start(operation).wait()
+    if operation == .clone, end.code == 0 || again.errors.contains("there is a repository already") {
+      #expect(again.code == 4, context)
+    } else {
+      #expect(again.code == 0, "\(context): \(again.errors)")
+    }
+    let (a, b) = (try setting.open(setting.a), try setting.open(setting.b))
+    switch operation {
+    case .push: #expect(try b.pull().kind == .fastForward, context)
+    case .rebase:
+      _ = try b.push()
+      _ = try a.pull()
+    case .pull: break
+    case .clone:
+      let c = try setting.open(setting.c)
+      #expect(try rows(c) == rows(a), context)
+      #expect(try c.check().problems == [], context)
+    }
+    if operation != .clone { #expect(try rows(b) == rows(a), context) }
+    if setting.kind == .encrypted, operation == .push {
+      #expect(try b.keys().map(\.id) == a.keys().map(\.id), context)
+    }
+    #expect(
+      try FileSystem.list("\(setting.a)/.dsv/remotes/origin").filter { $0.contains(".new") } == [], context)
   }
 
   // MARK: - Writers
