@@ -127,7 +127,8 @@ let package = Package(
     tests(
       "DSVTests",
       [
-        "CArrow", "DSV", "DSVColumns", "DSVFormat", "DSVRecords", "DSVStore", "DSVSystem", "DSVTables",
+        "CArrow", "DSV", "DSVC", "DSVColumns", "DSVFormat", "DSVRecords", "DSVStore", "DSVSystem",
+        "DSVTables",
         "DSVTesting", "DSVTransforms", "DSVVersions",
       ]),
     // Those two run the command itself.

@@ -34,9 +34,11 @@ def c_struct(name: str) -> tuple:
 
 
 class Table:
-    def __init__(self, path: str, version: str | None = None, table: str | None = None) -> None:
+    def __init__(self, path: str, version: str | None = None, table: str | None = None,
+                 key_file: str | None = None) -> None:
         self.handle = POINTER()
-        call(LIBRARY.dsv_table_open, c_text(path), c_text(version), c_text(table), ctypes.byref(self.handle))
+        call(LIBRARY.dsv_table_open, c_text(path), c_text(version), c_text(table), c_text(key_file),
+             ctypes.byref(self.handle))
 
     def close(self) -> None:
         LIBRARY.dsv_table_close(self.handle)

@@ -26,7 +26,7 @@ extension Repository {
   public func collectRemoteGarbage(
     _ name: String? = nil, keepDays: Int = 7, progress: @escaping ProgressHandler = { _ in }
   ) throws(DSVError) -> RemoteGarbageResult {
-    try collectRemoteGarbage(name, before: Clock.secondsSince1970() - keepDays * 86_400, progress: progress)
+    try collectRemoteGarbage(name, before: Clock.secondsSince1970(daysAgo: keepDays), progress: progress)
   }
 
   /// - Parameter time: packs that were given up by then are deleted; seconds since 1970.

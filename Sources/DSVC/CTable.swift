@@ -31,15 +31,17 @@ private func lines(_ text: UnsafePointer<CChar>?) -> [String] {
   return String(cString: text).split(separator: "\n").map(String.init)
 }
 
-/// Opens a table of a version. `version` may be NULL for HEAD, `table` for the default one; `handle` gets what the other
-/// functions take, to be ended by `dsv_table_close`. From then on gc waits.
+/// Opens a table of a version. `version` may be NULL for HEAD, `table` for the default one, `keyFile` for a repository that is
+/// not encrypted; `handle` gets what the other functions take, to be ended by `dsv_table_close`. From then on gc waits.
 @_cdecl("dsv_table_open")
 public func openTable(
   _ path: UnsafePointer<CChar>, _ version: UnsafePointer<CChar>?, _ table: UnsafePointer<CChar>?,
-  _ handle: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+  _ keyFile: UnsafePointer<CChar>?, _ handle: UnsafeMutablePointer<UnsafeMutableRawPointer?>
 ) -> UnsafeMutablePointer<CChar>? {
   answer { () throws(DSVError) in
-    let repository = try Repository.open(at: String(cString: path))
+    var options = Repository.Options()
+    if let keyFile { options.key = try RepositoryKey(file: String(cString: keyFile)) }
+    let repository = try Repository.open(at: String(cString: path), options: options)
     let opened = try repository.version(version.map { String(cString: $0) } ?? "HEAD")
     let found = CTable(try opened.table(table.map { String(cString: $0) }))
     handle.pointee = Unmanaged.passRetained(found).toOpaque()

@@ -1,4 +1,3 @@
-import DSV
 import DSVFormat
 import DSVRemote
 import DSVStore
@@ -8,6 +7,8 @@ import DSVTesting
 import DSVVersions
 import Synchronization
 import Testing
+
+@testable import DSV
 
 /// Encrypted repositories on a remote.
 @Suite struct EncryptedTests {
@@ -76,8 +77,10 @@ import Testing
     }
     needles.append("needledictionary")
     try a.commitTest(lines, .replace, key: ["id"], message: needle())
-    for _ in 0..<20 {
-      try a.commitTest([#"{"id":1,"x":"\#(needle())"}"#], table: needle(), message: needle())
+    let table = needle()
+    for number in 0..<20 {
+      let name = number == 0 ? table : needle()
+      try a.commitTest([#"{"id":1,"x":"\#(needle())"}"#], table: name, message: needle())
     }
     for _ in 0..<20 { try a.makeBranch(needle(), at: try a.resolve("HEAD").commit) }
     for _ in 0..<20 { try a.makeTag(needle(), at: try a.resolve("v2").commit) }
@@ -90,6 +93,35 @@ import Testing
     _ = try a.pushAll()
     let b = try clones.clone()
     _ = try b.fetch()
+    // What a clone was asked for has names too: of columns and tables, whole or broken off.
+    var parts = [a, b].map(\.path)
+    for part in [CloneOptions(columns: [column]), CloneOptions(table: table)] {
+      let path = clones.newPath()
+      let error = #expect(throws: DSVError.self) {
+        _ = try Repository.clone("s3://test/prefix", to: path, part, options: clones.options) {
+          progress throws(DSVError) in
+          if progress.phase.hasPrefix("asking") { throw DSVError(.interrupted, "enough") }
+        }
+      }
+      #expect(error?.code == .interrupted)
+      #expect(try FileSystem.exists("\(path)/.dsv.cloning"))
+      // Another one is another one, also where names are not told.
+      var other = CloneOptions()
+      other.columns = ["id"]
+      #expect(throws: DSVError.self) {
+        _ = try Repository.clone("s3://test/prefix", to: path, other, options: clones.options)
+      }
+      let broken = "\(clones.folder.path)/broken\(parts.count)"
+      try FileSystem.makeFolder(broken)
+      let mark = try FileSystem.read("\(path)/.dsv.cloning", limit: 1000)
+      try FileSystem.replace("\(broken)/mark", with: mark)
+      let whole = try Repository.clone("s3://test/prefix", to: path, part, options: clones.options).repository
+      #expect(try whole.openRemote("origin").config.scope == part.scope())
+      try whole.reencrypt()
+      #expect(try whole.openRemote("origin").config.scope == part.scope())
+      _ = try whole.fetch()
+      parts += [path, broken]
+    }
     #expect(needles.count >= 1000)
     func search(_ bytes: [UInt8], _ name: String) {
       // Every needle begins alike.
@@ -101,8 +133,8 @@ import Testing
       }
     }
     for (key, bytes) in try values() { search(bytes, key) }
-    for repository in [a, b] {
-      var folders = ["\(repository.store.root)"]
+    for part in parts {
+      var folders = [part]
       while let folder = folders.popLast() {
         for name in try FileSystem.list(folder) {
           let path = "\(folder)/\(name)"
@@ -372,5 +404,12 @@ import Testing
 private enum OpenKeyrings {
   static func numbers(_ bucket: any Bucket) throws -> [String] {
     try bucket.list(prefix: RemoteLayout.keyringPrefix, after: nil, limit: 100).map(\.key)
+  }
+}
+
+extension CloneOptions {
+  fileprivate init(columns: [String] = [], table: String? = nil) {
+    self.init()
+    (self.columns, self.table) = (columns, table)
   }
 }
