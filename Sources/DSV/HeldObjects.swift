@@ -26,13 +26,15 @@ final class HeldObjects {
   private var listed: [String: [String: Int]] = [:]
   /// Whether a pack that was never read back is read now.
   var mayVerify = true
+  /// How much is read back at most; a pack that was begun is read to its end.
+  var verifiedByteCountMax = Int.max
   private(set) var verifiedByteCount = 0
   /// Why something is not held, in words; the first few.
   private(set) var problems: [String] = []
 
   init(
-    _ remotes: [RemoteTier], _ naming: ObjectNaming, _ reaches: [String: RemoteReach], note: @escaping @Sendable (String) -> Void,
-    progress: @escaping ProgressHandler
+    _ remotes: [RemoteTier], _ naming: ObjectNaming, _ reaches: [String: RemoteReach],
+    note: @escaping @Sendable (String) -> Void, progress: @escaping ProgressHandler
   ) {
     (self.remotes, self.naming, self.reaches) = (remotes, naming, reaches)
     (self.note, self.progress) = (note, progress)
@@ -89,7 +91,7 @@ final class HeldObjects {
     let pack = try remote.places.pack(slot: pack.slot) ?? pack
     if let slots = pack.verifiedOver, try areLive(slots, remote) { return slots }
     let key = Pack(remote: remote.name, slot: pack.slot)
-    guard mayVerify, !bad.contains(key) else { return nil }
+    guard mayVerify, verifiedByteCount < verifiedByteCountMax, !bad.contains(key) else { return nil }
     try progress(
       Progress(phase: "reading back \(remote.name)", done: verifiedByteCount, total: nil, unit: .bytes))
     // Nothing that is known here may stand in for what the remote has.

@@ -10,15 +10,17 @@ import Synchronization
 public struct TierUsage: Sendable {
   /// `memory`, `disk`, or a remote's name.
   public let name: String
+  /// Of memory, what this process holds.
   public internal(set) var byteCount = 0
   public internal(set) var objectCount = 0
   /// `nil` where nothing is set.
   public internal(set) var byteCountMax: Int?
   public internal(set) var hitCount = 0
   public internal(set) var missCount = 0
-  public internal(set) var evictionCount = 0
-  /// What came from further away: from packs into memory, from remotes to here.
-  public internal(set) var fetchedByteCount = 0
+  /// What made room for others; `nil` for a remote, which does not.
+  public internal(set) var evictionCount: Int?
+  /// What was read from there; `nil` for memory, from which nothing travels.
+  public internal(set) var fetchedByteCount: Int?
 }
 
 extension Repository {
@@ -27,42 +29,52 @@ extension Repository {
   public func tierUsage() throws(DSVError) -> [TierUsage] {
     let settings = try tierSettings()
     let counters = try TierFolder(store).counters().merging(ownCounters) { $0 + $1 }
+    func usage(_ name: String, _ key: String) -> TierUsage {
+      var usage = TierUsage(name: name)
+      (usage.hitCount, usage.missCount) = (counters["\(key).hits"] ?? 0, counters["\(key).misses"] ?? 0)
+      return usage
+    }
     let cache = reader.cache.counts
-    var memory = TierUsage(name: "memory")
+    var memory = usage("memory", "memory")
     (memory.byteCount, memory.objectCount) = (cache.byteCount, cache.objectCount)
-    memory.byteCountMax = reader.cache.byteCountMax
-    var disk = TierUsage(name: "disk")
+    memory.byteCountMax = memoryByteCount
+    memory.evictionCount = counters["memory.evictions"] ?? 0
+    var disk = usage("disk", "disk")
     (disk.byteCount, disk.objectCount) = (try store.byteCount, try store.objectCount)
     disk.byteCountMax = settings.diskByteCount
+    disk.evictionCount = counters["disk.evictions"] ?? 0
+    disk.fetchedByteCount = counters["disk.bytes"] ?? 0
     var result = [memory, disk]
     for remote in remoteTiers {
-      var usage = TierUsage(name: remote.name)
+      let key = Self.counterKey(remote)
+      var usage = usage(remote.name, key)
       (usage.objectCount, usage.byteCount) = try remote.places.totals
+      usage.fetchedByteCount = counters["\(key).bytes"] ?? 0
       result.append(usage)
-    }
-    for index in result.indices {
-      // What is fetched is counted for all remotes together.
-      let key = index > 1 ? "remote" : result[index].name
-      result[index].hitCount = counters["\(key).hits"] ?? 0
-      result[index].missCount = counters["\(key).misses"] ?? 0
-      result[index].evictionCount = counters["\(key).evictions"] ?? 0
-      result[index].fetchedByteCount = counters["\(key).bytes"] ?? 0
     }
     return result
   }
+
+  /// What stands before a remote's counters.
+  private static func counterKey(_ remote: RemoteTier) -> String { "remote/\(remote.name)" }
 
   /// What this process has counted and not yet written.
   private var ownCounters: [String: Int] {
     let cache = reader.cache.counts
     let disk = store.counts.values
-    let remote = (store.source as? RemoteSource)?.counts ?? RemoteSource.Counts()
-    return [
+    var counters = [
       "memory.hits": cache.hitCount, "memory.misses": cache.missCount,
       "memory.evictions": cache.evictionCount,
       "disk.hits": disk.hitCount, "disk.misses": disk.missCount, "disk.bytes": disk.hitByteCount,
-      "remote.hits": remote.hitCount, "remote.misses": remote.missCount,
-      "remote.bytes": remote.fetchedByteCount,
     ]
+    guard let source = store.source as? RemoteSource else { return counters }
+    for (remote, counts) in zip(source.remotes, source.remoteCounts) {
+      let key = Self.counterKey(remote)
+      counters["\(key).hits"] = counts.hitCount
+      counters["\(key).misses"] = counts.missCount
+      counters["\(key).bytes"] = counts.fetchedByteCount
+    }
+    return counters
   }
 
   // MARK: - Remotes
@@ -72,18 +84,25 @@ extension Repository {
 
   /// Reads from these remotes what is not on this disk, in this order; from none if there are none.
   ///
-  /// - Parameter isPartial: whether something is known not to be on this disk.
-  package func attach(
-    _ remotes: [RemoteTier], isPartial: Bool = true, limits: FetchLimits = FetchLimits()
-  ) {
-    guard !remotes.isEmpty else { return store.attach(nil) }
+  /// - Parameters:
+  ///   - isPartial: whether something is known not to be on this disk.
+  ///   - limits: what may be under way; `nil` for what the memory's budget has room for.
+  package func attach(_ remotes: [RemoteTier], isPartial: Bool = true, limits: FetchLimits? = nil) {
     let cache = reader.cache
+    guard !remotes.isEmpty else {
+      cache.reserve(0)
+      return store.attach(nil)
+    }
+    // What was set for memory is for all that is kept there, and not for what is decoded only.
+    let budget = FetchBudget(hasMemoryBudget ? memoryByteCount : nil)
+    cache.reserve(budget.byteCount)
     let promoter = Promoter(
-      store, room: { (store) throws(DSVError) in try TierFolder(store).room(store) },
+      store, byteCountMax: budget.promotedByteCount,
+      room: { (store) throws(DSVError) in try TierFolder(store).room(store) },
       record: { (store, ids) throws(DSVError) in try TierFolder(store).addPromoted(ids) },
       note: options.note)
     let source = RemoteSource(
-      remotes, for: store, isPartial: isPartial, limits: limits, promoter: promoter,
+      remotes, for: store, isPartial: isPartial, limits: limits ?? budget.limits, promoter: promoter,
       whole: { (id, object, store) throws(DSVError) in
         let reader = ObjectReader(store, cache: cache, pool: .onCaller)
         try ObjectCheck(reader).verify(id, object)
@@ -99,6 +118,7 @@ extension Repository {
   /// who ends the process first calls this.
   public func close() {
     (store.source as? RemoteSource)?.close()
+    makeRoom()
     let isDone = isClosed.exchange(true, ordering: .acquiringAndReleasing)
     guard !isDone else { return }
     do throws(DSVError) {

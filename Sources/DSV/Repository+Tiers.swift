@@ -133,8 +133,10 @@ extension Repository {
     }
   }
 
-  private func demote(
+  /// - Parameter verifiedByteCountMax: how much is read back from remotes.
+  func demote(
     garbageShareMin: Double, _ waitSeconds: Double, _ progress: @escaping ProgressHandler,
+    verifiedByteCountMax: Int = .max,
     _ decide: (inout TierPlan, VersionReader, HeldObjects) throws(DSVError) -> Void
   ) throws(DSVError) -> TierResult {
     guard !remoteTiers.isEmpty else {
@@ -151,6 +153,7 @@ extension Repository {
     }
     let held = HeldObjects(
       remoteTiers, store.naming, reaches, note: options.note, progress: progress)
+    held.verifiedByteCountMax = verifiedByteCountMax
     try readBack(held, decide)
     return try collect(held, garbageShareMin, waitSeconds, decide)
   }

@@ -19,6 +19,10 @@ public final class Repository: Sendable {
   package let pool: WorkerPool
   let keyLimits: KeyIndex.Limits
   let options: Options
+  /// What the memory tier may take.
+  let memoryByteCount: Int
+  /// Whether that was set for the repository, and so is for all that is kept in memory.
+  let hasMemoryBudget: Bool
   /// Whether what was counted is written.
   let isClosed = Atomic<Bool>(false)
 
@@ -73,8 +77,10 @@ public final class Repository: Sendable {
     self.path = path
     self.store = store
     pool = WorkerPool(threadCount: options.threadCount)
-    let cacheByteCount = options.cacheByteCount ?? Self.memoryBudget(store, options.note) ?? 64 << 20
-    reader = ObjectReader(store, cache: ObjectCache(byteCountMax: cacheByteCount), pool: pool)
+    let budget = options.cacheByteCount == nil ? Self.memoryBudget(store, options.note) : nil
+    hasMemoryBudget = budget != nil
+    memoryByteCount = options.cacheByteCount ?? budget ?? 64 << 20
+    reader = ObjectReader(store, cache: ObjectCache(byteCountMax: memoryByteCount), pool: pool)
     versions = VersionReader(reader)
     keyLimits = KeyIndex.Limits(scannedByteCountMax: options.scannedKeyByteCountMax)
     self.options = options

@@ -60,6 +60,17 @@ struct TierPlan {
     try give(chosen)
   }
 
+  /// Looks at every version, the newest first, for what is not to make room for other things.
+  mutating func pin(
+    _ commits: [CommitID], _ versions: VersionReader, _ placement: Placement
+  ) throws(DSVError) {
+    for (age, id) in commits.enumerated() {
+      for table in try versions.snapshot(try versions.commit(id).root).tables {
+        try walkTable(table, id, age, true, placement)
+      }
+    }
+  }
+
   private mutating func walkTable(
     _ table: Table, _ commit: CommitID, _ age: Int, _ keeps: Bool, _ placement: Placement
   ) throws(DSVError) {
@@ -124,15 +135,16 @@ struct TierPlan {
   /// - Parameters:
   ///   - otherByteCount: what the repository takes beside its objects.
   ///   - promoted: the first words of the IDs of what was fetched, oldest first.
+  ///   - isPromotedOnly: whether nothing else goes, and of that nothing which a version needs that was looked at.
   mutating func fit(
-    _ byteCount: Int, otherByteCount: Int, promoted: [UInt64]
+    _ byteCount: Int, otherByteCount: Int, promoted: [UInt64], isPromotedOnly: Bool = false
   ) throws(DSVError) {
     var excess = objectByteCount + otherByteCount - deadByteCount - byteCount
     guard excess > 0 else { return }
     var (bases, dependents) = try basesOfWhatStays()
     // What something needs that stays waits until that goes.
     var passed: Set<AnyID> = []
-    for id in evictable(promoted) where excess > 0 {
+    for id in evictable(promoted, isPromotedOnly) where excess > 0 {
       var next: AnyID? = id
       while let id = next, excess > 0, let place = places[id], !dead.contains(id) {
         guard dependents[id, default: 0] == 0 else {
@@ -168,9 +180,11 @@ struct TierPlan {
   }
 
   /// Chunks and nodes in the order in which they go.
-  private func evictable(_ promoted: [UInt64]) -> [AnyID] {
+  private func evictable(_ promoted: [UInt64], _ isPromotedOnly: Bool) -> [AnyID] {
     var turns: [UInt64: Int] = [:]
     for (turn, word) in promoted.enumerated() where turns[word] == nil { turns[word] = turn }
+    let kept = walk.kept
+    let places = isPromotedOnly ? places.filter { turns[$0.key.w0] != nil && kept[$0.key] == nil } : places
     func order(_ id: AnyID, _ place: Place) -> (Int, Int, Int) {
       if let turn = turns[id.w0] { return (0, turn, 0) }
       let age = walk.kept[id] ?? walk.given[id] ?? .max

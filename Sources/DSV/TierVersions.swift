@@ -44,11 +44,16 @@ struct TierVersions {
 
   /// The last rule that fits decides.
   func placement(_ commit: CommitID, _ table: String, _ column: String?) -> TierPolicy.Placement {
+    rule(commit, table, column) ?? .disk
+  }
+
+  /// What a rule says; `nil` if none fits.
+  func rule(_ commit: CommitID, _ table: String, _ column: String?) -> TierPolicy.Placement? {
     for index in rules.indices.reversed()
     where fitting[index]?.contains(commit) ?? true && rules[index].fits(table: table, column: column) {
       return rules[index].placement
     }
-    return .disk
+    return nil
   }
 
   private func resolve(

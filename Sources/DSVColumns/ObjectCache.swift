@@ -30,6 +30,7 @@ package final class ObjectCache: Sendable {
     var oldest = -1
     var hand = -1
     var byteCount = 0
+    var reservedByteCount = 0
     var (hitCount, missCount, evictionCount) = (0, 0, 0)
   }
 
@@ -37,6 +38,19 @@ package final class ObjectCache: Sendable {
   package let byteCountMax: Int
 
   package init(byteCountMax: Int) { self.byteCountMax = byteCountMax }
+
+  /// Leaves so much of what it may have to others, but never less than a quarter to itself.
+  package func reserve(_ byteCount: Int) {
+    state.withLock { state in
+      state.reservedByteCount = min(byteCount, byteCountMax / 4 * 3)
+      while state.byteCount > byteCountMax - state.reservedByteCount, state.oldest >= 0 {
+        Self.evictOne(&state)
+      }
+    }
+  }
+
+  /// What it never has more than.
+  package var byteCountLimit: Int { byteCountMax - state.withLock { $0.reservedByteCount } }
 
   package var byteCount: Int { state.withLock { $0.byteCount } }
 
@@ -61,7 +75,9 @@ package final class ObjectCache: Sendable {
   package func removeAll() {
     state.withLock { state in
       let (hits, misses, evictions) = (state.hitCount, state.missCount, state.evictionCount)
+      let reserved = state.reservedByteCount
       state = State()
+      state.reservedByteCount = reserved
       (state.hitCount, state.missCount, state.evictionCount) = (hits, misses, evictions)
     }
   }
@@ -83,9 +99,9 @@ package final class ObjectCache: Sendable {
 
   /// - Parameter old: what nobody is likely to want again now that this is there.
   package func insert(_ id: ColumnID, _ content: Content, byteCount: Int, insteadOf old: ColumnID? = nil) {
-    guard byteCount <= byteCountMax / 4 else { return }
     state.withLock { state in
-      guard state.places[id] == nil else { return }
+      let byteCountMax = byteCountMax - state.reservedByteCount
+      guard byteCount <= byteCountMax / 4, state.places[id] == nil else { return }
       if let old, let place = state.places[old] { Self.remove(place, &state) }
       while state.byteCount + byteCount > byteCountMax, state.oldest >= 0 { Self.evictOne(&state) }
       let entry = Entry(id: id, content: content, byteCount: byteCount, older: state.newest)

@@ -4,8 +4,6 @@ import DSVFormat
 struct FetchAttempt {
   /// Those that are not asked any more: they do not have it, or did not give it.
   private(set) var tried: Set<Int> = []
-  /// Those of them that are not known to have it.
-  private(set) var missing: Set<Int> = []
   private(set) var failures: [DSVError]
 
   /// - Parameters:
@@ -15,10 +13,7 @@ struct FetchAttempt {
     (self.tried, self.failures) = (tried, failures)
   }
 
-  mutating func misses(_ remote: Int) {
-    tried.insert(remote)
-    missing.insert(remote)
-  }
+  mutating func leaveOut(_ remote: Int) { tried.insert(remote) }
 
   mutating func fails(_ remote: Int, _ error: DSVError) {
     if tried.insert(remote).inserted { failures.append(error) }

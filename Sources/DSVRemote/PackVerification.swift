@@ -148,7 +148,11 @@ package struct PackVerification {
       }
       bases.use(place.pack.slot)
       // Its own base may have been given up meanwhile.
-      if bases.has(base.id) { next += bases.base(of: base.id).map { [$0] } ?? [] } else { items[base.id] = place }
+      guard bases.has(base.id) else {
+        items[base.id] = place
+        continue
+      }
+      if let below = bases.base(of: base.id) { next.append(below) }
     }
     for run in RemoteReader.runs(items.map { (id: $0.key, place: $0.value) }) {
       let bytes = try remote.bucket.get(run.pack.key, range: run.range)

@@ -7,9 +7,10 @@ import Synchronization
 /// Writes objects that came from a remote to the disk, some megabytes at a time and on a thread of its own.
 ///
 /// Nothing waits for it, and nothing that fails here makes a read fail: the object is had again where it came from. A lease
-/// is held only while a batch is written.
+/// is held only while a batch is written. What there is no room for waits until there is, in so far as memory has room.
 package final class Promoter: Sendable {
-  /// Decides how much more may be written, in bytes; asked before each batch.
+  /// Decides how much more may be written, in bytes; asked before each batch. Where that is too little, it is asked again
+  /// after a while.
   package typealias Room = @Sendable (Store) throws(DSVError) -> Int
   /// Called with what was written, in the order in which it came.
   package typealias Record = @Sendable (Store, [AnyID]) throws(DSVError) -> Void
@@ -26,17 +27,24 @@ package final class Promoter: Sendable {
     var pendingByteCount = 0
     /// What is being written.
     var writing: [AnyID: Item] = [:]
+    var writingByteCount = 0
+    var heldByteCountMax = 0
     var isWriting = false
+    /// When there was no room.
+    var fullSince: UInt64?
     /// Writing failed: it is left alone from then on.
     var isOff = false
     var promotedCount = 0
     var promotedByteCount = 0
   }
 
+  /// After so long without room it is looked whether there is some.
+  private static let pauseNanoseconds: UInt64 = 5_000_000_000
+
+  /// What waits and is written together; more is not kept.
+  private let byteCountMax: Int
   /// So much is written at once.
-  private static let batchByteCount = 8 << 20
-  /// What waits while a batch is written; more is not kept.
-  private static let pendingByteCountMax = 24 << 20
+  private var batchByteCount: Int { byteCountMax / 4 }
 
   // As in RemoteSource.
   private weak let store: Store?
@@ -47,15 +55,23 @@ package final class Promoter: Sendable {
   /// Signalled when a batch is written.
   private let turn = DispatchSemaphore(value: 1)
 
+  /// - Parameter byteCountMax: what waits and what is written take no more memory together.
   package init(
-    _ store: Store, room: @escaping Room = { _ in .max }, record: @escaping Record = { _, _ in },
+    _ store: Store, byteCountMax: Int = 32 << 20, room: @escaping Room = { _ in .max },
+    record: @escaping Record = { _, _ in },
     note: @escaping @Sendable (String) -> Void = { _ in }
   ) {
-    (self.store, self.room, self.record, self.note) = (store, room, record, note)
+    (self.store, self.byteCountMax) = (store, byteCountMax)
+    (self.room, self.record, self.note) = (room, record, note)
   }
 
   /// How many objects were written, and how many bytes.
   package var counts: (Int, Int) { state.withLock { ($0.promotedCount, $0.promotedByteCount) } }
+
+  /// How many bytes of objects are not on the disk yet.
+  package var pendingByteCount: Int { state.withLock { $0.pendingByteCount + $0.writingByteCount } }
+  /// The most that there ever were of them.
+  package var heldByteCountMax: Int { state.withLock { $0.heldByteCountMax } }
 
   /// An object that is not on the disk yet, and the index of the remote that it came from.
   package func object(_ id: AnyID) -> (StoredObject, remote: Int)? {
@@ -64,14 +80,19 @@ package final class Promoter: Sendable {
 
   /// Takes an object that is what its ID names.
   package func add(_ id: AnyID, _ object: StoredObject, from remote: Int) {
+    let byteCount = PackLayout.recordByteCount(object, isSealed: store?.isEncrypted ?? false)
     let begins = state.withLock { state in
       guard !state.isOff, state.pending[id] == nil, state.writing[id] == nil,
-        state.pendingByteCount < Self.pendingByteCountMax
+        state.pendingByteCount + state.writingByteCount + byteCount <= byteCountMax
       else { return false }
       state.pending[id] = Item(object: object, remote: remote)
       state.order.append(id)
-      state.pendingByteCount += PackLayout.recordByteCount(object, isSealed: store?.isEncrypted ?? false)
-      guard state.pendingByteCount >= Self.batchByteCount, !state.isWriting else { return false }
+      state.pendingByteCount += byteCount
+      state.heldByteCountMax = max(state.heldByteCountMax, state.pendingByteCount + state.writingByteCount)
+      guard state.pendingByteCount >= batchByteCount, !state.isWriting else { return false }
+      if let since = state.fullSince, Clock.monotonicNanoseconds() - since < Self.pauseNanoseconds {
+        return false
+      }
       state.isWriting = true
       return true
     }
@@ -79,24 +100,22 @@ package final class Promoter: Sendable {
     if !Threads.start({ self.write() }) { state.withLock { $0.isWriting = false } }
   }
 
-  /// Writes all there is; returns when it is on the disk, or given up.
+  /// Writes all there is room for; returns when it is on the disk, or given up.
   package func flush() { write() }
 
   private func write() {
     turn.wait()
     defer { turn.signal() }
     while let ids = take() {
+      var left: [AnyID] = []
       do throws(DSVError) {
-        try write(ids)
+        left = try write(ids)
       } catch {
         // A writer that keeps the lock for a minute, or gc that goes on for one, need not end it for good.
         if error.code != .busy { state.withLock { $0.isOff = true } }
         note("what was fetched is not kept on the disk: \(error)")
       }
-      state.withLock { state in
-        state.writing = [:]
-        if state.isOff { (state.pending, state.order, state.pendingByteCount) = ([:], [], 0) }
-      }
+      if !end(left) { break }
     }
     state.withLock { $0.isWriting = false }
   }
@@ -106,24 +125,54 @@ package final class Promoter: Sendable {
     state.withLock { state in
       guard !state.pending.isEmpty else { return nil }
       let ids = state.order
-      state.writing = state.pending
+      (state.writing, state.writingByteCount) = (state.pending, state.pendingByteCount)
       (state.pending, state.order, state.pendingByteCount) = ([:], [], 0)
       return ids
     }
   }
 
-  private func write(_ ids: [AnyID]) throws(DSVError) {
-    guard let store else { return }
+  /// Ends a batch, of which these are left as there was no room for them; returns whether to go on.
+  private func end(_ left: [AnyID]) -> Bool {
+    let isSealed = store?.isEncrypted ?? false
+    return state.withLock { state in
+      let written = state.writing
+      (state.writing, state.writingByteCount) = ([:], 0)
+      if state.isOff {
+        (state.pending, state.order, state.pendingByteCount) = ([:], [], 0)
+        return true
+      }
+      for id in left {
+        guard let item = written[id] else { continue }
+        state.pending[id] = item
+        state.pendingByteCount += PackLayout.recordByteCount(item.object, isSealed: isSealed)
+      }
+      state.order = left + state.order
+      state.fullSince = left.isEmpty ? nil : Clock.monotonicNanoseconds()
+      return left.isEmpty
+    }
+  }
+
+  /// - Returns: those that there is no room for.
+  private func write(_ ids: [AnyID]) throws(DSVError) -> [AnyID] {
+    guard let store else { return [] }
     let objects = state.withLock { $0.writing }
     var left = try room(store)
     var depths: [Int: [AnyID]] = [:]
+    var count = 0
     for id in ids {
       guard let object = objects[id]?.object else { continue }
       left -= PackLayout.recordByteCount(object, isSealed: store.isEncrypted)
       if left < 0 { break }
       depths[object.base?.depth ?? 0, default: []].append(id)
+      count += 1
     }
-    guard !depths.isEmpty else { return }
+    if !depths.isEmpty { try write(depths, of: objects, store) }
+    return Array(ids[count...])
+  }
+
+  private func write(
+    _ depths: [Int: [AnyID]], of objects: [AnyID: Item], _ store: Store
+  ) throws(DSVError) {
     let session = try store.session()
     var written: [AnyID] = []
     var byteCount = 0

@@ -13,7 +13,7 @@ extension RemoteSource {
     for (index, remote) in remotes.enumerated() where !attempt.tried.contains(index) {
       do throws(DSVError) {
         guard let place = try remote.places.place(of: id), kinds.contains(place.kind) else {
-          attempt.misses(index)
+          attempt.leaveOut(index)
           continue
         }
         let flight = Flight(id, remote: index, place, tried: attempt.tried)
@@ -26,7 +26,8 @@ extension RemoteSource {
 
   /// Whether a remote is known to have the object, and it may be left to it.
   ///
-  /// - Throws: what keeps a remote from being looked at of which nothing is known, and so nothing can be said.
+  /// - Throws: `.io`, `.busy` or `.wrongKey` if a remote cannot be looked at of which nothing is known here, so that nothing
+  ///   can be said.
   package func holds(_ id: AnyID) throws(DSVError) -> Bool {
     var attempt = FetchAttempt()
     if locate(id, &attempt) != nil { return true }
@@ -35,8 +36,9 @@ extension RemoteSource {
       if locate(id, &attempt) != nil { return true }
     }
     guard let failure = attempt.failure else { return false }
+    let passing: Set<DSVError.Code> = [.busy, .wrongKey, .interrupted, .unsupportedFormat]
     throw DSVError(
-      failure.code,
+      passing.contains(failure.code) ? failure.code : .io,
       "what remotes hold is not known, and something may be there only: \(failure.message); "
         + "'dsv fetch' when they can be reached", cause: failure)
   }
@@ -107,10 +109,6 @@ extension RemoteSource {
   }
 
   private func fetchOnce(_ id: AnyID, _ attempt: inout FetchAttempt) throws(DSVError) -> StoredObject? {
-    defer {
-      let missing = attempt.missing
-      if !missing.isEmpty { state.withLock { for remote in missing { $0.counts[remote].missCount += 1 } } }
-    }
     while true {
       if let (object, remote) = promoter.object(id) {
         state.withLock { $0.counts[remote].hitCount += 1 }
@@ -119,7 +117,10 @@ extension RemoteSource {
       var new: Flight?
       if !state.withLock({ $0.board.flights[id] != nil }) {
         new = locate(id, &attempt)
-        guard new != nil else { return nil }
+        guard new != nil else {
+          countMisses(attempt.tried)
+          return nil
+        }
       }
       let (joined, isOwner) = join(id, new)
       guard let flight = joined else { continue }
@@ -127,6 +128,7 @@ extension RemoteSource {
       if isOwner { bring(flight) }
       do throws(DSVError) {
         let object = try flight.checked.value()
+        countMisses(flight.tried.union(attempt.tried).subtracting([flight.remote]))
         state.withLock { $0.counts[flight.remote].hitCount += 1 }
         return object
       } catch {
@@ -134,6 +136,11 @@ extension RemoteSource {
         attempt.fails(flight.remote, error)
       }
     }
+  }
+
+  /// Counts remotes that were asked and did not give it.
+  private func countMisses(_ tried: Set<Int>) {
+    if !tried.isEmpty { state.withLock { for remote in tried { $0.counts[remote].missCount += 1 } } }
   }
 
   /// Joins who waits for an object already, or puts `new` on the board.

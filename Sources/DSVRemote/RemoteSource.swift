@@ -18,7 +18,7 @@ package final class RemoteSource: ObjectSource {
 
   /// What was fetched since the source was made, from all remotes or from one.
   package struct Counts: Sendable, Equatable {
-    /// Objects that were handed over, and those that a remote was asked for and does not have.
+    /// Objects that were handed over, and those that a remote was asked for and did not give.
     package var hitCount = 0
     package var missCount = 0
     package var requestCount = 0

@@ -207,22 +207,34 @@ struct TierRun: ParsableCommand {
 
 /// Tiers as they are told.
 private enum TierText {
+  /// What this command itself has in memory says nothing: others have their own.
+  private static func holdings(_ tier: TierUsage) -> (bytes: Int, objects: Int)? {
+    tier.name == "memory" ? nil : (tier.byteCount, tier.objectCount)
+  }
+
   static func json(_ tier: TierUsage) -> JSON {
-    .object([
-      ("name", .text(tier.name)), ("bytes", .int(tier.byteCount)), ("objects", .int(tier.objectCount)),
-      ("limit", tier.byteCountMax.map { .int($0) } ?? .null), ("hits", .int(tier.hitCount)),
-      ("misses", .int(tier.missCount)), ("evictions", .int(tier.evictionCount)),
-      ("fetched_bytes", .int(tier.fetchedByteCount)),
+    func number(_ value: Int?) -> JSON { value.map { .int($0) } ?? .null }
+    let holdings = holdings(tier)
+    return .object([
+      ("name", .text(tier.name)), ("bytes", number(holdings?.bytes)),
+      ("objects", number(holdings?.objects)), ("limit", number(tier.byteCountMax)),
+      ("hits", .int(tier.hitCount)), ("misses", .int(tier.missCount)),
+      ("evictions", number(tier.evictionCount)), ("fetched_bytes", number(tier.fetchedByteCount)),
     ])
   }
 
   static func line(_ tier: TierUsage) -> String {
-    var text = "\(Terminal.bold(Terminal.shown(tier.name))): \(Terminal.size(tier.byteCount))"
-    if let limit = tier.byteCountMax { text += " of \(Terminal.size(limit))" }
-    text += ", \(Terminal.count(tier.objectCount)) objects"
+    var held: [String] = []
+    if let (bytes, objects) = holdings(tier) {
+      let limit = tier.byteCountMax.map { " of \(Terminal.size($0))" } ?? ""
+      held = [Terminal.size(bytes) + limit, "\(Terminal.count(objects)) objects"]
+    } else if let limit = tier.byteCountMax {
+      held = ["at most \(Terminal.size(limit))"]
+    }
+    var text = "\(Terminal.bold(Terminal.shown(tier.name))): \(held.joined(separator: ", "))"
     text += "; \(Terminal.count(tier.hitCount)) hits, \(Terminal.count(tier.missCount)) misses"
-    if tier.evictionCount > 0 { text += ", \(Terminal.count(tier.evictionCount)) evicted" }
-    if tier.fetchedByteCount > 0 { text += ", \(Terminal.size(tier.fetchedByteCount)) read" }
+    if let count = tier.evictionCount, count > 0 { text += ", \(Terminal.count(count)) evicted" }
+    if let count = tier.fetchedByteCount, count > 0 { text += ", \(Terminal.size(count)) read" }
     return text
   }
 

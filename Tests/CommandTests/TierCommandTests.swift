@@ -1,3 +1,4 @@
+import DSVSystem
 import DSVTesting
 import Testing
 
@@ -29,8 +30,49 @@ import Testing
         ])
     }
     #expect(try tiers[1]["objects"].int == tiers[2]["objects"].int)
+    #expect(try tiers[0]["bytes"].isNull && tiers[0]["objects"].isNull && tiers[2]["evictions"].isNull)
     let text = try bench.ok("tier", "status")
     #expect(text.contains("disk: ") && text.contains("origin: ") && text.contains(" hits, "))
+  }
+
+  @Test("each remote has its own numbers")
+  func twoRemotes() throws {
+    try bench.ok("remote", "add", "backup", "file://\(bench.path)/backup")
+    try bench.ok("push", "backup")
+    let count = try bench.json("tier", "demote", "v1")["objects"].int
+    try FileSystem.rename("\(bench.path)/backup", to: "\(bench.path)/away")
+    try bench.ok("export", "v1")
+    let numbers = try tiers()
+    #expect(try numbers.map { try $0["name"].text } == ["memory", "disk", "backup", "origin"])
+    #expect(try numbers[2]["hits"].int == 0 && numbers[3]["hits"].int == count)
+    #expect(try numbers[3]["fetched_bytes"].int > 0)
+    #expect(try numbers[1]["misses"].int >= count && numbers[0]["misses"].int > 0)
+    try bench.ok("tier", "demote", "v1")
+    try FileSystem.rename("\(bench.path)/away", to: "\(bench.path)/backup")
+    try bench.ok("export", "v1")
+    let again = try tiers()
+    #expect(try again[2]["hits"].int > 0)
+    #expect(try again[3]["hits"].int == count)
+  }
+
+  @Test("fsck and gc know what is elsewhere after a catalogue was deleted, or say what to do")
+  func deletedCatalogue() throws {
+    try bench.ok("tier", "demote", "v1")
+    func forget() throws { try FileSystem.removeTree("\(bench.path)/.dsv/remotes/origin/catalogue") }
+    try forget()
+    #expect(try bench.ok("fsck").contains("all is well"))
+    try forget()
+    try bench.ok("gc")
+    try FileSystem.rename("\(bench.path)/remote", to: "\(bench.path)/away")
+    for command in ["fsck", "gc"] {
+      try forget()
+      let outcome = try bench.run(command)
+      #expect(outcome.exitCode == 1, "\(outcome)")
+      #expect(outcome.errors.contains("dsv fetch") && outcome.errors.contains("origin"))
+    }
+    try FileSystem.rename("\(bench.path)/away", to: "\(bench.path)/remote")
+    #expect(try bench.ok("fsck").contains("all is well"))
+    try bench.ok("export", "v1")
   }
 
   @Test("demote and promote tell what went and came, and what was asked for is read from the remote")

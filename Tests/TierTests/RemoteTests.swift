@@ -205,6 +205,38 @@ import Testing
     }
   }
 
+  @Test("after a re-encryption fsck and gc of a demoted repository know what is elsewhere")
+  func reencrypted() throws {
+    let folder = try TemporaryFolder(inMemory: true)
+    let key = RepositoryKey.random()
+    var options = Repository.Options(threadCount: 2, cacheByteCount: 8 << 20)
+    (options.remotePackByteCount, options.key) = (200_000, key)
+    let path = folder.path + "/full"
+    let full = try Repository.initialize(at: path, encryptedWith: key, options: options)
+    try Lazy.history(full, folder)
+    let commits = try Lazy.commits(full)
+    let rows = try Lazy.rows(full, commits[0], table: "data")
+    _ = try full.addRemote("origin", url: "file://\(folder.path)/remote")
+    _ = try full.push()
+    #expect(try full.demote(commits).refusedCount == 0)
+    try full.reencrypt()
+    let process = try Repository.open(at: path, options: options)
+    #expect(try process.check().problems == [])
+    _ = try process.collectGarbage(keepDays: 0)
+    for repository in [process, full] {
+      #expect(try repository.check().problems == [])
+      #expect(try Lazy.rows(repository, commits[0], table: "data") == rows)
+      _ = try repository.collectGarbage(keepDays: 0)
+    }
+    try full.reencrypt()
+    try FileSystem.rename(folder.path + "/remote", to: folder.path + "/away")
+    let cut = try Repository.open(at: path, options: options)
+    for body in [{ _ = try cut.check() }, { _ = try cut.collectGarbage(keepDays: 0) }] {
+      let error = #expect(throws: DSVError.self) { try body() }
+      #expect(error?.code == .io && error?.message.contains("origin") == true)
+    }
+  }
+
   private static func files(_ path: String) throws -> [String] {
     try FileSystem.list(path).flatMap { name -> [String] in
       let path = "\(path)/\(name)"
