@@ -95,7 +95,10 @@ extension Repository {
   public func rotateKey(
     to key: RepositoryKey, keeping kept: [RepositoryKey] = [], reencrypts: Bool = false
   ) throws(DSVError) -> String {
-    "\(try store.rotateKey(to: key.value, keeping: kept.map(\.value), reencrypts: reencrypts, keep: key.keep))"
+    try adoptRemoteKeys()
+    let id = try store.rotateKey(
+      to: key.value, keeping: kept.map(\.value), reencrypts: reencrypts, keep: key.keep)
+    return "\(id)"
   }
 
   /// Takes a key away: it opens nothing of what is written from then on.
@@ -110,7 +113,21 @@ extension Repository {
     guard let keyID = KeyID(hex: id) else {
       throw DSVError(.badInput, "a key's ID has 16 hexadecimal digits; see 'dsv key list'")
     }
+    try adoptRemoteKeys()
     try store.revokeKey(keyID, keeping: kept.map(\.value), reencrypts: reencrypts)
+  }
+
+  /// Takes over the keys that others have put on the remotes: an exchange that knows nothing of them would lock their owners out. A remote
+  /// that cannot be asked now keeps nobody from exchanging a key.
+  private func adoptRemoteKeys() throws(DSVError) {
+    for remote in try remotes() {
+      do throws(DSVError) { try openRemote(remote.name).syncKeyring(isPushing: false) } catch {
+        if error.code == .wrongKey || error.code == .conflict || error.code == .interrupted { throw error }
+        options.note(
+          "remote '\(remote.name)' could not be asked for keys that others have added: \(error.message); the next push takes "
+            + "those away that are not here, see 'dsv key list'")
+      }
+    }
   }
 
   /// The key that opened the repository, for a copy of it in a safe place.

@@ -42,7 +42,8 @@ package enum RemoteLayout {
     guard key.hasPrefix(prefix), digits.utf8.count == 16,
       digits.utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) })
     else { return nil }
-    return Int(digits, radix: 16)
+    // Numbers grow by one: none that is larger was given by anybody who means well, and the next one must be a number too.
+    return Int(digits, radix: 16).flatMap { $0 < 1 << 60 ? $0 : nil }
   }
 
   private static func digits(_ number: Int) -> String {

@@ -168,12 +168,6 @@ extension Keyring {
     generation += 1
   }
 
-  /// Destroys the log keys of all epochs but the current one, once nothing is encrypted under them.
-  package mutating func removeOldLogKeys() {
-    secrets.logKeys = [currentLogKey]
-    generation += 1
-  }
-
   /// What a remote keeps as its keyring: all but the keys of packs, which stand in its log.
   package func withoutPacks() -> Keyring {
     var other = self

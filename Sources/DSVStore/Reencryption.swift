@@ -37,10 +37,9 @@ extension Store {
     try resealTierSettings()
     try resealRemoteScopes()
     try sweepKeys()
-    // The logs of remotes stay under the keys that they were written with. What is known of them here is fetched anew.
-    let remotes = try RemoteFolders.all(in: root)
-    for remote in remotes { try FileSystem.removeTree("\(remote)/catalogue") }
-    if remotes.isEmpty { try keys.change { (keyring) throws(DSVError) in keyring.removeOldLogKeys() } }
+    // The logs of remotes stay under the keys that they were written with, which the keyring keeps: a remote that was taken away may
+    // come back. What is known of them here is fetched anew.
+    for remote in try RemoteFolders.all(in: root) { try FileSystem.removeTree("\(remote)/catalogue") }
     try TemporaryFile.sweep(folder.temporary)
     try FileSystem.remove(folder.reencryption)
     try FileSystem.syncFolder(folder.root)

@@ -307,6 +307,57 @@ import Testing
     #expect(try bNew.check().problems == [])
   }
 
+  @Test("an exchange of keys does not lock out those whom others have let in meanwhile")
+  func addedElsewhere() throws {
+    let a = try clones.new()
+    try a.commitTest([row(1)], .replace)
+    _ = try a.push()
+    let (b, theirs) = (try clones.clone(), RepositoryKey.random())
+    let id = try b.addKey(theirs)
+    try b.commitTest([row(2)])
+    _ = try b.push()
+    let error = try #require(throws: DSVError.self) { try a.rotateKey(to: .random()) }
+    #expect(error.code == .badInput && error.message.contains(id))
+    #expect(try a.keys().map(\.id).contains(id))
+    let new = RepositoryKey.random()
+    _ = try a.rotateKey(to: new, keeping: [theirs])
+    clones.key = new
+    let aNew = try Repository.open(at: a.path, options: clones.options)
+    _ = try aNew.pull()
+    try aNew.commitTest([row(3)])
+    _ = try aNew.push()
+    clones.key = theirs
+    #expect(try clones.clone().rowsTest() == aNew.rowsTest())
+  }
+
+  @Test("a remote that was taken away before everything was encrypted anew comes back")
+  func takenAway() throws {
+    let a = try clones.new()
+    try a.commitTest([row(1)], .replace)
+    _ = try a.push()
+    try a.removeRemote("origin")
+    try a.reencrypt()
+    try a.commitTest([row(2)])
+    _ = try a.addRemote("origin", url: "s3://test/prefix")
+    _ = try a.push()
+    #expect(try clones.clone().rowsTest() == [row(1), row(2)])
+  }
+
+  @Test("a keyring with a number that nobody has given changes nothing")
+  func numberOfKeyring() throws {
+    let a = try clones.new()
+    try a.commitTest([row(1)], .replace)
+    _ = try a.push()
+    let first = try #require(try clones.bucket.base.get(RemoteLayout.keyring(1), limit: 1 << 20))
+    for digits in ["7fffffffffffffff", "ffffffffffffffff", "1000000000000000"] {
+      try clones.bucket.base.put(RemoteLayout.keyringPrefix + digits, first)
+    }
+    _ = try a.addKey(.random())
+    try a.commitTest([row(2)])
+    _ = try a.push()
+    #expect(try clones.clone().rowsTest() == [row(1), row(2)])
+  }
+
   @Test("a plain repository and an encrypted one do not share a remote")
   func mixed() throws {
     let a = try clones.new()
