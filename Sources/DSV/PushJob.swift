@@ -153,7 +153,7 @@ struct PushJob {
 
   /// It only makes the way shorter: a push does not fail for it.
   private func putCheckpoint() throws(DSVError) {
-    do throws(DSVError) { try remote.log.put(try catalogue.checkpoint()) } catch {
+    do throws(DSVError) { if let state = try catalogue.checkpoint() { try remote.log.put(state) } } catch {
       repository.options.note(
         "remote '\(remote.name)': its checkpoint could not be written: \(error.message)")
     }

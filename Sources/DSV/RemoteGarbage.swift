@@ -21,7 +21,8 @@ extension Repository {
   ///
   /// In two steps. Packs that hold garbage, and those that pushes which were broken off left behind, are given up in the remote's log, with
   /// what is live in them written anew: whoever pushes meanwhile finds that out before their push counts. Packs that were given
-  /// up at least `keepDays` ago are deleted: by then nobody reads them any more.
+  /// up at least `keepDays` ago are deleted: by then nobody reads them any more. What a push from here has put and was not named
+  /// since is given up after as many days, too.
   public func collectRemoteGarbage(
     _ name: String? = nil, keepDays: Int = 7, progress: @escaping ProgressHandler = { _ in }
   ) throws(DSVError) -> RemoteGarbageResult {
@@ -60,7 +61,7 @@ extension Repository {
   }
 }
 
-/// What a remote holds, as a store: plain forms are read from here where they are here.
+/// What a remote holds, as a store, and what is only here and may lead to that: plain forms are read from here where they are here.
 private final class RemoteGraph: ObjectStore {
   private let local: Store
   private let remote: OpenRemote
@@ -73,9 +74,17 @@ private final class RemoteGraph: ObjectStore {
 
   var naming: ObjectNaming { local.naming }
 
-  func contains(_ id: AnyID) throws(DSVError) -> Bool { try remote.catalogue.contains(id) }
-  func baseDepth(of id: AnyID) throws(DSVError) -> Int? { try remote.catalogue.baseDepth(of: id) }
-  func baseID(of id: AnyID) throws(DSVError) -> AnyID? { bases[id] }
+  func contains(_ id: AnyID) throws(DSVError) -> Bool { try baseDepth(of: id) != nil }
+
+  func baseDepth(of id: AnyID) throws(DSVError) -> Int? {
+    if let depth = try remote.catalogue.baseDepth(of: id) { return depth }
+    return try local.baseDepth(of: id)
+  }
+
+  func baseID(of id: AnyID) throws(DSVError) -> AnyID? {
+    if let base = bases[id] { return base }
+    return try remote.catalogue.contains(id) ? nil : local.baseID(of: id)
+  }
 
   func read(_ id: AnyID) throws(DSVError) -> StoredObject {
     if try local.contains(id) { return try local.read(id) }
@@ -105,15 +114,16 @@ private struct RemoteCollection {
     var entry = RemoteEntry(
       number: position.number + 1, previous: position.digest, nonce: .random(),
       time: Clock.secondsSince1970())
+    // Before anything is put here that no entry names yet.
+    let orphans = try orphans(before: time)
     let (condemned, rewritten) = try condemnedPacks()
-    entry.condemned = condemned + (try orphans())
+    entry.condemned = condemned + orphans
     entry.added = rewritten.map(\.logged)
     entry.deleted = try delete(before: time)
     if entry.condemned.isEmpty, entry.deleted.isEmpty { return result }
     guard try remote.create(entry) != nil else { return nil }
     let indexes = Dictionary(rewritten.map { ($0.index.packID, $0.index) }) { first, _ in first }
     try remote.readOn(known: indexes)
-    try remote.journal.remove(rewritten.map(\.index.packID))
     result.condemnedPackCount = entry.condemned.count
     result.rewrittenPackCount = rewritten.count
     return result
@@ -146,8 +156,9 @@ private struct RemoteCollection {
     let condemned = try catalogue.allPacks.filter { dead.contains($0.slot) && $0.condemnedTime == nil }
     result.condemnedByteCount = condemned.reduce(0) { $0 + $1.byteCount }
     guard !live.isEmpty else { return (condemned.map(\.id), []) }
+    // What is put in vain, as somebody else came first, no push needs: without a journal the next clean-up finds it.
     let uploads = PackUploads(
-      remote.bucket, remote.sealer, remote.journal, packByteCount: repository.options.remotePackByteCount)
+      remote.bucket, remote.sealer, nil, packByteCount: repository.options.remotePackByteCount)
     let total = live.reduce(0) { $0 + $1.place.byteCount }
     for run in RemoteReader.runs(live) {
       for (id, object) in try remote.reader.read(run) {
@@ -190,8 +201,10 @@ private struct RemoteCollection {
     return bases
   }
 
-  /// Packs that no entry names: pushes that were broken off, or are under way, put them. Our own journal's stay.
-  private func orphans() throws(DSVError) -> [PackID] {
+  /// Packs that no entry names: pushes that were broken off, or are under way, put them. Those of our own journal stay until a
+  /// pack that was given up when they were put would be deleted.
+  private func orphans(before time: Int) throws(DSVError) -> [PackID] {
+    try remote.journal.forget(before: time)
     let own = Set(try remote.journal.packs().map(\.index.packID))
     var found: Set<PackID> = []
     var last: String?

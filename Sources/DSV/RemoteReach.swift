@@ -27,6 +27,7 @@ struct RemoteReach {
     self.pushed = pushed
   }
 
-  /// Whether the remote keeps an object that it holds. What only versions need that are not the remote's any more it may delete.
-  func keeps(_ id: AnyID) -> Bool { pushed?.contains(id) ?? true || !others.contains(id) }
+  /// Whether the remote keeps an object that it holds. What only versions need that are not the remote's any more it may delete,
+  /// though what it keeps builds on it now.
+  func keeps(_ id: AnyID) -> Bool { pushed?.leads(to: id) ?? true || !others.contains(id) }
 }

@@ -6,31 +6,39 @@ import DSVSystem
 // last: where something is broken off, all from the last position on is taken in again, and doing so twice does no harm.
 
 extension Catalogue {
-  /// Takes in what was added to the remote's log since it was last read.
+  /// Takes in what was added to the remote's log since it was last read, a group of entries at a time.
   ///
+  /// Memory: as ``RemoteLog/read(after:seen:_:)`` says, and the indexes of eight packs.
   /// - Parameter known: indexes that need not be asked for, as they were just put.
-  /// - Returns: the new entries, where there were few enough to be read one by one.
+  /// - Returns: how many entries were read.
   /// - Throws: `.corrupt` if the remote was rolled back or rewritten.
   @discardableResult
-  package func readOn(
-    _ log: RemoteLog, known: [PackID: PackIndex] = [:]
-  ) throws(DSVError) -> [RemoteEntry] {
+  package func readOn(_ log: RemoteLog, known: [PackID: PackIndex] = [:]) throws(DSVError) -> Int {
     let writer = try index.writer()
     forgetPacks()
-    let position = try position
-    let seen = try seen
-    let update = try log.read(after: position, seen: seen.number > position.number ? seen : position)
-    if update.position == position { return [] }
-    if position == .start { try writer.removeAll() }
     let indexes = RemoteIndexes(bucket: log.bucket, known: known)
-    // What was given up since may be gone, though the checkpoint names it.
-    let givenUp = Set(update.entries.flatMap { $0.condemned + $0.deleted })
-    if let checkpoint = update.checkpoint { try take(checkpoint, indexes, writer, givenUp: givenUp) }
-    if !update.entries.isEmpty {
-      try take(update.entries, to: update.position, indexes, writer, givenUp: givenUp)
+    let (position, seen) = (try position, try seen)
+    var (count, isBegun) = (0, position != .start)
+    do throws(DSVError) {
+      _ = try log.read(after: position, seen: seen.number > position.number ? seen : position) {
+        (update) throws(DSVError) in
+        if !isBegun { try writer.removeAll() }
+        isBegun = true
+        if let checkpoint = update.checkpoint { try take(checkpoint, indexes, writer) }
+        if !update.entries.isEmpty { try take(update.entries, to: update.position, indexes, writer) }
+        count += update.entries.count
+        if update.position.number > seen.number { try remember(update.position) }
+      }
+    } catch {
+      // Of a log that turns out to be another one nothing is believed.
+      if error.code == .corrupt, position == .start, isBegun {
+        try writer.removeAll()
+        forgetPacks()
+      }
+      throw error
     }
-    if update.position.number > seen.number { try remember(update.position) }
-    return update.entries
+    try addLacking(indexes, writer)
+    return count
   }
 
   private var seenPath: String { "\(folder)/seen" }
@@ -60,12 +68,10 @@ extension Catalogue {
   // MARK: - Entries
 
   private func take(
-    _ checkpoint: Checkpoint, _ indexes: RemoteIndexes, _ writer: borrowing CatalogueIndex.Writer,
-    givenUp: Set<PackID>
+    _ checkpoint: Checkpoint, _ indexes: RemoteIndexes, _ writer: borrowing CatalogueIndex.Writer
   ) throws(DSVError) {
-    try add(checkpoint.packs.filter { !givenUp.contains($0.id) }, indexes, writer)
+    try add(checkpoint.packs, indexes, writer)
     var intake = Intake()
-    try give(checkpoint.packs.filter { givenUp.contains($0.id) }, &intake)
     intake.change.refs = checkpoint.refs.map { ref in (ref.name, ref.new.map { .commit($0) }) }
     intake.change.numbered = try Self.following(checkpoint.numbered, on: 0)
     for one in checkpoint.condemned { try condemn(one.pack, time: one.time, &intake) }
@@ -74,9 +80,10 @@ extension Catalogue {
 
   private func take(
     _ entries: [RemoteEntry], to position: LogPosition, _ indexes: RemoteIndexes,
-    _ writer: borrowing CatalogueIndex.Writer, givenUp: Set<PackID>
+    _ writer: borrowing CatalogueIndex.Writer
   ) throws(DSVError) {
     let added = entries.flatMap(\.added)
+    let givenUp = Set(entries.flatMap { $0.condemned + $0.deleted })
     try add(added.filter { !givenUp.contains($0.id) }, indexes, writer)
     var freed: Set<UInt32> = []
     // What was condemned before has no places.
@@ -84,8 +91,8 @@ extension Catalogue {
     try free(freed, writer)
 
     var intake = Intake()
-    // Of packs that are given up by the end the indexes may be gone.
-    try give(added.filter { givenUp.contains($0.id) }, &intake)
+    // Nobody needs the indexes of packs that are given up by the end.
+    for pack in added where givenUp.contains(pack.id) { try give(pack, &intake) }
     var lastVersion = try lastVersion
     for entry in entries {
       for move in entry.moves { intake.change.refs.append((move.name, move.new.map { .commit($0) })) }
@@ -148,9 +155,9 @@ extension Catalogue {
     while !rest.isEmpty {
       let group = Array(rest.prefix(RemoteIndexes.width))
       rest = rest.dropFirst(group.count)
-      try give(group, &intake)
-      for contents in try indexes.indexes(of: group) {
-        guard let slot = intake.slots[contents.packID]?.slot else { continue }
+      for (pack, contents) in zip(group, try indexes.indexes(of: group)) {
+        try give(pack, isLacking: contents == nil, &intake)
+        guard let contents, let slot = intake.slots[pack.id]?.slot else { continue }
         for entry in contents.entries { try place(entry.id, entry.place(in: slot), &intake) }
         count += contents.entries.count
       }
@@ -159,6 +166,27 @@ extension Catalogue {
         try writer.apply(intake.change)
         (intake, count) = (Intake(), 0)
       }
+    }
+  }
+
+  /// Takes in what packs hold whose indexes were gone when they were named: unless they are condemned by now, it must be there.
+  private func addLacking(
+    _ indexes: RemoteIndexes, _ writer: borrowing CatalogueIndex.Writer
+  ) throws(DSVError) {
+    for var pack in try allPacks where pack.isLacking && pack.condemnedTime == nil {
+      let logged = LoggedPack(pack.id, byteCount: pack.byteCount)
+      guard let contents = try indexes.indexes(of: [logged]).first ?? nil else {
+        throw DSVError(
+          .corrupt,
+          "\(indexes.bucket.name)/\(RemoteLayout.index(pack.id)): it is gone, and its pack is still named")
+      }
+      var intake = Intake()
+      intake.given = [pack.slot]
+      for entry in contents.entries { try place(entry.id, entry.place(in: pack.slot), &intake) }
+      intake.change.placed = intake.placed.map { ($0.key, $0.value) }
+      pack.isLacking = false
+      intake.change.values.append((Key.pack(pack.slot), Self.encode(pack)))
+      try writer.apply(intake.change)
     }
   }
 
@@ -221,7 +249,7 @@ extension Catalogue {
 
   private func condemn(_ id: PackID, time: Int, _ intake: inout Intake) throws(DSVError) {
     guard var pack = try pack(id, intake) else {
-      return try give(id, byteCount: 0, key: [], condemned: time, &intake)
+      return try give(LoggedPack(id, byteCount: 0), condemned: time, &intake)
     }
     guard pack.condemnedTime == nil else { return }
     pack.condemnedTime = time
@@ -229,16 +257,11 @@ extension Catalogue {
     intake.change.values.append((Key.pack(pack.slot), Self.encode(pack)))
   }
 
-  /// Gives slots to those packs that have none.
-  private func give(_ packs: [LoggedPack], _ intake: inout Intake) throws(DSVError) {
-    for pack in packs where try self.pack(pack.id, intake) == nil {
-      try give(pack.id, byteCount: pack.byteCount, key: pack.key, condemned: nil, &intake)
-    }
-  }
-
+  /// Gives a slot to a pack that has none.
   private func give(
-    _ id: PackID, byteCount: Int, key: [UInt8], condemned: Int?, _ intake: inout Intake
+    _ logged: LoggedPack, condemned: Int? = nil, isLacking: Bool = false, _ intake: inout Intake
   ) throws(DSVError) {
+    guard try pack(logged.id, intake) == nil else { return }
     if intake.lastSlot == 0, let value = try index.value(Key.lastSlot) {
       intake.lastSlot = try Self.decode(value, "the last slot") { (reader) throws(DSVError) in
         try reader.read(UInt32.self)
@@ -247,11 +270,11 @@ extension Catalogue {
     guard intake.lastSlot < .max else { throw DSVError(.full, "\(folder): all pack numbers are given") }
     intake.lastSlot += 1
     var wrapped: [UInt8] = []
-    if let sealer, !key.isEmpty { wrapped = sealer.wrap(key, of: id) }
+    if let sealer, !logged.key.isEmpty { wrapped = sealer.wrap(logged.key, of: logged.id) }
     let pack = RemotePack(
-      slot: intake.lastSlot, id: id, byteCount: byteCount, condemnedTime: condemned, isVerified: false,
-      wrappedKey: wrapped)
-    intake.slots[id] = pack
+      slot: intake.lastSlot, id: logged.id, byteCount: logged.byteCount, condemnedTime: condemned,
+      isVerified: false, isLacking: isLacking, wrappedKey: wrapped)
+    intake.slots[logged.id] = pack
     intake.given.insert(pack.slot)
     var last = ByteWriter()
     last.write(intake.lastSlot)
@@ -260,11 +283,15 @@ extension Catalogue {
 
   // MARK: - Checkpoints
 
-  /// The state that was taken in, for others to begin with.
-  package func checkpoint() throws(DSVError) -> Checkpoint {
+  /// The state that was taken in, for others to begin with; `nil` where it is more than a checkpoint may hold.
+  package func checkpoint() throws(DSVError) -> Checkpoint? {
     // Nobody reads on meanwhile: all of it is of one position.
     let writer = try index.writer()
     defer { withExtendedLifetime(writer) {} }
+    // A number takes 33 bytes at least, a pack 18.
+    guard try lastVersion * 33 + allPacks.count * 18 <= RemoteLayout.checkpointByteCountMax else {
+      return nil
+    }
     var checkpoint = Checkpoint(try position)
     checkpoint.refs = try refs().map { RemoteEntry.Move($0.name, old: nil, new: $0.commit) }
     for number in stride(from: 1, through: try lastVersion, by: 1) {
@@ -292,16 +319,15 @@ struct RemoteIndexes: Sendable {
   /// Those that need not be asked for.
   let known: [PackID: PackIndex]
 
-  /// The indexes of packs, in their order.
-  func indexes(of packs: [LoggedPack]) throws(DSVError) -> [PackIndex] {
+  /// The indexes of packs, in their order; `nil` for one that is gone.
+  func indexes(of packs: [LoggedPack]) throws(DSVError) -> [PackIndex?] {
     let (bucket, known) = (bucket, known)
-    return try Parallel.map(packs.count, width: Self.width) { (number) throws(DSVError) in
+    return try Parallel.map(packs.count, width: Self.width) {
+      (number) throws(DSVError) -> PackIndex? in
       let pack = packs[number]
       if let known = known[pack.id] { return known }
       let key = RemoteLayout.index(pack.id)
-      guard let bytes = try bucket.get(key, limit: RemoteLayout.indexByteCountMax) else {
-        throw DSVError(.corrupt, "\(bucket.name)/\(key): it is gone, and its pack is still named")
-      }
+      guard let bytes = try bucket.get(key, limit: RemoteLayout.indexByteCountMax) else { return nil }
       let index = try PackIndex(bytes, of: "\(bucket.name)/\(key)")
       guard index.packID == pack.id, index.packByteCount == pack.byteCount else {
         throw DSVError(.corrupt, "\(bucket.name)/\(key): it is another pack's")

@@ -13,6 +13,8 @@ package struct RemotePack: Sendable, Hashable {
   package var condemnedTime: Int?
   /// Whether it was read back whole and found to be what it should.
   package var isVerified: Bool
+  /// Whether its index was gone when the log named it, so that nothing is known of what it holds. It was condemned later.
+  var isLacking: Bool
   /// See ``RemoteKeys/wrap(_:of:)``.
   let wrappedKey: [UInt8]
 
@@ -217,7 +219,8 @@ extension Catalogue {
         let flags = try reader.read(UInt8.self)
         return RemotePack(
           slot: slot, id: id, byteCount: byteCount, condemnedTime: flags & 1 == 0 ? nil : time,
-          isVerified: flags & 2 != 0, wrappedKey: [UInt8](try reader.readBytes(reader.remaining)))
+          isVerified: flags & 2 != 0, isLacking: flags & 4 != 0,
+          wrappedKey: [UInt8](try reader.readBytes(reader.remaining)))
       }
       loaded.bySlot[slot] = pack
       loaded.byID[pack.id] = slot
@@ -231,7 +234,8 @@ extension Catalogue {
     writer.write(bytes: pack.id.bytes)
     writer.writeVarint(pack.byteCount)
     writer.write(Int64(pack.condemnedTime ?? 0))
-    writer.write(UInt8((pack.condemnedTime == nil ? 0 : 1) | (pack.isVerified ? 2 : 0)))
+    writer.write(
+      UInt8((pack.condemnedTime == nil ? 0 : 1) | (pack.isVerified ? 2 : 0) | (pack.isLacking ? 4 : 0)))
     writer.write(bytes: pack.wrappedKey)
     return writer.bytes
   }

@@ -18,7 +18,7 @@ package final class PackUploads {
 
   private let bucket: any Bucket
   private let sealer: RemoteKeys?
-  private let journal: PushJournal
+  private let journal: PushJournal?
   private let packByteCount: Int
   private let shared = Shared()
   private var threads: [Background] = []
@@ -28,9 +28,11 @@ package final class PackUploads {
   /// How many bytes of packs were filled.
   package private(set) var byteCount = 0
 
-  /// - Parameter packByteCount: a pack that has reached this length takes no more.
+  /// - Parameters:
+  ///   - journal: remembers what was put, for who is broken off and comes again.
+  ///   - packByteCount: a pack that has reached this length takes no more.
   package init(
-    _ bucket: any Bucket, _ sealer: RemoteKeys?, _ journal: PushJournal,
+    _ bucket: any Bucket, _ sealer: RemoteKeys?, _ journal: PushJournal?,
     packByteCount: Int = RemoteLayout.packByteCount
   ) {
     (self.bucket, self.sealer, self.journal) = (bucket, sealer, journal)
@@ -66,7 +68,7 @@ package final class PackUploads {
           let id = uploaded.index.packID
           try bucket.put(RemoteLayout.pack(id), pack)
           try bucket.put(RemoteLayout.index(id), uploaded.index.bytes)
-          try journal.add(uploaded)
+          try journal?.add(uploaded)
           shared.done.withLock { $0.append(uploaded) }
         } catch {
           shared.failure.withLock { if $0 == nil { $0 = error } }
@@ -77,7 +79,7 @@ package final class PackUploads {
 
   /// Puts what is left, and waits for all.
   ///
-  /// - Returns: the packs, which the journal remembers too.
+  /// - Returns: the packs, which the journal remembers too if there is one.
   package func finish() throws(DSVError) -> [UploadedPack] {
     put()
     for thread in threads { thread.join() }

@@ -55,6 +55,15 @@ package struct PushJournal: Sendable {
     for id in ids { try FileSystem.remove(path(id)) }
   }
 
+  /// Forgets packs that were put at `time` or before, in seconds since 1970: who has not come again until then does not.
+  package func forget(before time: Int) throws(DSVError) {
+    guard try FileSystem.exists(folder) else { return }
+    for name in try FileSystem.list(folder) {
+      guard let status = try FileSystem.status("\(folder)/\(name)") else { continue }
+      if status.modified / 1_000_000_000 <= time { try FileSystem.remove("\(folder)/\(name)") }
+    }
+  }
+
   /// What is remembered; files that are damaged are removed.
   package func packs() throws(DSVError) -> [UploadedPack] {
     guard try FileSystem.exists(folder) else { return [] }

@@ -17,7 +17,7 @@ package enum RemoteLayout {
   // Longest values, checked before they are read.
   package static let formatByteCountMax = 65_536
   package static let entryByteCountMax = 64 << 20
-  package static let checkpointByteCountMax = 1 << 30
+  package static let checkpointByteCountMax = 64 << 20
   package static let indexByteCountMax = 64 << 20
 
   package static func pack(_ id: PackID) -> String { "\(packPrefix)\(id).pack" }

@@ -4,23 +4,27 @@ import DSVSystem
 
 /// The log of a remote: numbered entries, each created once. It says which packs and refs there are.
 package struct RemoteLog: Sendable {
-  /// What reading on found.
+  /// What was read at once: a state to begin with, or entries that follow on what came before.
   package struct Update: Sendable {
-    /// The state to begin with; `nil` where the entries follow on what was known.
     package var checkpoint: Checkpoint?
     package var entries: [RemoteEntry] = []
-    /// Of the last entry there is.
+    /// Of the last of the entries, or of the checkpoint.
     package var position: LogPosition
   }
 
   /// How many entries are asked for at once.
   private static let width = 16
+  /// So many bytes of entries are read at once, as they are stored, unless one has more: some 100 MB of memory.
+  package static let groupByteCountMax = 32 << 20
 
   package let bucket: any Bucket
   package let sealer: RemoteKeys?
+  private let groupByteCountMax: Int
 
-  package init(_ bucket: any Bucket, _ sealer: RemoteKeys? = nil) {
-    (self.bucket, self.sealer) = (bucket, sealer)
+  package init(
+    _ bucket: any Bucket, _ sealer: RemoteKeys? = nil, groupByteCountMax: Int = groupByteCountMax
+  ) {
+    (self.bucket, self.sealer, self.groupByteCountMax) = (bucket, sealer, groupByteCountMax)
   }
 
   // MARK: - Format
@@ -66,37 +70,59 @@ package struct RemoteLog: Sendable {
 
   // MARK: - Reading on
 
-  /// Reads what was added behind `known`, whose entry must still be what it was.
+  /// Reads what was added behind `known`, whose entry must still be what it was: a group of entries at a time, and from the
+  /// beginning the newest checkpoint before them.
   ///
-  /// - Parameter seen: how far anybody here ever read: a log that ends before it, or has another entry there, was rolled back.
+  /// Memory: a checkpoint or a group, of 32 MiB as stored or of one entry, whatever is to be read.
+  /// - Parameters:
+  ///   - seen: how far anybody here ever read: a log that ends before it, or has another entry there, was rolled back.
+  ///   - body: called with what was read, whose entries follow on each other.
+  /// - Returns: how far the log goes.
   /// - Throws: `.corrupt` where the log was rolled back or rewritten, or an entry is damaged.
-  package func read(after known: LogPosition, seen: LogPosition) throws(DSVError) -> Update {
-    var update = Update(position: known)
+  package func read(
+    after known: LogPosition, seen: LogPosition, _ body: (Update) throws(DSVError) -> Void
+  ) throws(DSVError) -> LogPosition {
+    var position = known
+    // What a checkpoint leaves out was seen one by one by whoever was here before.
+    if seen.number > 0 { try check(seen) }
     if known.number == 0, let checkpoint = try lastCheckpoint() {
-      (update.checkpoint, update.position) = (checkpoint, checkpoint.position)
+      position = checkpoint.position
+      if position != seen { try check(position) }
+      try body(Update(checkpoint: checkpoint, position: position))
+    } else if known.number > 0, known != seen {
+      try check(known)
     }
-    let numbers = try entryNumbers(from: max(1, update.position.number))
-    let last = numbers.last ?? 0
-    guard last >= max(seen.number, update.position.number) else {
-      throw rolledBack(seen, "it ends at \(last)")
-    }
-    guard last > 0 else { return update }
-    let first = max(1, update.position.number)
-    guard numbers.first == first, numbers.count == last - first + 1 else {
-      throw DSVError(.corrupt, "\(bucket.name): its log lacks entries between \(first) and \(last)")
-    }
-    let known = update.position
-    let found = try Parallel.map(numbers.count, width: Self.width) {
-      (index) throws(DSVError) -> (entry: RemoteEntry?, digest: LogDigest) in
-      // What was read before may be sealed with a key that was given up since.
-      numbers[index] == known.number ? (nil, try digest(numbers[index])) : try opened(numbers[index])
-    }
-    for (entry, digest) in found {
-      guard let entry else {
-        guard digest == update.position.digest else { throw rolledBack(update.position, "it is another") }
-        continue
+    var after = position.number > 0 ? RemoteLayout.entry(position.number) : nil
+    while true {
+      let found = try bucket.list(prefix: RemoteLayout.entryPrefix, after: after, limit: 1000)
+      var rest = try entries(found, after: position.number)[...]
+      while !rest.isEmpty {
+        var byteCount = 0
+        let group = rest.prefix { entry in
+          byteCount += entry.byteCount
+          return byteCount <= groupByteCountMax || byteCount == entry.byteCount
+        }
+        rest = rest.dropFirst(group.count)
+        let update = try read(Array(group), after: position, seen: seen)
+        position = update.position
+        try body(update)
       }
-      guard entry.previous == update.position.digest, entry.number == update.position.number + 1 else {
+      guard found.count == 1000, let last = found.last?.key else { break }
+      after = last
+    }
+    guard position.number >= seen.number else { throw rolledBack(seen, "it ends at \(position.number)") }
+    return position
+  }
+
+  /// Entries whose numbers follow on each other.
+  private func read(
+    _ group: [ListedEntry], after known: LogPosition, seen: LogPosition
+  ) throws(DSVError) -> Update {
+    var update = Update(position: known)
+    for (entry, digest) in try Parallel.map(
+      group.count, width: Self.width, { (index) throws(DSVError) in try opened(group[index]) })
+    {
+      guard entry.previous == update.position.digest else {
         throw DSVError(
           .corrupt, "\(name(entry.number)): it does not follow on the entry before it: the log was rewritten")
       }
@@ -104,11 +130,18 @@ package struct RemoteLog: Sendable {
       update.entries.append(entry)
       update.position = LogPosition(number: entry.number, digest: digest)
     }
-    // What a checkpoint leaves out was seen one by one by whoever was here before.
-    if seen.number > 0, seen.number < first, try digest(seen.number) != seen.digest {
-      throw rolledBack(seen, "it is another")
-    }
     return update
+  }
+
+  /// Makes sure that an entry which was read before is what it was. It may be sealed with a key that was given up since.
+  private func check(_ position: LogPosition) throws(DSVError) {
+    guard
+      let stored = try bucket.get(
+        RemoteLayout.entry(position.number), limit: RemoteLayout.entryByteCountMax)
+    else { throw rolledBack(position, "it is gone") }
+    guard RemoteEntry.digest(of: stored) == position.digest else {
+      throw rolledBack(position, "it is another")
+    }
   }
 
   private func rolledBack(_ seen: LogPosition, _ what: String) -> DSVError {
@@ -124,40 +157,38 @@ package struct RemoteLog: Sendable {
 
   private func name(_ number: Int) -> String { "\(bucket.name)/\(RemoteLayout.entry(number))" }
 
-  /// The numbers of the entries from `first` on.
-  private func entryNumbers(from first: Int) throws(DSVError) -> [Int] {
-    var numbers: [Int] = []
-    var after: String? = first > 1 ? RemoteLayout.entry(first - 1) : nil
-    while true {
-      let found = try bucket.list(prefix: RemoteLayout.entryPrefix, after: after, limit: 1000)
-      for entry in found {
-        guard let number = RemoteLayout.number(ofKey: entry.key, behind: "log/") else { continue }
-        if let last = numbers.last, number <= last { throw unordered }
-        numbers.append(number)
+  private struct ListedEntry {
+    let number: Int
+    let byteCount: Int
+  }
+
+  /// What a list has of entries, which must follow on entry number `last`, and be no longer than they may.
+  private func entries(_ found: [BucketEntry], after last: Int) throws(DSVError) -> [ListedEntry] {
+    var entries: [ListedEntry] = []
+    for entry in found {
+      guard let number = RemoteLayout.number(ofKey: entry.key, behind: "log/") else { continue }
+      let last = last + entries.count
+      if number <= last { throw unordered }
+      guard number == last + 1 else {
+        throw DSVError(.corrupt, "\(bucket.name): its log lacks entries between \(last) and \(number)")
       }
-      guard found.count == 1000 else { return numbers }
-      after = found.last?.key
+      guard entry.byteCount <= RemoteLayout.entryByteCountMax else {
+        throw DSVError(.corrupt, "\(name(number)): it has \(entry.byteCount) bytes, more than an entry may")
+      }
+      entries.append(ListedEntry(number: number, byteCount: entry.byteCount))
     }
-  }
-
-  private func stored(_ number: Int) throws(DSVError) -> [UInt8] {
-    guard
-      let stored = try bucket.get(RemoteLayout.entry(number), limit: RemoteLayout.entryByteCountMax)
-    else { throw DSVError(.corrupt, "\(name(number)): it is gone") }
-    return stored
-  }
-
-  private func digest(_ number: Int) throws(DSVError) -> LogDigest {
-    RemoteEntry.digest(of: try stored(number))
+    return entries
   }
 
   /// An entry, and its digest.
-  private func opened(_ number: Int) throws(DSVError) -> (entry: RemoteEntry?, digest: LogDigest) {
-    let key = RemoteLayout.entry(number)
-    let stored = try stored(number)
-    let entry = try RemoteEntry(try open(stored, key: key), of: name(number))
-    guard entry.number == number else {
-      throw DSVError(.corrupt, "\(name(number)): it is entry \(entry.number)")
+  private func opened(_ listed: ListedEntry) throws(DSVError) -> (entry: RemoteEntry, digest: LogDigest) {
+    let key = RemoteLayout.entry(listed.number)
+    guard let stored = try bucket.get(key, limit: listed.byteCount) else {
+      throw DSVError(.corrupt, "\(name(listed.number)): it is gone")
+    }
+    let entry = try RemoteEntry(try open(stored, key: key), of: name(listed.number))
+    guard entry.number == listed.number else {
+      throw DSVError(.corrupt, "\(name(listed.number)): it is entry \(entry.number)")
     }
     return (entry, RemoteEntry.digest(of: stored))
   }
@@ -174,15 +205,17 @@ package struct RemoteLog: Sendable {
 
   /// The newest checkpoint that can be read: it is only a shorter way, so damage does not matter.
   private func lastCheckpoint() throws(DSVError) -> Checkpoint? {
-    var keys: [String] = []
+    var newest: [BucketEntry] = []
+    var after: String?
     while true {
-      let found = try bucket.list(prefix: RemoteLayout.checkpointPrefix, after: keys.last, limit: 1000)
-      keys += found.map(\.key)
-      if found.count < 1000 { break }
+      let found = try bucket.list(prefix: RemoteLayout.checkpointPrefix, after: after, limit: 1000)
+      newest = (newest + found.filter { $0.byteCount <= RemoteLayout.checkpointByteCountMax }).suffix(3)
+      guard found.count == 1000, let last = found.last?.key else { break }
+      after = last
     }
-    for key in keys.reversed().prefix(3) {
+    for (key, byteCount) in newest.reversed().map({ ($0.key, $0.byteCount) }) {
       do throws(DSVError) {
-        guard let stored = try bucket.get(key, limit: RemoteLayout.checkpointByteCountMax) else { continue }
+        guard let stored = try bucket.get(key, limit: byteCount) else { continue }
         let checkpoint = try Checkpoint(try open(stored, key: key), of: "\(bucket.name)/\(key)")
         if RemoteLayout.checkpoint(checkpoint.position.number) == key { return checkpoint }
       } catch {
@@ -224,9 +257,10 @@ package struct RemoteLog: Sendable {
     return nil
   }
 
-  /// Puts down the state after an entry.
+  /// Puts down the state after an entry; nothing where it is longer than a checkpoint may be, for the log says it too.
   package func put(_ checkpoint: Checkpoint) throws(DSVError) {
     let key = RemoteLayout.checkpoint(checkpoint.position.number)
-    try bucket.put(key, try seal(checkpoint.bytes, key: key))
+    let stored = try seal(checkpoint.bytes, key: key)
+    if stored.count <= RemoteLayout.checkpointByteCountMax { try bucket.put(key, stored) }
   }
 }

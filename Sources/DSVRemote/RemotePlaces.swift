@@ -91,6 +91,7 @@ extension RemotePack {
   /// A pack that no log names.
   package init(slot: UInt32, id: PackID, byteCount: Int, isVerified: Bool = false) {
     self.init(
-      slot: slot, id: id, byteCount: byteCount, condemnedTime: nil, isVerified: isVerified, wrappedKey: [])
+      slot: slot, id: id, byteCount: byteCount, condemnedTime: nil, isVerified: isVerified, isLacking: false,
+      wrappedKey: [])
   }
 }

@@ -23,9 +23,9 @@ struct Remote {
   /// Puts a pack of these objects, and names it in a new entry.
   @discardableResult
   func push(_ numbers: Range<Int>, change: (inout RemoteEntry) -> Void = { _ in }) throws -> PackID? {
-    let update = try log.read(after: .start, seen: .start)
+    let position = try log.read(after: .start, seen: .start) { _ in }
     var entry = RemoteEntry(
-      number: update.position.number + 1, previous: update.position.digest, nonce: .random(),
+      number: position.number + 1, previous: position.digest, nonce: .random(),
       time: 1_700_000_000)
     if !numbers.isEmpty {
       var pack = PackBuilder()

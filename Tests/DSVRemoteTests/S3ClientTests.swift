@@ -81,9 +81,9 @@ import Testing
       }
     }
     #expect(try Self.run([.answer(HTTPResponse(200))], isAnonymous: true).code == nil)
-    let environment = ["AWS_PROFILE": "work", "HOME": "/home/a", "AWS_CONFIG_FILE": "/b/config"]
+    let environment = ["AWS_PROFILE": "work", "HOME": "/users/a", "AWS_CONFIG_FILE": "/b/config"]
     let text = AWSProfile.noCredentials { environment[$0] }
-    #expect(text.contains("profile 'work' in /home/a/.aws/credentials or /b/config"))
+    #expect(text.contains("profile 'work' in /users/a/.aws/credentials or /b/config"))
   }
 
   @Test("causes are told once each, and not in brackets what the message says already")

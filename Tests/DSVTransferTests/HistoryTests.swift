@@ -67,11 +67,15 @@ import Testing
 
     /// Where the remote's branch really is.
     func remoteTip() throws -> CommitID? {
-      let update = try RemoteLog(honest, repositories.first?.store.remoteKeys).read(
-        after: .start, seen: .start)
-      var tip = update.checkpoint?.refs.first { $0.name == "heads/main" }?.new
-      for entry in update.entries {
-        for move in entry.moves where move.name == "heads/main" { tip = move.new }
+      var tip: CommitID?
+      _ = try RemoteLog(honest, repositories.first?.store.remoteKeys).read(after: .start, seen: .start) {
+        (update) throws(DSVError) in
+        if let checkpoint = update.checkpoint {
+          tip = checkpoint.refs.first { $0.name == "heads/main" }?.new
+        }
+        for entry in update.entries {
+          for move in entry.moves where move.name == "heads/main" { tip = move.new }
+        }
       }
       return tip
     }

@@ -105,6 +105,64 @@ import Testing
     #expect(try a.collectRemoteGarbage(nil, before: 0).condemnedPackCount == 0)
   }
 
+  @Test("what a clean-up or a push from here has put in vain goes with the next clean-ups from here")
+  func putInVain() throws {
+    let a = try clones.new()
+    try a.commitTest([row(1)], .replace)
+    try a.makeBranch("side", at: try a.resolve("HEAD").commit)
+    try a.commitTest(noise(0..<50, byteCount: 4000, seed: 1))
+    try a.checkout(try a.resolve("side"))
+    try a.commitTest(noise(50..<100, byteCount: 4000, seed: 2))
+    _ = try a.pushAll()
+    try delete("side", a)
+    try a.commitTest(noise(100..<150, byteCount: 4000, seed: 3))
+    clones.refused.prefix.withLock { $0 = "log/" }
+    let before = try packKeys().count
+    #expect(throws: DSVError.self) { try a.collectRemoteGarbage(nil, before: 0) }
+    #expect(throws: DSVError.self) { try a.push() }
+    clones.refused.prefix.withLock { $0 = nil }
+    #expect(try packKeys().count >= before + 4)
+    // What the push has put may be of use yet.
+    _ = try a.collectRemoteGarbage(nil, before: 0)
+    let journal = "\(a.store.root)/remotes/origin/push"
+    #expect(try FileSystem.list(journal).count == 1)
+    for _ in 0..<2 { _ = try a.collectRemoteGarbage(nil, before: .max) }
+    #expect(try FileSystem.list(journal).isEmpty)
+    let catalogue = try Catalogue("\(a.store.root)/remotes/origin")
+    #expect(try packKeys().count == catalogue.allPacks.count * 2)
+    #expect(try clones.clone().rowsTest() == a.rowsTest("main"))
+    _ = try a.push()
+    #expect(try clones.clone().check().problems == [])
+  }
+
+  @Test("what the remote needs only as others build on it is not left to the remote")
+  func basesNotDemoted() throws {
+    let a = try clones.new()
+    try a.commitTest([row(1)], .replace)
+    try a.makeBranch("side", at: try a.resolve("HEAD").commit)
+    try a.checkout(try a.resolve("side"))
+    try a.commitTest(noise(0..<100, byteCount: 4000, seed: 1))
+    for number in 0..<3 { try a.commitTest([row(2000 + number)]) }
+    _ = try a.push()
+    // The same rows at once.
+    try a.checkout(try a.resolve("main"))
+    try a.commitTest(noise(0..<100, byteCount: 4000, seed: 1) + (0..<3).map { row(2000 + $0) })
+    _ = try a.push()
+    let b = try clones.clone()
+    try delete("side", a)
+    let between = try ["side~1", "side~2", "side~3"].map { try a.resolve($0).commit }
+    let rows = try between.map { try a.rowsTest($0.description) }
+    _ = try a.demote(between + [try a.resolve("side").commit, try a.resolve("main").commit])
+    _ = try b.collectRemoteGarbage(nil, before: 0)
+    _ = try b.collectRemoteGarbage(nil, before: .max)
+    // One that has nothing in memory.
+    let again = try Repository.open(at: a.path, options: clones.options)
+    _ = try again.fetch()
+    #expect(try between.map { try again.rowsTest($0.description) } == rows)
+    #expect(try again.check().problems == [])
+    #expect(try clones.clone().check().problems == [])
+  }
+
   @Test("a push that a gc came before sends what was given up")
   func raced() throws {
     let a = try clones.new()
@@ -179,9 +237,14 @@ import Testing
     _ = try a.pushAll()
     #expect(try a.demote([side]).objectCount > 0)
     try delete("side", a)
+    // What was not pushed may need what was left to the remote.
+    try a.makeBranch("next", at: side)
+    try a.checkout(try a.resolve("next"))
+    try a.commitTest([row(1000)])
     _ = try a.collectRemoteGarbage(nil, before: 0)
     _ = try a.collectRemoteGarbage(nil, before: .max)
     #expect(try a.rowsTest("side").count == 101)
+    #expect(try a.rowsTest("next").count == 102)
   }
 
   @Test("a clone that begins with a checkpoint does without packs that were deleted since")
