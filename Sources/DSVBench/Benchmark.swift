@@ -78,11 +78,18 @@ struct Measurement {
     (name, self.size, outcome, bestNanoseconds) = (benchmark.name, size, first, best)
   }
 
+  private var seconds: Double { max(Double(bestNanoseconds) / 1e9, 1e-9) }
+  /// In MB/s.
+  private var rate: Double { Double(outcome.byteCount) / 1e6 / seconds }
+
+  /// How the rate compares with that of the least that does the same, in one line.
+  func share(of floor: Measurement) -> String {
+    "\(Report.padded(name, 22)) has \(Report.rounded(rate / floor.rate * 100)) % of the rate of \(floor.name)"
+  }
+
   /// Name, size, bytes, best time, rate and checksum, in one line.
   var line: String {
-    let seconds = Double(bestNanoseconds) / 1e9
-    let rate = Double(outcome.byteCount) / 1e6 / max(seconds, 1e-9)
-    return [
+    [
       Report.padded(name, 22), Report.padded(size.rawValue, 6), Report.padded("\(outcome.byteCount) B", 14),
       Report.padded("\(Report.rounded(seconds * 1000)) ms", 14),
       Report.padded("\(Report.rounded(rate)) MB/s", 14), Report.hex(outcome.checksum),

@@ -21,7 +21,7 @@ enum Main {
       --serve    the works that standard input names, for bench/peers.py and bench/growth.py
       --folder   where repositories are made for the time being (TMPDIR or /tmp)
 
-    One line each: name, size, bytes, best time, rate, checksum of the result.
+    One line each: name, size, bytes, best time, rate, checksum of the result. After a floor, what share of its rate the work has.
     Benchmarks:
     """
 
@@ -53,8 +53,14 @@ enum Main {
     guard let size else { return explain(2) }
     let chosen = benchmarks.filter { benchmark in only.map { benchmark.name.contains($0) } ?? true }
     guard !chosen.isEmpty else { return explain(2) }
+    var measured: [String: Measurement] = [:]
     for benchmark in chosen {
-      print(try Measurement(benchmark, size, corpus: corpus, under: folder).line)
+      let measurement = try Measurement(benchmark, size, corpus: corpus, under: folder)
+      measured[benchmark.name] = measurement
+      print(measurement.line)
+      if let work = measured.first(where: { "\($0.key)-floor" == benchmark.name })?.value {
+        print(work.share(of: measurement))
+      }
       fflush(nil)
     }
   }

@@ -7,30 +7,47 @@ import DSVTesting
 
 /// What is measured of reading from a remote 20 ms away, beside the least that fetches the same bytes.
 enum TierBenchmarks {
-  static let all = [coldScan, coldScanFloor, secondScan, coldTake, coldTakeFloor]
+  static let all = [
+    coldScan, coldScanFloor, coldScanByHTTP, coldScanByHTTPFloor, secondScan, coldTake, coldTakeFloor,
+  ]
 
   private static let latencyNanoseconds: UInt64 = 20_000_000
   /// 1 Gbit/s.
   private static let bytesPerSecond = 125e6
 
+  /// Where the remote is.
+  private enum Place {
+    /// In this process, and held to 1 Gbit/s.
+    case simulated
+    /// `loose_s3.py` on loopback: through HTTP, and as fast as that goes.
+    case loopback
+
+    func open() throws -> any Bucket {
+      switch self {
+      case .simulated:
+        SlowBucket(MemoryBucket(), latencyNanoseconds: latencyNanoseconds, bytesPerSecond: bytesPerSecond)
+      case .loopback: try LooseS3Server(hasRanges: true, latency: RemoteBenchmarks.latency).open()
+      }
+    }
+  }
+
   /// A repository whose rows are all in a bucket; a copy of its folder for each time it is read.
   private final class Cold {
     let remote: PackedRemote
-    let bucket: SlowBucket
+    let bucket: any Bucket
     let template: String
     let rowCount: Int
     /// What was opened: that it is closed, and what was fetched is written, is not measured.
     private var opened: [Repository] = []
 
-    init(_ setting: Setting) throws {
+    init(_ setting: Setting, _ place: Place = .simulated) throws {
       let full = try Repository.initialize(at: setting.newPath())
       let message = CommitMessage("a benchmark", author: "dsv-bench", time: 0)
       rowCount = try full.commit([try setting.manyDocuments()], message).rowCount
-      bucket = SlowBucket(
-        MemoryBucket(), latencyNanoseconds: latencyNanoseconds, bytesPerSecond: bytesPerSecond)
+      bucket = try place.open()
       remote = PackedRemote(bucket)
       try remote.put(full.store)
-      full.attach([RemoteTier("origin", bucket.base, remote)])
+      full.attach([RemoteTier("origin", bucket, remote)])
       try full.demote([try full.resolve("HEAD").commit])
       full.close()
       template = full.path
@@ -78,28 +95,29 @@ enum TierBenchmarks {
     return rowCount
   }
 
-  static let coldScan = Benchmark("cold-scan") { setting in
-    let cold = try Cold(setting)
-    return {
-      outcome(cold, try scan(try cold.open(setting)))
+  static let coldScan = scanned("cold-scan", .simulated)
+  static let coldScanFloor = fetched("cold-scan-floor", .simulated)
+  static let coldScanByHTTP = scanned("cold-scan-http", .loopback)
+  static let coldScanByHTTPFloor = fetched("cold-scan-http-floor", .loopback)
+
+  private static func scanned(_ name: String, _ place: Place) -> Benchmark {
+    Benchmark(name) { setting in
+      let cold = try Cold(setting, place)
+      return { outcome(cold, try scan(try cold.open(setting))) }
     }
   }
 
   /// The same bytes by a program that knows nothing of them: 32 threads that each fetch a megabyte at a time.
-  static let coldScanFloor = Benchmark("cold-scan-floor") { setting in
-    let cold = try Cold(setting)
-    return {
-      var ranges: [(String, Range<Int>)] = []
-      for pack in cold.remote.packs {
-        for start in stride(from: 0, to: pack.byteCount, by: 1 << 20) {
-          ranges.append((pack.key, start..<min(start + 1 << 20, pack.byteCount)))
+  private static func fetched(_ name: String, _ place: Place) -> Benchmark {
+    Benchmark(name) { setting in
+      let cold = try Cold(setting, place)
+      let reader = RangeReader(cold.bucket, inFlight: 32)
+      let pieces = cold.remote.packs.flatMap { pack in
+        stride(from: 0, to: pack.byteCount, by: 1 << 20).map {
+          RangeReader.Piece(key: pack.key, range: $0..<min($0 + 1 << 20, pack.byteCount))
         }
       }
-      let sums = try Parallel.map(ranges.count, width: 32) {
-        [ranges, bucket = cold.bucket] (index) throws(DSVError) in
-        try bucket.get(ranges[index].0, range: ranges[index].1).count
-      }
-      return outcome(cold, sums.reduce(0, +))
+      return { try reader.read(pieces) }
     }
   }
 

@@ -270,7 +270,7 @@ extension Catalogue {
     guard intake.lastSlot < .max else { throw DSVError(.full, "\(folder): all pack numbers are given") }
     intake.lastSlot += 1
     var wrapped: [UInt8] = []
-    if let sealer, !logged.key.isEmpty { wrapped = sealer.wrap(logged.key, of: logged.id) }
+    if let sealer, let key = logged.key { wrapped = sealer.wrap(key, of: logged.id) }
     let pack = RemotePack(
       slot: intake.lastSlot, id: logged.id, byteCount: logged.byteCount, condemnedTime: condemned,
       verifiedOver: nil, isLacking: isLacking, wrappedKey: wrapped)

@@ -188,17 +188,16 @@ extension Catalogue {
     return try loadPacks().bySlot[slot]
   }
 
-  /// The key of a pack's records; empty in a plain remote.
-  package func packKey(_ pack: RemotePack) throws(DSVError) -> [UInt8] {
-    guard let sealer else { return [] }
-    return try sealer.unwrap(pack.wrappedKey, of: pack.id)
+  /// The key of a pack's records; `nil` in a plain remote.
+  package func packKey(_ pack: RemotePack) throws(DSVError) -> SecretBytes? {
+    try sealer?.unwrap(pack.wrappedKey, of: pack.id)
   }
 
   /// What reads a pack's records.
   package func codec(of pack: RemotePack) throws(DSVError) -> PackCodec {
     guard let sealer else { return PackCodec(packID: pack.id, sealer: nil) }
     if let known = codecs.withLock({ $0[pack.id] }) { return known }
-    let codec = try sealer.codec(pack.id, packKey: try packKey(pack))
+    let codec = try sealer.codec(pack.id, packKey: try sealer.unwrap(pack.wrappedKey, of: pack.id))
     codecs.withLock { $0[pack.id] = codec }
     return codec
   }

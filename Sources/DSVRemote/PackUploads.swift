@@ -56,7 +56,7 @@ package final class PackUploads {
   private func put() {
     guard !builder.isEmpty else { return }
     let (pack, uploaded) = (
-      builder.bytes, UploadedPack(PackIndex(builder), key: sealer?.packKey(codec) ?? [], bases: bases)
+      builder.bytes, UploadedPack(PackIndex(builder), key: sealer?.packKey(codec), bases: bases)
     )
     codec = PackCodec(isSealed: sealer != nil)
     (builder, bases) = (PackBuilder(codec), [:])

@@ -5,12 +5,12 @@ import DSVSystem
 /// A pack that was put and that the log does not name yet.
 package struct UploadedPack: Sendable {
   package let index: PackIndex
-  /// What opens it, as the log will carry it.
-  package let key: [UInt8]
+  /// What opens it, as the log will carry it; `nil` in a plain remote.
+  package let key: SecretBytes?
   /// What objects of the pack build on.
   package let bases: [AnyID: AnyID]
 
-  package init(_ index: PackIndex, key: [UInt8], bases: [AnyID: AnyID]) {
+  package init(_ index: PackIndex, key: SecretBytes?, bases: [AnyID: AnyID]) {
     (self.index, self.key, self.bases) = (index, key, bases)
   }
 
@@ -40,7 +40,7 @@ package struct PushJournal: Sendable {
     let index = pack.index.bytes
     writer.writeVarint(index.count)
     writer.write(bytes: index)
-    let key = pack.key.isEmpty ? [] : sealer?.wrap(pack.key, of: pack.index.packID) ?? []
+    let key = pack.key.flatMap { sealer?.wrap($0, of: pack.index.packID) } ?? []
     writer.writeVarint(key.count)
     writer.write(bytes: key)
     writer.writeList(pack.bases.sorted { $0.key < $1.key }) { writer, base in
@@ -85,8 +85,8 @@ package struct PushJournal: Sendable {
       try reader.readHeader(Self.magic, Self.revision)
       let index = try PackIndex(
         [UInt8](try reader.readBytes(try reader.readCount(unitByteCount: 1))), of: name)
-      var key = [UInt8](try reader.readBytes(try reader.readCount(unitByteCount: 1)))
-      if !key.isEmpty, let sealer { key = try sealer.unwrap(key, of: index.packID) }
+      let wrapped = [UInt8](try reader.readBytes(try reader.readCount(unitByteCount: 1)))
+      let key = try wrapped.isEmpty ? nil : sealer?.unwrap(wrapped, of: index.packID)
       var bases: [AnyID: AnyID] = [:]
       for _ in 0..<(try reader.readCount(unitByteCount: 64)) {
         let id: AnyID = try reader.readID()

@@ -18,15 +18,15 @@ package struct LogPosition: Sendable, Hashable {
 }
 
 /// A pack as a remote's log names it.
-package struct LoggedPack: Sendable, Hashable {
+package struct LoggedPack: Sendable, Equatable {
   package let id: PackID
   package let byteCount: Int
-  /// What opens it in an encrypted remote; empty in a plain one.
-  package let key: [UInt8]
+  /// What opens it in an encrypted remote; `nil` in a plain one.
+  package let key: SecretBytes?
 
   package static let keyByteCountMax = 256
 
-  package init(_ id: PackID, byteCount: Int, key: [UInt8] = []) {
+  package init(_ id: PackID, byteCount: Int, key: SecretBytes? = nil) {
     (self.id, self.byteCount, self.key) = (id, byteCount, key)
   }
 }
@@ -79,7 +79,8 @@ package struct RemoteEntry: Sendable, Equatable {
     stored.withUnsafeBytes { SHA256.id(kind: nil, $0) }
   }
 
-  package var bytes: [UInt8] {
+  /// As they are stored in a plain remote, and sealed in an encrypted one.
+  package var secretBytes: SecretBytes {
     var writer = ByteWriter()
     writer.writeHeader(Self.magic, Self.revision)
     writer.write(UInt64(number))
@@ -95,12 +96,13 @@ package struct RemoteEntry: Sendable, Equatable {
       writer.writeVarint(one.number)
       writer.write(one.commit)
     }
-    writer.writeList(added) { writer, pack in writer.write(pack) }
+    var keys = PackKeys()
+    keys.write(added, to: &writer)
     for list in [condemned, deleted] { writer.writeList(list) { $0.write(bytes: $1.bytes) } }
-    return writer.sealed
+    return keys.sealed(writer)
   }
 
-  package init(_ bytes: [UInt8], of subject: String) throws(DSVError) {
+  package init(_ bytes: UnsafeRawBufferPointer, of subject: String) throws(DSVError) {
     self = try withChecked(bytes, of: subject) { (reader) throws(DSVError) in
       try reader.readHeader(Self.magic, Self.revision)
       let number = try reader.read(UInt64.self)
@@ -145,7 +147,7 @@ package struct Checkpoint: Sendable, Equatable {
 
   package init(_ position: LogPosition) { self.position = position }
 
-  package var bytes: [UInt8] {
+  package var secretBytes: SecretBytes {
     var writer = ByteWriter()
     writer.writeHeader(Self.magic, Self.revision)
     writer.write(UInt64(position.number))
@@ -158,15 +160,16 @@ package struct Checkpoint: Sendable, Equatable {
       writer.writeVarint(one.number)
       writer.write(one.commit)
     }
-    writer.writeList(packs) { writer, pack in writer.write(pack) }
+    var keys = PackKeys()
+    keys.write(packs, to: &writer)
     writer.writeList(condemned) { writer, one in
       writer.write(bytes: one.pack.bytes)
       writer.write(Int64(one.time))
     }
-    return writer.sealed
+    return keys.sealed(writer)
   }
 
-  package init(_ bytes: [UInt8], of subject: String) throws(DSVError) {
+  package init(_ bytes: UnsafeRawBufferPointer, of subject: String) throws(DSVError) {
     self = try withChecked(bytes, of: subject) { (reader) throws(DSVError) in
       try reader.readHeader(Self.magic, Self.revision)
       let number = try reader.read(UInt64.self)
@@ -187,12 +190,33 @@ package struct Checkpoint: Sendable, Equatable {
   }
 }
 
-extension ByteWriter {
-  fileprivate mutating func write(_ pack: LoggedPack) {
-    write(bytes: pack.id.bytes)
-    writeVarint(pack.byteCount)
-    writeVarint(pack.key.count)
-    write(bytes: pack.key)
+/// The keys in a list of packs: they are written last, and only to memory that is wiped.
+private struct PackKeys {
+  private var keys: [(offset: Int, key: SecretBytes)] = []
+
+  /// Writes the list, with zeros in the keys' places.
+  mutating func write(_ packs: [LoggedPack], to writer: inout ByteWriter) {
+    writer.writeVarint(packs.count)
+    for pack in packs {
+      writer.write(bytes: pack.id.bytes)
+      writer.writeVarint(pack.byteCount)
+      writer.writeVarint(pack.key?.count ?? 0)
+      guard let key = pack.key else { continue }
+      keys.append((writer.count, key))
+      writer.write(bytes: repeatElement(0, count: key.count))
+    }
+  }
+
+  /// What was written, the keys, and behind them the checksum.
+  func sealed(_ writer: ByteWriter) -> SecretBytes {
+    SecretBytes(count: writer.count + 8) { bytes in
+      bytes.copyBytes(from: writer.bytes)
+      for (offset, key) in keys {
+        key.withBytes { UnsafeMutableRawBufferPointer(rebasing: bytes[offset...]).copyMemory(from: $0) }
+      }
+      let checksum = Hash64.of(UnsafeRawBufferPointer(rebasing: bytes[..<writer.count]))
+      bytes.storeBytes(of: checksum.littleEndian, toByteOffset: writer.count, as: UInt64.self)
+    }
   }
 }
 
@@ -204,7 +228,8 @@ extension ByteReader {
     guard byteCount < 1 << 40, keyByteCount <= LoggedPack.keyByteCountMax else {
       throw corrupt("a length is out of bounds")
     }
-    return LoggedPack(id, byteCount: byteCount, key: [UInt8](try readBytes(keyByteCount)))
+    let key = try readBytes(keyByteCount)
+    return LoggedPack(id, byteCount: byteCount, key: key.isEmpty ? nil : SecretBytes(copying: key))
   }
 
   fileprivate mutating func readVersionNumber() throws(DSVError) -> Int {

@@ -1,5 +1,6 @@
 import DSVFormat
 package import DSVStore
+import DSVSystem
 
 /// What a remote's keys are called, and how long each value may be. `format-spec/transfer.md` says what they mean.
 package enum RemoteLayout {
@@ -109,20 +110,21 @@ extension ByteWriter {
 
 /// What `bytes` hold in front of their checksum, which is verified.
 func withChecked<Value>(
+  _ bytes: UnsafeRawBufferPointer, of subject: String, _ body: (inout ByteReader) throws(DSVError) -> Value
+) throws(DSVError) -> Value {
+  let plain = UnsafeRawBufferPointer(rebasing: bytes.dropLast(8))
+  guard bytes.count >= 8,
+    UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: plain.count, as: UInt64.self))
+      == Hash64.of(plain)
+  else { throw DSVError(.corrupt, "\(subject): it does not match its checksum") }
+  var reader = ByteReader(plain, of: subject)
+  let value = try body(&reader)
+  try reader.finish()
+  return value
+}
+
+func withChecked<Value>(
   _ bytes: [UInt8], of subject: String, _ body: (inout ByteReader) throws(DSVError) -> Value
 ) throws(DSVError) -> Value {
-  let plain = bytes.dropLast(8)
-  guard bytes.count >= 8,
-    bytes[plain.endIndex...].reversed().reduce(0, { $0 << 8 | UInt64($1) }) == Hash64.of(Array(plain))
-  else { throw DSVError(.corrupt, "\(subject): it does not match its checksum") }
-  var result: Result<Value, DSVError> = .failure(DSVError(.corrupt, "\(subject): no bytes"))
-  plain.withUnsafeBytes { bytes in
-    do throws(DSVError) {
-      var reader = ByteReader(bytes, of: subject)
-      let value = try body(&reader)
-      try reader.finish()
-      result = .success(value)
-    } catch { result = .failure(error) }
-  }
-  return try result.get()
+  try bytes.withBytes { (bytes) throws(DSVError) in try withChecked(bytes, of: subject, body) }
 }

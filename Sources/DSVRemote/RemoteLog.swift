@@ -186,20 +186,25 @@ package struct RemoteLog: Sendable {
     guard let stored = try bucket.get(key, limit: listed.byteCount) else {
       throw DSVError(.corrupt, "\(name(listed.number)): it is gone")
     }
-    let entry = try RemoteEntry(try open(stored, key: key), of: name(listed.number))
+    let entry = try withOpened(stored, key: key) { (plain) throws(DSVError) in
+      try RemoteEntry(plain, of: name(listed.number))
+    }
     guard entry.number == listed.number else {
       throw DSVError(.corrupt, "\(name(listed.number)): it is entry \(entry.number)")
     }
     return (entry, RemoteEntry.digest(of: stored))
   }
 
-  private func open(_ stored: [UInt8], key: String) throws(DSVError) -> [UInt8] {
-    guard let sealer else { return stored }
-    return try sealer.open(stored, key: key)
+  /// Opens what may hold keys of packs.
+  private func withOpened<Value>(
+    _ stored: [UInt8], key: String, _ body: (UnsafeRawBufferPointer) throws(DSVError) -> Value
+  ) throws(DSVError) -> Value {
+    guard let sealer else { return try stored.withBytes(body) }
+    return try sealer.open(stored, key: key).withBytes(body)
   }
 
-  private func seal(_ plain: [UInt8], key: String) throws(DSVError) -> [UInt8] {
-    guard let sealer else { return plain }
+  private func seal(_ plain: SecretBytes, key: String) -> [UInt8] {
+    guard let sealer else { return plain.withBytes { [UInt8]($0) } }
     return sealer.seal(plain, key: key)
   }
 
@@ -216,7 +221,9 @@ package struct RemoteLog: Sendable {
     for (key, byteCount) in newest.reversed().map({ ($0.key, $0.byteCount) }) {
       do throws(DSVError) {
         guard let stored = try bucket.get(key, limit: byteCount) else { continue }
-        let checkpoint = try Checkpoint(try open(stored, key: key), of: "\(bucket.name)/\(key)")
+        let checkpoint = try withOpened(stored, key: key) { (plain) throws(DSVError) in
+          try Checkpoint(plain, of: "\(bucket.name)/\(key)")
+        }
         if RemoteLayout.checkpoint(checkpoint.position.number) == key { return checkpoint }
       } catch {
         guard error.code == .corrupt || error.code == .unsupportedFormat else { throw error }
@@ -229,7 +236,7 @@ package struct RemoteLog: Sendable {
 
   /// An entry as it is to be stored: sealed with the key that is current now.
   package func stored(_ entry: RemoteEntry) throws(DSVError) -> [UInt8] {
-    let stored = try seal(entry.bytes, key: RemoteLayout.entry(entry.number))
+    let stored = seal(entry.secretBytes, key: RemoteLayout.entry(entry.number))
     guard stored.count <= RemoteLayout.entryByteCountMax else {
       throw DSVError(
         .full, "so many versions and packs are too many for one push; push fewer branches at once")
@@ -260,7 +267,7 @@ package struct RemoteLog: Sendable {
   /// Puts down the state after an entry; nothing where it is longer than a checkpoint may be, for the log says it too.
   package func put(_ checkpoint: Checkpoint) throws(DSVError) {
     let key = RemoteLayout.checkpoint(checkpoint.position.number)
-    let stored = try seal(checkpoint.bytes, key: key)
+    let stored = seal(checkpoint.secretBytes, key: key)
     if stored.count <= RemoteLayout.checkpointByteCountMax { try bucket.put(key, stored) }
   }
 }

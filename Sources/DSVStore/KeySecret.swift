@@ -9,24 +9,30 @@ package struct KeySecret: Sendable {
   static let revision: UInt16 = 1
   static let byteCount = 32
 
-  private let bytes: [UInt8]
+  private let secret: SecretBytes
   package let hash: SipHash
 
-  init(_ bytes: [UInt8]) {
-    precondition(bytes.count == Self.byteCount)
-    self.bytes = bytes
-    func word(_ start: Int) -> UInt64 {
-      bytes[start..<start + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+  init(_ secret: SecretBytes) {
+    precondition(secret.count == Self.byteCount)
+    self.secret = secret
+    hash = secret.withBytes { bytes in
+      func word(_ start: Int) -> UInt64 {
+        UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: start, as: UInt64.self))
+      }
+      return SipHash(key: word(0), word(8))
     }
-    hash = SipHash(key: word(0), word(8))
   }
 
   /// One for keys that are not kept.
-  package static func random() -> KeySecret { KeySecret(Random.bytes(byteCount)) }
+  package static func random() -> KeySecret { KeySecret(.random(byteCount)) }
 
   /// A name for `content` that only who has the secret can tell.
   package func name(_ content: [UInt8]) -> AnyID {
-    (bytes[16...] + content).withUnsafeBytes { SHA256.id(kind: nil, $0) }
+    let input = SecretBytes(count: Self.byteCount - 16 + content.count) { input in
+      secret.withBytes { input.copyBytes(from: $0[16...]) }
+      UnsafeMutableRawBufferPointer(rebasing: input[(Self.byteCount - 16)...]).copyBytes(from: content)
+    }
+    return input.withBytes { SHA256.id(kind: nil, $0) }
   }
 
   /// As it stands in its file.
@@ -35,7 +41,7 @@ package struct KeySecret: Sendable {
     writer.write(Self.magic)
     writer.write(Self.revision)
     writer.write(UInt16(0))
-    writer.write(bytes: bytes)
+    secret.withBytes { writer.write(bytes: $0) }
     writer.write(Hash64.of(writer.bytes))
     return writer.bytes
   }
@@ -50,7 +56,7 @@ package struct KeySecret: Sendable {
         guard revision == Self.revision, try reader.read(UInt16.self) == 0 else {
           throw reader.unsupported("revision \(revision)")
         }
-        let secret = Array(try reader.readBytes(Self.byteCount))
+        let secret = SecretBytes(copying: try reader.readBytes(Self.byteCount))
         let checksum = Hash64.of(UnsafeRawBufferPointer(rebasing: bytes[..<reader.offset]))
         guard try reader.read(UInt64.self) == checksum else { throw reader.corrupt("a wrong checksum") }
         try reader.finish()

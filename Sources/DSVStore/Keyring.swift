@@ -129,7 +129,7 @@ package struct Keyring: Sendable {
 
 extension Keyring {
   /// What a repository's key index hashes with.
-  package var keySecret: KeySecret { KeySecret(secrets.keyIndexSecret.withBytes { Array($0) }) }
+  package var keySecret: KeySecret { KeySecret(secrets.keyIndexSecret) }
 
   /// A name for a ref's name that only who has the keyring can tell. Stays the same when keys change.
   package func refKey(_ name: String) -> [UInt8] {

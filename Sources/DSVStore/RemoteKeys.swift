@@ -9,43 +9,40 @@ package struct RemoteKeys: Sendable {
   let keys: StoreKeys
 
   /// What is kept under a key of the bucket.
-  package func seal(_ plain: [UInt8], key: String) -> [UInt8] {
-    keys.seal(plain, "dsv remote log", Array(key.utf8))
+  package func seal(_ plain: SecretBytes, key: String) -> [UInt8] {
+    plain.withBytes { keys.seal($0, "dsv remote log", Array(key.utf8)) }
   }
 
   /// - Throws: `.corrupt` if it was not sealed to be kept there.
-  package func open(_ sealed: [UInt8], key: String) throws(DSVError) -> [UInt8] {
+  package func open(_ sealed: [UInt8], key: String) throws(DSVError) -> SecretBytes {
     try sealed.withBytes { (sealed) throws(DSVError) in
-      try keys.open(sealed, "dsv remote log", Array(key.utf8), of: key)
+      try keys.openSecret(sealed, "dsv remote log", Array(key.utf8), of: key)
     }
   }
 
   /// A pack's key as a catalogue keeps it on the disk.
-  package func wrap(_ packKey: [UInt8], of pack: PackID) -> [UInt8] {
-    keys.seal(packKey, "dsv remote pack", pack.bytes)
+  package func wrap(_ packKey: SecretBytes, of pack: PackID) -> [UInt8] {
+    packKey.withBytes { keys.seal($0, "dsv remote pack", pack.bytes) }
   }
 
-  package func unwrap(_ wrapped: [UInt8], of pack: PackID) throws(DSVError) -> [UInt8] {
+  package func unwrap(_ wrapped: [UInt8], of pack: PackID) throws(DSVError) -> SecretBytes {
     try wrapped.withBytes { (wrapped) throws(DSVError) in
-      try keys.open(wrapped, "dsv remote pack", pack.bytes, of: "the key of pack \(pack)")
+      try keys.openSecret(wrapped, "dsv remote pack", pack.bytes, of: "the key of pack \(pack)")
     }
   }
 
   /// Seals and opens the records of a pack.
   ///
   /// - Parameter packKey: as the log carries it.
-  package func codec(_ pack: PackID, packKey: [UInt8]) throws(DSVError) -> PackCodec {
-    let secret = packKey.withUnsafeBytes { SecretBytes(copying: $0) }
-    guard let key = PackKey(carried: secret) else {
+  package func codec(_ pack: PackID, packKey: SecretBytes) throws(DSVError) -> PackCodec {
+    guard let key = PackKey(carried: packKey) else {
       throw DSVError(.corrupt, "pack \(pack): its key has \(packKey.count) bytes")
     }
     return PackCodec(packID: pack, sealer: PackSealer(packID: pack, key: key))
   }
 
   /// The key of a pack that is being made, as the log carries it.
-  package func packKey(_ codec: PackCodec) -> [UInt8] {
-    codec.sealer?.key.withBytes { Array($0) } ?? []
-  }
+  package func packKey(_ codec: PackCodec) -> SecretBytes? { codec.sealer?.key.secret }
 }
 
 // MARK: - The keyring of a remote

@@ -229,19 +229,38 @@ extension StoreKeys {
   }
 
   func seal(_ plain: [UInt8], _ label: StaticString, _ place: [UInt8]) -> [UInt8] {
+    plain.withUnsafeBytes { seal($0, label, place) }
+  }
+
+  func seal(_ plain: UnsafeRawBufferPointer, _ label: StaticString, _ place: [UInt8]) -> [UInt8] {
     let key = keyring.currentLogKey
-    let token = plain.withUnsafeBytes { Fernet.seal($0, with: key.key(label, place)) }
+    let token = Fernet.seal(plain, with: key.key(label, place))
     return withUnsafeBytes(of: key.epoch.littleEndian) { Array($0) } + token
   }
 
   func open(
     _ sealed: UnsafeRawBufferPointer, _ label: StaticString, _ place: [UInt8], of subject: String
   ) throws(DSVError) -> [UInt8] {
+    let (token, key) = try parts(sealed, label, place, subject)
+    return try Fernet.open(token, with: key, of: subject)
+  }
+
+  /// The same, of what holds keys.
+  func openSecret(
+    _ sealed: UnsafeRawBufferPointer, _ label: StaticString, _ place: [UInt8], of subject: String
+  ) throws(DSVError) -> SecretBytes {
+    let (token, key) = try parts(sealed, label, place, subject)
+    return try Fernet.openSecret(token, with: key, of: subject)
+  }
+
+  /// The token in what was sealed, and what it opens with.
+  private func parts(
+    _ sealed: UnsafeRawBufferPointer, _ label: StaticString, _ place: [UInt8], _ subject: String
+  ) throws(DSVError) -> (token: UnsafeRawBufferPointer, key: FernetKey) {
     guard sealed.count > Self.epochByteCount else { throw DSVError(.corrupt, "\(subject): it is too short") }
     let epoch = UInt32(littleEndian: sealed.loadUnaligned(as: UInt32.self))
     let token = UnsafeRawBufferPointer(rebasing: sealed[Self.epochByteCount...])
-    let key = try logKey(epoch, subject).key(label, place)
-    return try Fernet.open(token, with: key, of: subject)
+    return (token, try logKey(epoch, subject).key(label, place))
   }
 
   private func logKey(_ epoch: UInt32, _ subject: String) throws(DSVError) -> LogKey {

@@ -60,7 +60,7 @@ package struct Needles: Sendable {
 extension Needles {
   /// The names of a table's columns, and the few words that one of them repeats.
   package struct Columns: Sendable {
-    let (word, number, near, real, outer, inner): (String, String, String, String, String, String)
+    package let (word, number, near, real, outer, inner): (String, String, String, String, String, String)
     let kinds: [String]
   }
 

@@ -16,7 +16,8 @@ import Testing
     entry.numbered = [.init(1, testID(5)), .init(300, testID(3))]
     entry.added = [
       LoggedPack(PackID(high: 3, low: 4), byteCount: 70_000),
-      LoggedPack(PackID(high: 5, low: 6), byteCount: 9, key: [1, 2, 3]),
+      LoggedPack(
+        PackID(high: 5, low: 6), byteCount: 9, key: SecretBytes(count: 3) { $0.copyBytes(from: 1...3) }),
     ]
     entry.condemned = [PackID(high: 7, low: 8)]
     entry.deleted = [PackID(high: 9, low: 10), PackID(high: 11, low: 12)]

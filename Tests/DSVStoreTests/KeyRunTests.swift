@@ -7,7 +7,7 @@ import Testing
 
 /// Runs of keys: sorting, merging, finding, and every byte as `format-spec/keys.md` has it.
 @Suite struct KeyRunTests {
-  private static let secret = KeySecret((0..<32).map { UInt8($0) })
+  private static let secret = KeySecret(SecretBytes(count: 32) { $0.copyBytes(from: 0..<32) })
 
   private static func entry(_ number: Int) -> KeyEntry {
     let bytes = Array("key \(number)".utf8)

@@ -414,10 +414,3 @@ private enum OpenKeyrings {
     try bucket.list(prefix: RemoteLayout.keyringPrefix, after: nil, limit: 100).map(\.key)
   }
 }
-
-extension CloneOptions {
-  fileprivate init(columns: [String] = [], table: String? = nil) {
-    self.init()
-    (self.columns, self.table) = (columns, table)
-  }
-}

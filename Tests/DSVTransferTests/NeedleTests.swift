@@ -1,11 +1,12 @@
-import DSV
 import DSVFormat
 import DSVRemote
-import DSVStore
+import DSVSystem
 import DSVTables
 import DSVTesting
 import DSVTransforms
 import Testing
+
+@testable import DSV
 
 /// Everything that is said in an encrypted repository is looked for in every byte of its remote, and of what pushing to it,
 /// cloning it and reading from it leave on disks.
@@ -30,14 +31,15 @@ import Testing
   }
 
   /// Histories, names and settings with needles in all of them, pushed from two clones and collected; a third is lazy.
-  private static func fill(_ clones: Clones) throws -> (Needles, [Repository]) {
+  private static func fill(_ clones: Clones) throws -> (Needles, folders: [String]) {
     var needles = Needles()
     let columns = needles.columns()
     let a = try clones.new()
     try commit(a, needles.rows(0..<120, columns), .replace, "data", &needles)
     try commit(a, needles.rows(120..<150, columns) + [needles.word()], .append, "data", &needles)
     try commit(a, needles.typedRows(60), .replace, "typed", &needles)
-    try commit(a, needles.rows(150..<160, columns), .replace, needles.word(), &needles)
+    let table = needles.word()
+    try commit(a, needles.rows(150..<160, columns), .replace, table, &needles)
     let condition = "row > 5 or kind = '\(needles.word())'"
     let recipe = Recipe(
       table: "data", steps: [Recipe.Step(name: "where", parameters: ["condition": .text(condition)])],
@@ -52,6 +54,7 @@ import Testing
     var tiers = try a.tierSettings()
     tiers.policy = try TierPolicy("keep \(spare) on disk")
     try a.setTiers(tiers)
+    #expect(try a.tierSettings() == tiers)
     _ = try a.pushAll()
 
     // Another pushes first, so that a's versions are made again; and refs come and go.
@@ -84,7 +87,37 @@ import Testing
       #expect(try repository.check().problems == [])
       repository.close()
     }
-    return (needles, [a, b, c])
+    let parts = [CloneOptions(columns: [columns.number]), CloneOptions(table: table)]
+    return (needles, try [a, b, c].map(\.path) + parts.flatMap { try clone($0, clones) })
+  }
+
+  /// Clones a part, whose names are needles: broken off first, and then whole.
+  ///
+  /// - Returns: the clone's folder, and one with what the first left.
+  private static func clone(_ part: CloneOptions, _ clones: Clones) throws -> [String] {
+    let path = clones.newPath()
+    let error = #expect(throws: DSVError.self) {
+      _ = try Repository.clone("s3://test/prefix", to: path, part, options: clones.options) {
+        progress throws(DSVError) in
+        if progress.phase.hasPrefix("asking") { throw DSVError(.interrupted, "enough") }
+      }
+    }
+    #expect(error?.code == .interrupted)
+    // Another one is another one, also where names are not told.
+    #expect(throws: DSVError.self) {
+      let other = CloneOptions(columns: ["id"])
+      _ = try Repository.clone("s3://test/prefix", to: path, other, options: clones.options)
+    }
+    let broken = clones.newPath()
+    try FileSystem.makeFolder(broken)
+    let mark = try FileSystem.read("\(path)/.dsv.cloning", limit: 1000)
+    try FileSystem.replace("\(broken)/mark", with: mark)
+    let whole = try Repository.clone("s3://test/prefix", to: path, part, options: clones.options).repository
+    #expect(try whole.openRemote("origin").config.scope == part.scope())
+    if whole.isEncrypted { try whole.reencrypt() }
+    #expect(try whole.openRemote("origin").config.scope == part.scope())
+    _ = try whole.fetch()
+    return [path, broken]
   }
 
   private static func remote(_ clones: Clones) throws -> Haystack {
@@ -100,9 +133,9 @@ import Testing
     }
   }
 
-  private static func disks(_ repositories: [Repository]) throws -> Haystack {
+  private static func disks(_ folders: [String]) throws -> Haystack {
     var haystack = Haystack()
-    for repository in repositories { try haystack.add(folder: repository.store.root) }
+    for folder in folders { try haystack.add(folder: folder) }
     return haystack
   }
 
@@ -111,10 +144,10 @@ import Testing
   )
   func needles() throws {
     let plain = try Clones()
-    let (needles, plainOnes) = try Self.fill(plain)
+    let (needles, plainFolders) = try Self.fill(plain)
     let sealed = try Clones()
     sealed.key = .random()
-    let (same, sealedOnes) = try Self.fill(sealed)
+    let (same, sealedFolders) = try Self.fill(sealed)
     #expect(same.all.map(\.name) == needles.all.map(\.name))
     #expect(needles.all.count >= 1000)
     let keys = try sealed.bucket.base.list(prefix: "log/", after: nil, limit: 1000).map(\.key)
@@ -122,7 +155,7 @@ import Testing
 
     for (place, clear, hidden) in [
       ("remote", try Self.remote(plain), try Self.remote(sealed)),
-      ("disks", try Self.disks(plainOnes), try Self.disks(sealedOnes)),
+      ("disks", try Self.disks(plainFolders), try Self.disks(sealedFolders)),
     ] {
       let (seen, found) = (clear.search(needles), hidden.search(needles))
       #expect(found.count == 0, "\(place): \(found.names.prefix(5))")
@@ -134,5 +167,12 @@ import Testing
         "\(place): \(needles.all.count) needles, \(hidden.byteCount) bytes: \(found.count) found; plain: \(seen.count)"
       )
     }
+  }
+}
+
+extension CloneOptions {
+  fileprivate init(columns: [String] = [], table: String? = nil) {
+    self.init()
+    (self.columns, self.table) = (columns, table)
   }
 }
