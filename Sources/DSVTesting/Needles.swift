@@ -43,6 +43,11 @@ package struct Needles: Sendable {
     return pair
   }
 
+  /// Something else that may not be found, of at least 8 bytes.
+  package mutating func add(_ name: String, _ bytes: [UInt8]) {
+    all.append(Needle(name: name, forms: [bytes]))
+  }
+
   /// In the form of whole numbers, times, decimals and bounds, in that of keys, and as text.
   private mutating func add(_ number: UInt64) -> UInt64 {
     all.append(

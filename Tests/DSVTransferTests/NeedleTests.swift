@@ -1,5 +1,6 @@
 import DSVFormat
 import DSVRemote
+import DSVStore
 import DSVSystem
 import DSVTables
 import DSVTesting
@@ -139,6 +140,18 @@ import Testing
     return haystack
   }
 
+  /// The keys of the remote's packs, and the user's.
+  private static func keys(_ repository: Repository) throws -> Needles {
+    var keys = Needles()
+    let catalogue = try repository.openRemote("origin").catalogue
+    for pack in try catalogue.allPacks where pack.condemnedTime == nil {
+      guard let key = try catalogue.packKey(pack) else { continue }
+      keys.add("the key of pack \(pack.id)", key.withBytes { [UInt8]($0) })
+    }
+    if let text = repository.options.key?.text { keys.add("the user's key", Array(text.utf8)) }
+    return keys
+  }
+
   @Test(
     "of 1,000 needles none stands in any byte of an encrypted remote and its clones, and the same search finds them in plain ones"
   )
@@ -150,15 +163,18 @@ import Testing
     let (same, sealedFolders) = try Self.fill(sealed)
     #expect(same.all.map(\.name) == needles.all.map(\.name))
     #expect(needles.all.count >= 1000)
-    let keys = try sealed.bucket.base.list(prefix: "log/", after: nil, limit: 1000).map(\.key)
-    #expect(keys.contains(RemoteLayout.checkpoint(RemoteLayout.checkpointInterval)))
+    let entries = try sealed.bucket.base.list(prefix: "log/", after: nil, limit: 1000).map(\.key)
+    #expect(entries.contains(RemoteLayout.checkpoint(RemoteLayout.checkpointInterval)))
 
+    let keys = try Self.keys(Repository.open(at: sealedFolders[0], options: sealed.options))
+    #expect(keys.all.count > 2)
     for (place, clear, hidden) in [
       ("remote", try Self.remote(plain), try Self.remote(sealed)),
       ("disks", try Self.disks(plainFolders), try Self.disks(sealedFolders)),
     ] {
       let (seen, found) = (clear.search(needles), hidden.search(needles))
       #expect(found.count == 0, "\(place): \(found.names.prefix(5))")
+      #expect(hidden.search(keys).names == [], "\(place)")
       #expect(
         Double(seen.count) > Double(needles.all.count) * Self.shareOfPlain,
         "\(place): \(seen.count) of \(needles.all.count); not \(Set(needles.all.map(\.name)).subtracting(seen.names))"
