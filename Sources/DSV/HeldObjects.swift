@@ -22,10 +22,12 @@ final class HeldObjects {
   /// Packs that were found to be good, and not to be.
   private var good: Set<Pack> = []
   private var bad: Set<Pack> = []
+  /// Packs that were not read back, or build on one that was not, and now are not to be.
+  private var unsure: Set<Pack> = []
   /// Of each remote that can be reached: its packs.
   private var listed: [String: [String: Int]] = [:]
   /// Whether a pack that was never read back is read now.
-  var mayVerify = true
+  var mayVerify = true { didSet { unsure = [] } }
   /// How much is read back at most; a pack that was begun is read to its end.
   var verifiedByteCountMax = Int.max
   private(set) var verifiedByteCount = 0
@@ -62,7 +64,9 @@ final class HeldObjects {
   private func isGood(_ pack: RemotePack, of remote: RemoteTier) throws(DSVError) -> Bool {
     func key(_ pack: RemotePack) -> Pack { Pack(remote: remote.name, slot: pack.slot) }
     if good.contains(key(pack)) { return true }
-    guard !bad.contains(key(pack)), let packs = listed[remote.name] else { return false }
+    guard !bad.contains(key(pack)), !unsure.contains(key(pack)), let packs = listed[remote.name] else {
+      return false
+    }
     var (waiting, seen): ([RemotePack], Set<Pack>) = ([pack], [key(pack)])
     while let next = waiting.popLast() {
       guard packs[next.key] == next.byteCount else {
@@ -72,7 +76,7 @@ final class HeldObjects {
         return false
       }
       guard let slots = try bases(of: next, remote) else {
-        if bad.contains(key(next)) { bad.insert(key(pack)) }
+        if bad.contains(key(next)) { bad.insert(key(pack)) } else { unsure.insert(key(pack)) }
         return false
       }
       for slot in slots {

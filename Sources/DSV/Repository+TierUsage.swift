@@ -97,7 +97,7 @@ extension Repository {
     let budget = FetchBudget(hasMemoryBudget ? memoryByteCount : nil)
     cache.reserve(budget.byteCount)
     let promoter = Promoter(
-      store, byteCountMax: budget.promotedByteCount,
+      store, byteCountMax: budget.promotedByteCount, waits: hasMemoryBudget,
       room: { (store) throws(DSVError) in try TierFolder(store).room(store) },
       record: { (store, ids) throws(DSVError) in try TierFolder(store).addPromoted(ids) },
       note: options.note)
@@ -114,7 +114,8 @@ extension Repository {
     store.attach(source)
   }
 
-  /// Writes what was fetched and is not on the disk yet, and what was counted. A repository that is let go does so itself;
+  /// Writes what was fetched and is not on the disk yet, in the place of what was fetched long ago if the disk's budget has no
+  /// room for both, and what was counted. A repository that is let go does so itself;
   /// who ends the process first calls this.
   public func close() {
     (store.source as? RemoteSource)?.close()

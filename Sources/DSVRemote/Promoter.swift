@@ -6,8 +6,9 @@ import Synchronization
 
 /// Writes objects that came from a remote to the disk, some megabytes at a time and on a thread of its own.
 ///
-/// Nothing waits for it, and nothing that fails here makes a read fail: the object is had again where it came from. A lease
-/// is held only while a batch is written. What there is no room for waits until there is, in so far as memory has room.
+/// Nothing waits for it, but for a moment where memory is little, and nothing that fails here makes a read fail: the object is
+/// had again where it came from. A lease is held only while a batch is written. What there is no room for on the disk waits
+/// until there is, as far as memory goes.
 package final class Promoter: Sendable {
   /// Decides how much more may be written, in bytes; asked before each batch. Where that is too little, it is asked again
   /// after a while.
@@ -32,6 +33,8 @@ package final class Promoter: Sendable {
     var isWriting = false
     /// When there was no room.
     var fullSince: UInt64?
+    /// Writing takes long: somebody else keeps the repository.
+    var isStuck = false
     /// Writing failed: it is left alone from then on.
     var isOff = false
     var promotedCount = 0
@@ -41,8 +44,12 @@ package final class Promoter: Sendable {
   /// After so long without room it is looked whether there is some.
   private static let pauseNanoseconds: UInt64 = 5_000_000_000
 
+  /// So long is waited for a batch to be written where memory is little.
+  private static let waitMilliseconds = 300
+
   /// What waits and is written together; more is not kept.
   private let byteCountMax: Int
+  private let waits: Bool
   /// So much is written at once.
   private var batchByteCount: Int { byteCountMax / 4 }
 
@@ -55,13 +62,15 @@ package final class Promoter: Sendable {
   /// Signalled when a batch is written.
   private let turn = DispatchSemaphore(value: 1)
 
-  /// - Parameter byteCountMax: what waits and what is written take no more memory together.
+  /// - Parameters:
+  ///   - byteCountMax: what waits and what is written take no more memory together.
+  ///   - waits: whether who brings an object waits a little where that is reached, rather than that it is not kept.
   package init(
-    _ store: Store, byteCountMax: Int = 32 << 20, room: @escaping Room = { _ in .max },
-    record: @escaping Record = { _, _ in },
+    _ store: Store, byteCountMax: Int = 32 << 20, waits: Bool = false,
+    room: @escaping Room = { _ in .max }, record: @escaping Record = { _, _ in },
     note: @escaping @Sendable (String) -> Void = { _ in }
   ) {
-    (self.store, self.byteCountMax) = (store, byteCountMax)
+    (self.store, self.byteCountMax, self.waits) = (store, byteCountMax, waits)
     (self.room, self.record, self.note) = (room, record, note)
   }
 
@@ -81,23 +90,49 @@ package final class Promoter: Sendable {
   /// Takes an object that is what its ID names.
   package func add(_ id: AnyID, _ object: StoredObject, from remote: Int) {
     let byteCount = PackLayout.recordByteCount(object, isSealed: store?.isEncrypted ?? false)
-    let begins = state.withLock { state in
-      guard !state.isOff, state.pending[id] == nil, state.writing[id] == nil,
-        state.pendingByteCount + state.writingByteCount + byteCount <= byteCountMax
-      else { return false }
-      state.pending[id] = Item(object: object, remote: remote)
+    var offer = offer(id, Item(object: object, remote: remote), byteCount)
+    if offer == .full, waits { offer = offerLater(id, Item(object: object, remote: remote), byteCount) }
+    guard offer == .begins else { return }
+    if !Threads.start({ self.write() }) { state.withLock { $0.isWriting = false } }
+  }
+
+  private enum Offer {
+    case taken
+    /// Taken, and a thread is to write what there is.
+    case begins
+    /// There will be room when what is being written is written.
+    case full
+    case refused
+  }
+
+  private func offer(_ id: AnyID, _ item: Item, _ byteCount: Int) -> Offer {
+    state.withLock { state in
+      guard !state.isOff, state.pending[id] == nil, state.writing[id] == nil else { return .refused }
+      guard state.pendingByteCount + state.writingByteCount + byteCount <= byteCountMax else {
+        return state.isWriting && !state.isStuck ? .full : .refused
+      }
+      state.pending[id] = item
       state.order.append(id)
       state.pendingByteCount += byteCount
       state.heldByteCountMax = max(state.heldByteCountMax, state.pendingByteCount + state.writingByteCount)
-      guard state.pendingByteCount >= batchByteCount, !state.isWriting else { return false }
+      guard state.pendingByteCount >= batchByteCount, !state.isWriting else { return .taken }
       if let since = state.fullSince, Clock.monotonicNanoseconds() - since < Self.pauseNanoseconds {
-        return false
+        return .taken
       }
       state.isWriting = true
-      return true
+      return .begins
     }
-    guard begins else { return }
-    if !Threads.start({ self.write() }) { state.withLock { $0.isWriting = false } }
+  }
+
+  /// Offers it for as long as a batch takes at most; where one takes longer, nobody waits any more until it is written.
+  private func offerLater(_ id: AnyID, _ item: Item, _ byteCount: Int) -> Offer {
+    for _ in 0..<Self.waitMilliseconds {
+      Clock.sleep(nanoseconds: 1_000_000)
+      let offer = offer(id, item, byteCount)
+      if offer != .full { return offer }
+    }
+    state.withLock { $0.isStuck = true }
+    return .refused
   }
 
   /// Writes all there is room for; returns when it is on the disk, or given up.
@@ -136,7 +171,7 @@ package final class Promoter: Sendable {
     let isSealed = store?.isEncrypted ?? false
     return state.withLock { state in
       let written = state.writing
-      (state.writing, state.writingByteCount) = ([:], 0)
+      (state.writing, state.writingByteCount, state.isStuck) = ([:], 0, false)
       if state.isOff {
         (state.pending, state.order, state.pendingByteCount) = ([:], [], 0)
         return true

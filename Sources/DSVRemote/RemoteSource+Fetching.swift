@@ -128,7 +128,8 @@ extension RemoteSource {
       if isOwner { bring(flight) }
       do throws(DSVError) {
         let object = try flight.checked.value()
-        countMisses(flight.tried.union(attempt.tried).subtracting([flight.remote]))
+        let others = flight.tried.union(attempt.tried)
+        if !others.isEmpty { countMisses(others.subtracting([flight.remote])) }
         state.withLock { $0.counts[flight.remote].hitCount += 1 }
         return object
       } catch {
@@ -140,7 +141,7 @@ extension RemoteSource {
 
   /// Counts remotes that were asked and did not give it.
   private func countMisses(_ tried: Set<Int>) {
-    if !tried.isEmpty { state.withLock { for remote in tried { $0.counts[remote].missCount += 1 } } }
+    state.withLock { for remote in tried { $0.counts[remote].missCount += 1 } }
   }
 
   /// Joins who waits for an object already, or puts `new` on the board.

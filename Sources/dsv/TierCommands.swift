@@ -27,7 +27,8 @@ struct TierStatus: ParsableCommand {
     commandName: "status",
     abstract: "Show what each tier holds, and how often it had what was asked for.",
     discussion: """
-      Hits, misses, evictions and fetched bytes are those of all processes that had remotes to read from.
+      Hits, misses, evictions and fetched bytes are those of all processes that had remotes to read from. What memory holds only \
+      each of them knows.
 
       Example: dsv tier status --json
       """)
@@ -156,7 +157,11 @@ struct TierBudget: ParsableCommand {
     abstract: "Set or show how much memory and disk may take.",
     discussion: """
       The disk's is for all files of the repository. Beyond it, what was fetched for reads goes first, the oldest first, \
-      and then what only old versions need; never anything that no remote verifiably holds. 'none' takes a limit away.
+      and then what only old versions need; never anything that no remote verifiably holds. Reading makes room as a process \
+      ends: of what was fetched, and of nothing that the policy keeps on disk.
+
+      The memory's is for decoded chunks, and for what is on its way from remotes and to the disk: a quarter each, and at least \
+      2 MiB, for those two. 'none' takes a limit away.
 
       Examples:
         dsv tier budget disk=200GB memory=4GB

@@ -104,6 +104,9 @@ import Testing
     #expect(copy.reader.cache.byteCount <= copy.reader.cache.byteCountLimit)
     #expect(staged + held + copy.reader.cache.byteCountLimit <= budget + waiting)
     #expect(try copy.tierUsage()[0].byteCountMax == budget)
+    // All of it is on the disk all the same.
+    copy.close()
+    #expect(source.counts.promotedCount == source.counts.hitCount)
   }
 
   @Test("each remote's numbers are its own, in this process and over processes")
