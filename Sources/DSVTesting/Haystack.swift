@@ -124,14 +124,6 @@ package struct Haystack {
 
   // MARK: - Search
 
-  /// Whether a text stands somewhere, as it is.
-  package func contains(_ text: String) -> Bool {
-    let wanted = Array(text.utf8)
-    return pieces.contains { piece in
-      piece.indices.contains { piece[$0] == wanted[0] && piece[$0...].starts(with: wanted) }
-    }
-  }
-
   /// Which of these stand somewhere.
   package func search(_ needles: Needles) -> (count: Int, names: [String]) {
     var wanted: [UInt64: [(needle: Int, form: [UInt8])]] = [:]

@@ -63,48 +63,6 @@ import Testing
     clones.key = key
   }
 
-  @Test("a clone of some columns or a table, whole or broken off, writes down neither's name")
-  func partialClones() throws {
-    let a = try clones.new()
-    try a.commitTest([#"{"id":1,"needle_column":"x"}"#], .replace, key: ["id"])
-    try a.commitTest([row(1)], table: "needle_table")
-    _ = try a.push()
-    // What a clone was asked for has names too: of columns and tables, whole or broken off.
-    var parts: [String] = []
-    for part in [CloneOptions(columns: ["needle_column"]), CloneOptions(table: "needle_table")] {
-      let path = clones.newPath()
-      let error = #expect(throws: DSVError.self) {
-        _ = try Repository.clone("s3://test/prefix", to: path, part, options: clones.options) {
-          progress throws(DSVError) in
-          if progress.phase.hasPrefix("asking") { throw DSVError(.interrupted, "enough") }
-        }
-      }
-      #expect(error?.code == .interrupted)
-      #expect(try FileSystem.exists("\(path)/.dsv.cloning"))
-      // Another one is another one, also where names are not told.
-      var other = CloneOptions()
-      other.columns = ["id"]
-      #expect(throws: DSVError.self) {
-        _ = try Repository.clone("s3://test/prefix", to: path, other, options: clones.options)
-      }
-      let broken = "\(clones.folder.path)/broken\(parts.count)"
-      try FileSystem.makeFolder(broken)
-      let mark = try FileSystem.read("\(path)/.dsv.cloning", limit: 1000)
-      try FileSystem.replace("\(broken)/mark", with: mark)
-      let whole = try Repository.clone("s3://test/prefix", to: path, part, options: clones.options).repository
-      #expect(try whole.openRemote("origin").config.scope == part.scope())
-      try whole.reencrypt()
-      #expect(try whole.openRemote("origin").config.scope == part.scope())
-      _ = try whole.fetch()
-      parts += [path, broken]
-    }
-    for part in parts {
-      var haystack = Haystack()
-      try haystack.add(folder: part)
-      #expect(haystack.byteCount > 0 && !haystack.contains("needle"), "\(part)")
-    }
-  }
-
   @Test(
     "keys that are exchanged go to the remote and to who fetches; a key that was revoked fetches nothing more"
   )
