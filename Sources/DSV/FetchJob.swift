@@ -31,6 +31,7 @@ final class FetchJob {
   private var pending: [AnyID: Int] = [:]
   private var pendingByteCount = 0
   private(set) var commits: [CommitID] = []
+  private var parents: [CommitID: [CommitID]] = [:]
   private(set) var objectCount = 0
   private var putByteCount = 0
   var fetchedByteCount: Int { stage.fetchedByteCount }
@@ -50,14 +51,30 @@ final class FetchJob {
 
   /// Publishes all, and what `decide` stages; numbers the new commits.
   func finish(_ decide: (Publication) throws(DSVError) -> Void) throws(DSVError) {
-    // In the remote's order: a clone gives the numbers that the remote gave.
-    var numbered: [(number: Int, commit: CommitID)] = []
-    for commit in commits { numbered.append((try remote.catalogue.number(of: commit) ?? .max, commit)) }
-    let commits = numbered.sorted { $0.number < $1.number }.map(\.commit)
+    let commits = try inRemoteOrder()
     try session.publish { (publication) throws(DSVError) in
       for commit in commits { _ = try publication.number(commit) }
       try decide(publication)
     }
+  }
+
+  /// The new commits in the order of the remote's numbers: a clone gives the numbers that the remote gave.
+  private func inRemoteOrder() throws(DSVError) -> [CommitID] {
+    var numbered: [(number: Int, commit: CommitID)] = []
+    for commit in commits {
+      let number = try remote.catalogue.number(of: commit) ?? .max
+      // Much relies on that here: what is older has a lower number.
+      for parent in parents[commit] ?? [] {
+        guard try remote.catalogue.number(of: parent) ?? 0 < number else {
+          throw DSVError(
+            .corrupt,
+            "remote '\(remote.name)' numbers version \(commit.short) before \(parent.short), which it was made from"
+          )
+        }
+      }
+      numbered.append((number, commit))
+    }
+    return numbered.sorted { $0.number < $1.number }.map(\.commit)
   }
 
   func contains(_ commit: CommitID) throws(DSVError) -> Bool { try session.contains(AnyID(commit)) }
@@ -92,9 +109,30 @@ final class FetchJob {
         try add(commit.root, after: commit.parents)
         try put([(AnyID(id), stored)])
         commits.append(id)
+        parents[id] = commit.parents
         try publishIfDue()
       }
     }
+  }
+
+  /// The tables of the versions that these commits are, without what they hold.
+  func tables(at tips: [CommitID]) throws(DSVError) -> [Table] {
+    func read(_ id: AnyID) throws(DSVError) -> StoredObject {
+      try isHere(id) ? session.read(id) : stage.readAhead(id)
+    }
+    var roots: Set<SnapshotID> = []
+    var tables: [Table] = []
+    for id in tips {
+      let commit = try decoded(AnyID(id), try read(AnyID(id))) { (bytes, subject) throws(DSVError) in
+        try Commit(bytes, of: subject)
+      }
+      guard roots.insert(commit.root).inserted else { continue }
+      let root = AnyID(commit.root)
+      tables += try decoded(root, try read(root)) { (bytes, subject) throws(DSVError) in
+        try Snapshot(bytes, of: subject)
+      }.tables
+    }
+    return tables
   }
 
   private func decoded<Value>(

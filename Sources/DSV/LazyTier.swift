@@ -74,7 +74,7 @@ extension Repository {
       var isPartial = try TierFolder(store).hasDemoted
       for remote in try remotes() {
         let name = remote.name
-        let config = try RemoteConfig(folder: remoteFolder(name))
+        let config = try remoteConfig(name)
         isPartial = isPartial || config.scope.isPartial
         let bucket = LazyBucket(config.address.url) { [options] () throws(DSVError) in
           try options.open(config.address, makes: false)

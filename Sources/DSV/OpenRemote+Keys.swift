@@ -2,6 +2,12 @@ import DSVFormat
 import DSVRemote
 import DSVStore
 import DSVSystem
+import Synchronization
+
+/// What of this repository's keyring a remote is known to have.
+final class SyncedKeys: Sendable {
+  let state = Mutex<RemoteKeys.State?>(nil)
+}
 
 extension OpenRemote {
   /// The highest number of a keyring of the remote that was ever read or written here.
@@ -72,17 +78,60 @@ extension OpenRemote {
         let bytes = try Self.keyring(last, bucket)
         let subject = "\(bucket.name)/\(RemoteLayout.keyring(last))"
         if last > seen {
-          isAdopted = try store.adopt(keyring: bytes, of: subject) == .adopted || isAdopted
+          isAdopted = try adopt(bytes, of: subject, sealer) == .adopted || isAdopted
           try remember(last)
         }
-        guard isPushing, try isBehind(bytes, of: subject, sealer) else { return isAdopted }
+        guard isPushing else { return isAdopted }
+        let state = sealer.state
+        guard try isBehind(bytes, of: subject, sealer) else {
+          syncedKeys.state.withLock { $0 = state }
+          return isAdopted
+        }
       }
+      let state = sealer.state
       // Of those that put one at once, one is first; the others look at that.
       guard try bucket.create(RemoteLayout.keyring(last + 1), try sealer.keyringBytes()) else { continue }
       try remember(last + 1)
       // Those before open what is to be opened with new keys only no more.
       try bucket.delete(numbers.map { RemoteLayout.keyring($0) })
+      syncedKeys.state.withLock { $0 = state }
       return isAdopted
+    }
+  }
+
+  private func adopt(
+    _ bytes: [UInt8], of subject: String, _ sealer: RemoteKeys
+  ) throws(DSVError) -> RemoteKeys.Relation {
+    do throws(DSVError) { return try store.adopt(keyring: bytes, of: subject) } catch {
+      guard error.code == .wrongKey else { throw error }
+      let theirs = try SealedKeyring(bytes, of: subject).slots.map { "\($0.id)" }.joined(separator: ", ")
+      throw DSVError(
+        .wrongKey,
+        "\(subject): key \(sealer.userKeyID), which is used here, does not open it: others have changed the keys there, which are "
+          + "\(theirs) now. Let one of those open this repository too, by 'dsv key add', and go on with that one",
+        cause: error)
+    }
+  }
+
+  // MARK: - Adding to the log
+
+  /// Adds an entry to the remote's log, under keys that the remote's keyring has.
+  ///
+  /// Keys may have been exchanged by another process since they were last looked at. That costs a look at a file; the remote is asked only if so.
+  /// - Returns: `nil` if somebody else came first.
+  /// - Throws: `.wrongKey` if the key that is used here was revoked: then nothing is added.
+  func create(_ entry: RemoteEntry) throws(DSVError) -> LogDigest? {
+    guard let sealer else { return try log.create(entry) }
+    while true {
+      try store.refreshKeys()
+      let state = sealer.state
+      if syncedKeys.state.withLock({ $0 != state }) {
+        try syncKeyring(isPushing: true)
+        continue
+      }
+      let stored = try log.stored(entry)
+      // Another thread may have looked meanwhile.
+      if sealer.state == state { return try log.create(entry.number, stored) }
     }
   }
 }

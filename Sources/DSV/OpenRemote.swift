@@ -14,6 +14,8 @@ struct OpenRemote: Sendable {
   let sealer: RemoteKeys?
   let catalogue: Catalogue
   let store: Store
+  /// What the remote's keyring is known to have, so that it need not be asked again.
+  let syncedKeys = SyncedKeys()
 
   var log: RemoteLog { RemoteLog(bucket, sealer) }
   var journal: PushJournal { PushJournal(folder, sealer) }
@@ -85,6 +87,24 @@ extension Repository {
     return remotes
   }
 
+  /// What is set of a remote.
+  func remoteConfig(_ name: String) throws(DSVError) -> RemoteConfig {
+    var config = try RemoteConfig(folder: remoteFolder(name))
+    if config.isScopeSealed {
+      let bytes = try store.remoteScope(name, limit: RemoteConfig.byteCountMax)
+      try config.read(String(decoding: bytes, as: UTF8.self), of: "\(remoteFolder(name))/fetch")
+    }
+    return config
+  }
+
+  /// Keeps what is set of a remote, whose folder is there. Names of an encrypted repository's columns are sealed.
+  func write(_ config: RemoteConfig, of name: String) throws(DSVError) {
+    var config = config
+    config.isScopeSealed = isEncrypted && config.scope.hasNames
+    if config.isScopeSealed { try store.writeRemoteScope(Array(config.scope.text.utf8), of: name) }
+    try config.write(to: remoteFolder(name))
+  }
+
   func hasRemote(_ name: some StringProtocol) throws(DSVError) -> Bool {
     guard !name.isEmpty, !name.contains("/"), !name.hasPrefix(".") else { return false }
     return try FileSystem.exists("\(remoteFolder(String(name)))/config")
@@ -119,7 +139,7 @@ extension Repository {
   /// - Parameter makes: whether a folder that is to be pushed to is made.
   func openRemote(_ name: String?, makes: Bool = false) throws(DSVError) -> OpenRemote {
     let name = try remoteName(name)
-    let config = try RemoteConfig(folder: remoteFolder(name))
+    let config = try remoteConfig(name)
     return OpenRemote(
       name: name, folder: remoteFolder(name), config: config,
       bucket: try options.open(config.address, makes: makes),

@@ -139,7 +139,7 @@ struct PushJob {
       number += 1
       entry.numbered.append(RemoteEntry.Numbered(number, commit))
     }
-    guard try remote.log.create(entry) != nil else {
+    guard try remote.create(entry) != nil else {
       // Those who lose at once do not come back at once.
       Clock.sleep(nanoseconds: UInt64.random(in: 0..<50_000_000, using: &generator))
       return false
@@ -165,24 +165,39 @@ struct UsablePacks {
   private(set) var accepted: [UploadedPack] = []
 
   /// Takes packs in which nothing lies but what this push needs or the remote has already, and which go together with what the
-  /// remote holds: what objects in them build on must have fewer bases than they.
+  /// remote holds: what objects in them build on must have fewer bases than they, and what is there already must lie in them whole.
   init(_ candidates: [UploadedPack], _ missing: MissingObjects, _ catalogue: Catalogue) throws(DSVError) {
     var packs: [UploadedPack] = []
     for pack in candidates where try catalogue.pack(pack.index.packID) == nil {
       var isFit = true
       var isNeeded = false
       for entry in pack.index.entries where isFit {
-        if missing.contains(entry.id) { isNeeded = true } else { isFit = try catalogue.contains(entry.id) }
+        if missing.contains(entry.id) {
+          isNeeded = true
+        } else if entry.baseDepth > 0 {
+          isFit = false
+        } else {
+          isFit = try catalogue.contains(entry.id)
+        }
       }
       if isFit, isNeeded { packs.append(pack) }
     }
     while true {
       var depths: [AnyID: Int] = [:]
+      var twice: Set<PackID> = []
       for pack in packs {
-        for entry in pack.index.entries { depths[entry.id] = depths[entry.id] ?? entry.baseDepth }
+        for entry in pack.index.entries {
+          if depths[entry.id] == nil {
+            depths[entry.id] = entry.baseDepth
+          } else if entry.baseDepth > 0 {
+            twice.insert(pack.index.packID)
+          }
+        }
       }
       var sound: [UploadedPack] = []
-      for pack in packs where try Self.isSound(pack, depths, catalogue) { sound.append(pack) }
+      for pack in packs where !twice.contains(pack.index.packID) {
+        if try Self.isSound(pack, depths, catalogue) { sound.append(pack) }
+      }
       if sound.count == packs.count { break }
       packs = sound
     }
@@ -193,7 +208,6 @@ struct UsablePacks {
     _ pack: UploadedPack, _ depths: [AnyID: Int], _ catalogue: Catalogue
   ) throws(DSVError) -> Bool {
     for entry in pack.index.entries where entry.baseDepth > 0 {
-      if try catalogue.contains(entry.id) { continue }
       guard let base = pack.bases[entry.id] else { return false }
       var depth = depths[base]
       if let held = try catalogue.baseDepth(of: base) { depth = held }

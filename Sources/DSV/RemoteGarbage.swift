@@ -25,7 +25,7 @@ extension Repository {
   public func collectRemoteGarbage(
     _ name: String? = nil, keepDays: Int = 7, progress: @escaping ProgressHandler = { _ in }
   ) throws(DSVError) -> RemoteGarbageResult {
-    try collectRemoteGarbage(name, before: Clock.secondsSince1970() - keepDays * 86_400, progress: progress)
+    try collectRemoteGarbage(name, before: Clock.secondsSince1970(daysAgo: keepDays), progress: progress)
   }
 
   /// - Parameter time: packs that were given up by then are deleted; seconds since 1970.
@@ -110,7 +110,7 @@ private struct RemoteCollection {
     entry.added = rewritten.map(\.logged)
     entry.deleted = try delete(before: time)
     if entry.condemned.isEmpty, entry.deleted.isEmpty { return result }
-    guard try remote.log.create(entry) != nil else { return nil }
+    guard try remote.create(entry) != nil else { return nil }
     let indexes = Dictionary(rewritten.map { ($0.index.packID, $0.index) }) { first, _ in first }
     try remote.readOn(known: indexes)
     try remote.journal.remove(rewritten.map(\.index.packID))
@@ -121,24 +121,27 @@ private struct RemoteCollection {
 
   /// The packs that hold something that nothing leads to; what is live in them is put in new ones.
   ///
-  /// Every one, however little it is: of an object that is found on a remote all that it leads to must be there too.
+  /// Every one, however little it is: of an object that is found on a remote all that it leads to must be there too. So what is
+  /// live and builds on something that nothing leads to is put anew as well, whole.
   private mutating func condemnedPacks() throws(DSVError) -> ([PackID], [UploadedPack]) {
-    var walk = Reachability(
-      VersionReader(
-        ObjectReader(try graph(), cache: ObjectCache(byteCountMax: 32 << 20), pool: repository.pool)))
-    for ref in try catalogue.refs() {
-      try progress(Progress(phase: "walking \(remote.name)/\(ref.name)", done: 0, total: nil, unit: .objects))
-      try walk.add(ref.commit)
-    }
-    // What was left to the remote, or never fetched, is nowhere else.
-    for commit in try repository.commitsLeftToRemotes(remote) { try walk.add(commit) }
+    let bases = try bases()
+    let reader = ObjectReader(
+      RemoteGraph(repository.store, remote, bases: bases), cache: ObjectCache(byteCountMax: 32 << 20),
+      pool: repository.pool)
+    let walk = try walk(VersionReader(reader))
+    func isSound(_ id: AnyID) -> Bool { walk.leads(to: id) && bases[id].map { walk.leads(to: $0) } ?? true }
     var dead: Set<UInt32> = []
     try catalogue.forEachObject { (id, place) throws(DSVError) in
-      if !walk.contains(id) { dead.insert(place.pack.slot) }
+      if !isSound(id) { dead.insert(place.pack.slot) }
+    }
+    try catalogue.forEachSpare { (id, place) throws(DSVError) in
+      // What a spare builds on nobody has looked for.
+      if !walk.leads(to: id) || place.baseDepth > 0 { dead.insert(place.pack.slot) }
     }
     var live: [(id: AnyID, place: RemotePlace)] = []
     try catalogue.forEachObject { (id, place) throws(DSVError) in
-      if dead.contains(place.pack.slot), walk.contains(id) { live.append((id, place)) }
+      guard dead.contains(place.pack.slot), walk.leads(to: id) else { return }
+      if try catalogue.spares(of: id).allSatisfy({ dead.contains($0.pack.slot) }) { live.append((id, place)) }
     }
     let condemned = try catalogue.allPacks.filter { dead.contains($0.slot) && $0.condemnedTime == nil }
     result.condemnedByteCount = condemned.reduce(0) { $0 + $1.byteCount }
@@ -147,14 +150,29 @@ private struct RemoteCollection {
       remote.bucket, remote.sealer, remote.journal, packByteCount: repository.options.remotePackByteCount)
     let total = live.reduce(0) { $0 + $1.place.byteCount }
     for run in RemoteReader.runs(live) {
-      for (id, object) in try remote.reader.read(run) { try uploads.append(id, object) }
+      for (id, object) in try remote.reader.read(run) {
+        try uploads.append(id, isSound(id) ? object : try reader.whole(id, object))
+      }
       try progress(
         Progress(phase: "copying what is live", done: uploads.byteCount, total: total, unit: .bytes))
     }
     return (condemned.map(\.id), try uploads.finish())
   }
 
-  private func graph() throws(DSVError) -> RemoteGraph {
+  /// What the remote's refs lead to, and what was left to the remote.
+  private func walk(_ versions: VersionReader) throws(DSVError) -> Reachability {
+    var walk = Reachability(versions)
+    for ref in try catalogue.refs() {
+      try progress(Progress(phase: "walking \(remote.name)/\(ref.name)", done: 0, total: nil, unit: .objects))
+      try walk.add(ref.commit)
+    }
+    // What was left to the remote, or never fetched, is nowhere else.
+    for commit in try repository.commitsLeftToRemotes(remote) { try walk.add(commit) }
+    return walk
+  }
+
+  /// What objects on the remote build on.
+  private func bases() throws(DSVError) -> [AnyID: AnyID] {
     var items: [(id: AnyID, place: RemotePlace)] = []
     try catalogue.forEachObject { (id, place) throws(DSVError) in
       if place.baseDepth > 0 { items.append((id, place)) }
@@ -169,7 +187,7 @@ private struct RemoteCollection {
       }
       for objects in found { for (id, base) in objects { bases[id] = base } }
     }
-    return RemoteGraph(repository.store, remote, bases: bases)
+    return bases
   }
 
   /// Packs that no entry names: pushes that were broken off, or are under way, put them. Our own journal's stay.

@@ -2,6 +2,7 @@ public import DSVFormat
 import DSVRemote
 import DSVStore
 import DSVSystem
+import DSVTables
 
 /// What a clone takes over, and from where.
 public struct CloneOptions: Sendable {
@@ -43,7 +44,8 @@ extension Repository {
   ///
   /// One that was broken off goes on where it was when it is asked for again.
   /// - Parameter path: the folder, which is made if it is not there.
-  /// - Throws: `conflict` if there is another repository, `notFound` if nothing was ever pushed to the remote.
+  /// - Throws: `conflict` if there is another repository; `notFound` if nothing was ever pushed to the remote, or it has no such branch;
+  ///   `badInput` if no branch or tag of it has such a column or table. Nothing is left at `path` then.
   public static func clone(
     _ url: String, to path: String, _ clone: CloneOptions = CloneOptions(), options: Options = Options(),
     progress: @escaping ProgressHandler = { _ in }
@@ -52,47 +54,56 @@ extension Repository {
       RemoteAddress(url, endpoint: clone.endpoint, region: clone.region, isPathStyle: clone.isPathStyle))
     config.scope = try clone.scope()
     try config.address.check()
-    let mark = "\(path)/\(folderName).cloning"
-    let isBegun = try FileSystem.exists(mark)
-    let repository: Repository
-    if try FileSystem.exists("\(path)/\(folderName)") {
-      guard isBegun else {
-        throw DSVError(
-          .conflict, "\(path): there is a repository already; 'dsv remote add' and 'dsv pull' go there")
-      }
-      repository = try open(at: path, options: options)
-    } else {
-      // Before anything is made: an address without a repository leaves nothing.
-      let bucket = try options.open(config.address, makes: false)
-      guard let features = try RemoteLog(bucket).format() else {
-        throw DSVError(.notFound, "\(url): there is no dsv repository")
-      }
-      if !features.contains("encryption"), try Self.provider(options)() != nil {
-        throw DSVError(
-          .badInput,
-          "\(url) is not encrypted, and a key was given: what is committed in a clone would not be encrypted either. Clone it without a key"
-        )
-      }
-      let opened = features.contains("encryption") ? try Self.keyring(of: bucket, options) : nil
-      if try !FileSystem.exists(path) { try FileSystem.makeFolder(path) }
-      if !isBegun { try FileSystem.replace(mark, with: Array(config.text.utf8)) }
-      repository = try initialize(
-        at: path, encryptedWith: opened?.key, options: options, keyring: opened?.keyring)
-    }
-    let begun = try RemoteConfig(
-      String(decoding: try FileSystem.read(mark, limit: 65_536), as: UTF8.self), of: mark)
-    guard begun == config else {
+    let (isThere, hasFolder) = (
+      try FileSystem.exists("\(path)/\(folderName)"), try FileSystem.exists(path)
+    )
+    let mark = CloneMark(path)
+    if isThere, try mark.url() == nil {
       throw DSVError(
-        .conflict, "\(path): a clone of \(begun.address.url) was begun there; delete it to begin another")
+        .conflict, "\(path): there is a repository already; 'dsv remote add' and 'dsv pull' go there")
     }
+    let repository =
+      isThere
+      ? try open(at: path, options: options, isCloning: true) : try begin(config, at: path, mark, options)
+    try mark.check(config, repository.store.sealedName)
     if try !repository.hasRemote(defaultRemote) { _ = try repository.addRemote(defaultRemote, config) }
-    let fetched = try repository.fetch(try repository.openRemote(defaultRemote), progress: progress)
+    let remote = try repository.openRemote(defaultRemote)
+    if let problem = try repository.problem(clone, config.scope, remote, progress) {
+      // What was asked for is not there: nothing of it is left, so that something else can be asked for.
+      repository.close()
+      try FileSystem.removeTree("\(path)/\(folderName)")
+      try mark.remove()
+      if !hasFolder, try FileSystem.list(path).isEmpty { try FileSystem.removeTree(path) }
+      throw problem
+    }
+    let fetched = try repository.fetch(remote, progress: progress)
     let branch = try repository.checkOutFirst(clone.branch)
-    try FileSystem.remove(mark)
+    try mark.remove()
     guard let commit = try repository.head().commit else {
       throw DSVError(.corrupt, "\(url): its branch '\(branch)' names no version")
     }
     return (repository, CloneResult(path: path, branch: branch, commit: commit, fetch: fetched))
+  }
+
+  /// Makes the empty repository that becomes a clone.
+  private static func begin(
+    _ config: RemoteConfig, at path: String, _ mark: CloneMark, _ options: Options
+  ) throws(DSVError) -> Repository {
+    // Before anything is made: an address without a repository leaves nothing.
+    let bucket = try options.open(config.address, makes: false)
+    guard let features = try RemoteLog(bucket).format() else {
+      throw DSVError(.notFound, "\(config.address.url): there is no dsv repository")
+    }
+    if !features.contains("encryption"), try Self.provider(options)() != nil {
+      throw DSVError(
+        .badInput,
+        "\(config.address.url) is not encrypted, and a key was given: what is committed in a clone would not be encrypted either. "
+          + "Clone it without a key")
+    }
+    let opened = features.contains("encryption") ? try Self.keyring(of: bucket, options) : nil
+    if try !FileSystem.exists(path) { try FileSystem.makeFolder(path) }
+    if try mark.url() == nil { try mark.write(config) { opened?.keyring.refKey($0) } }
+    return try initialize(at: path, encryptedWith: opened?.key, options: options, keyring: opened?.keyring)
   }
 
   /// The newest keyring of an encrypted remote, and the key that opens it.
@@ -113,7 +124,42 @@ extension Repository {
     return (RepositoryKey(key), try Keyring(sealed, key, of: subject))
   }
 
-  /// Begins a branch where the remote's is, and takes over its tags.
+  /// What keeps a clone from being what was asked for: a branch, a table or a column that the remote does not have.
+  private func problem(
+    _ clone: CloneOptions, _ scope: FetchScope, _ remote: OpenRemote, _ progress: @escaping ProgressHandler
+  ) throws(DSVError) -> DSVError? {
+    guard try remote.readOn() else { return nil }
+    let refs = try remote.catalogue.refs()
+    if let branch = clone.branch, !refs.contains(where: { $0.name == RefName.branch(branch) }) {
+      let names = refs.compactMap { $0.name.hasPrefix("heads/") ? String($0.name.dropFirst(6)) : nil }
+      return DSVError(.notFound, "the remote has no branch '\(branch)'; \(Self.list(names))")
+    }
+    guard scope.hasNames else { return nil }
+    let tables = try FetchJob(self, remote, scope: .metadata, progress).tables(at: refs.map(\.commit))
+    switch scope {
+    case .table(let name):
+      guard !tables.contains(where: { $0.name.hasSameBytes(as: name) }) else { return nil }
+      return DSVError(.badInput, "the remote has no table '\(name)'; \(Self.list(tables.map(\.name)))")
+    case .columns(let names):
+      let paths = tables.flatMap(\.columnPaths)
+      let missing = names.filter { name in !paths.contains { $0.hasSameBytes(as: name) } }
+      guard !missing.isEmpty else { return nil }
+      let what = "column\(missing.count == 1 ? "" : "s") \(missing.map { "'\($0)'" }.joined(separator: ", "))"
+      return DSVError(.badInput, "the remote has no \(what); \(Self.list(paths))")
+    case .all, .metadata: return nil
+    }
+  }
+
+  /// What there is instead, in words.
+  static func list(_ names: [String]) -> String {
+    var seen = Set<FieldName>()
+    let all = names.filter { seen.insert(FieldName($0)).inserted }
+    if all.isEmpty { return "there is none" }
+    let more = all.count > 50 ? " and \(all.count - 50) more" : ""
+    return "there are: \(all.prefix(50).joined(separator: ", "))\(more)"
+  }
+
+  /// Begins a branch where the remote's is, and takes over its tags. What somebody made in a clone that was not finished stays.
   private func checkOutFirst(_ wanted: String?) throws(DSVError) -> String {
     let prefix = RefName.remote(Self.defaultRemote)
     return try store.session().publish { (publication) throws(DSVError) in
@@ -121,8 +167,8 @@ extension Repository {
       for (ref, target) in try publication.refs(prefix: prefix) {
         let name = String(ref.dropFirst(prefix.count))
         if name.hasPrefix("heads/") { branches[String(name.dropFirst(6))] = target }
-        if name.hasPrefix("tags/") {
-          try publication.move(RefMove(name, expected: .anything, new: target, action: "clone"))
+        if name.hasPrefix("tags/"), try publication.ref(name) == nil {
+          try publication.move(RefMove(name, expected: .nothing, new: target, action: "clone"))
         }
       }
       let name = wanted ?? (branches[Self.defaultBranch] != nil ? Self.defaultBranch : branches.keys.min())
@@ -131,10 +177,78 @@ extension Repository {
           .notFound,
           wanted.map { "the remote has no branch '\($0)'" } ?? "the remote has no branch to begin on")
       }
-      try publication.move(RefMove(RefName.branch(name), expected: .anything, new: target, action: "clone"))
+      guard try publication.ref(RefName.branch(name)) == nil else { return name }
+      try publication.move(RefMove(RefName.branch(name), expected: .nothing, new: target, action: "clone"))
       try publication.move(
         RefMove(Head.refName, expected: .anything, new: .symbolic(RefName.branch(name)), action: "clone"))
       return name
     }
+  }
+}
+
+/// The file `.dsv.cloning` beside a repository that is not a whole clone yet: what was asked for.
+struct CloneMark {
+  private static let name = ".dsv.cloning"
+  private static let byteCountMax = 65_536
+  private let path: String
+  private let folder: String
+
+  /// - Parameter folder: that which holds `.dsv`.
+  init(_ folder: String) { (self.folder, path) = (folder, "\(folder)/\(Self.name)") }
+
+  private func text() throws(DSVError) -> String? {
+    guard try FileSystem.exists(path) else { return nil }
+    return String(decoding: try FileSystem.read(path, limit: Self.byteCountMax), as: UTF8.self)
+  }
+
+  /// Where the clone comes from that was begun; `nil` if none was.
+  func url() throws(DSVError) -> String? {
+    guard let line = try text()?.split(separator: "\n").first else { return nil }
+    return line.hasPrefix("url ") ? String(line.dropFirst(4)) : ""
+  }
+
+  /// - Parameter sealedName: a name for a text that only who has the keyring can tell; `nil` in a plain repository.
+  func write(_ config: RemoteConfig, _ sealedName: (String) -> [UInt8]?) throws(DSVError) {
+    try FileSystem.replace(path, with: Array(Self.text(config, sealedName).utf8))
+  }
+
+  /// - Throws: `conflict` if something else was asked for when it was begun.
+  func check(_ config: RemoteConfig, _ sealedName: (String) -> [UInt8]?) throws(DSVError) {
+    guard try text() == Self.text(config, sealedName) else {
+      throw DSVError(
+        .conflict,
+        "\(folder): another clone, of \(try url() ?? ""), was begun there; delete \(folder)/.dsv and \(path) to begin this one"
+      )
+    }
+  }
+
+  /// Columns and tables of an encrypted repository are not named in clear.
+  private static func text(_ config: RemoteConfig, _ sealedName: (String) -> [UInt8]?) -> String {
+    guard config.scope.hasNames, let name = sealedName("clone\n" + config.scope.text) else {
+      return config.text
+    }
+    return config.text(
+      scope: "fetch sealed \(name.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined())\n"
+    )
+  }
+
+  func remove() throws(DSVError) { try FileSystem.remove(path) }
+
+  /// What to do about a clone that was begun and not finished, in words; `nil` if none was.
+  func advice() throws(DSVError) -> String? {
+    guard let url = try url() else { return nil }
+    return
+      "\(folder): a clone of \(url) was begun here and is not whole: the same 'dsv clone' goes on with it; to give it up, delete "
+      + "\(folder)/.dsv and \(path)"
+  }
+}
+
+extension Table {
+  /// The dotted names of all columns, at every depth.
+  var columnPaths: [String] {
+    func paths(_ field: TableField, _ prefix: String) -> [String] {
+      [prefix + field.name] + field.children.flatMap { paths($0, prefix + field.name + ".") }
+    }
+    return fields.flatMap { paths($0, "") }
   }
 }

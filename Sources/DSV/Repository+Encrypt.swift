@@ -10,6 +10,8 @@ public struct EncryptedCopy: Sendable {
   public let repository: Repository
   /// For each version, in the order of their numbers: the commit that it was, and the one that it is.
   public let commits: [(version: String, old: CommitID, new: CommitID)]
+  /// Whether something was copied: not if the copy was whole already.
+  public let isNew: Bool
 }
 
 extension Repository {
@@ -19,11 +21,12 @@ extension Repository {
   /// Makes a new, encrypted repository with all versions, branches and tags of this one. Version numbers stay what they are; commits
   /// have other IDs, as keys go into them.
   ///
-  /// What was broken off goes on if it is called again with the same arguments.
+  /// What was broken off goes on if it is called again with the same arguments. Where the copy is whole already, it is compared and nothing
+  /// is done, but that the result says again which commit became which.
   /// - Parameters:
   ///   - path: the folder of the copy.
   ///   - key: what opens the copy.
-  /// - Throws: `conflict` if there is another repository already.
+  /// - Throws: `conflict` if there is another repository already, or a copy that lacks what is new here.
   public func encrypt(
     to path: String, with key: RepositoryKey, options: Options = Options(),
     progress: @escaping ProgressHandler = { _ in }
@@ -35,9 +38,8 @@ extension Repository {
     let target: Repository
     if try FileSystem.exists(path + "/" + Self.folderName) {
       target = try Repository.open(at: path, options: options)
-      guard target.isEncrypted, try target.store.ref(Self.encryptingRef) != nil else {
-        throw DSVError(.conflict, "\(path): there is a repository already")
-      }
+      guard target.isEncrypted else { throw DSVError(.conflict, "\(path): there is a repository already") }
+      if try target.store.ref(Self.encryptingRef) == nil { return try copied(to: target) }
     } else {
       target = try Repository.initialize(
         at: path, encryptedWith: key, options: options,
@@ -46,7 +48,42 @@ extension Repository {
     var job = try EncryptionJob(from: self, to: target, progress)
     try job.copyVersions()
     try job.copyRefs()
-    return EncryptedCopy(repository: target, commits: job.done)
+    return EncryptedCopy(repository: target, commits: job.done, isNew: true)
+  }
+
+  /// Which commit became which in a copy that is whole.
+  private func copied(to target: Repository) throws(DSVError) -> EncryptedCopy {
+    var commits: [(version: String, old: CommitID, new: CommitID)] = []
+    var renamed: [CommitID: CommitID] = [:]
+    for number in stride(from: 1, through: try store.versionCount, by: 1) {
+      guard let old = try store.commit(number: number), try store.contains(AnyID(old)) else { continue }
+      guard let new = try target.store.commit(number: number) else {
+        throw DSVError(
+          .conflict,
+          "\(target.path): the repository there is whole and has no \(Version.name(number)); a copy of what was added since has to be "
+            + "made elsewhere")
+      }
+      renamed[old] = new
+      // A gc there may have deleted it.
+      guard try target.store.contains(AnyID(new)) else { continue }
+      let (was, now) = (try commit(old), try target.commit(new))
+      guard was.saysTheSame(as: now), was.parents.map({ renamed[$0] }) == now.parents else {
+        throw DSVError(
+          .conflict,
+          "\(target.path): there is a repository already, and its \(Version.name(number)) is no copy of the one here"
+        )
+      }
+      commits.append((Version.name(number), old, new))
+    }
+    guard !commits.isEmpty else { throw DSVError(.conflict, "\(target.path): there is a repository already") }
+    return EncryptedCopy(repository: target, commits: commits, isNew: false)
+  }
+}
+
+extension Commit {
+  /// Whether another commit, whose names are others, may be a copy of this one.
+  fileprivate func saysTheSame(as other: Commit) -> Bool {
+    time == other.time && author == other.author && message == other.message && rowCount == other.rowCount
   }
 }
 
@@ -96,10 +133,7 @@ private struct EncryptionJob {
   /// The commit that an earlier call has made of a version.
   private func copied(_ number: Int, _ old: CommitID) throws(DSVError) -> CommitID? {
     guard let new = try target.store.commit(number: number) else { return nil }
-    let (was, now) = (try source.commit(old), try target.commit(new))
-    guard was.time == now.time, was.author == now.author, was.message == now.message,
-      was.rowCount == now.rowCount
-    else {
+    guard try source.commit(old).saysTheSame(as: try target.commit(new)) else {
       throw DSVError(.conflict, "\(target.path): its version \(Version.name(number)) is another one")
     }
     return new

@@ -26,16 +26,21 @@ extension Repository {
   /// Brings what a remote has, and is not here, and notes where its branches and tags are: `origin/main`. Moves nothing else.
   ///
   /// Everything is verified: its ID is computed anew before it is put. What is done stays done if it is interrupted.
-  /// - Parameter name: the remote; `nil` for `origin` or the only one.
-  /// - Throws: `notFound` if nothing was ever pushed there; `corrupt` if the remote was rolled back, or is damaged.
+  /// - Parameters:
+  ///   - name: the remote; `nil` for `origin` or the only one.
+  ///   - accepted: branches and tags of the remote that may be somewhere else than after where they were: somebody deleted them and
+  ///     made them anew.
+  /// - Throws: `notFound` if nothing was ever pushed there; `corrupt` if the remote is damaged, or a branch or tag was rolled back,
+  ///   once all others are brought.
   public func fetch(
-    from name: String? = nil, progress: @escaping ProgressHandler = { _ in }
+    from name: String? = nil, accepting accepted: Set<String> = [],
+    progress: @escaping ProgressHandler = { _ in }
   ) throws(DSVError) -> FetchResult {
-    try fetch(try openRemote(name), progress: progress)
+    try fetch(try openRemote(name), accepting: accepted, progress: progress)
   }
 
   func fetch(
-    _ remote: OpenRemote, progress: @escaping ProgressHandler
+    _ remote: OpenRemote, accepting accepted: Set<String> = [], progress: @escaping ProgressHandler
   ) throws(DSVError) -> FetchResult {
     try progress(Progress(phase: "asking \(remote.name)", done: 0, total: nil, unit: .objects))
     guard try remote.readOn() else {
@@ -58,26 +63,27 @@ extension Repository {
       }
     }
     guard let job else { throw DSVError(.io, "\(remote.name): nothing was fetched") }
-    var moved: [FetchResult.Ref] = []
+    var moves = FetchedMoves(remote, accepted)
     let now = try remote.catalogue.refs()
     try job.finish { (publication) throws(DSVError) in
-      moved = []
+      (moves.moved, moves.refused) = ([], [])
       let old = try publication.refs(prefix: prefix)
-      for (name, target) in now { try move(name, to: target, of: remote, job, publication, &moved) }
+      for (name, target) in now { try move(name, to: target, job, publication, &moves) }
       let gone = Set(old.map { String($0.0.dropFirst(prefix.count)) }).subtracting(now.map(\.name))
-      for name in gone.sorted() { try move(name, to: nil, of: remote, job, publication, &moved) }
+      for name in gone.sorted() { try move(name, to: nil, job, publication, &moves) }
     }
+    try moves.checkRefused()
     return FetchResult(
-      remote: remote.name, refs: moved, commitCount: job.commits.count, objectCount: job.objectCount,
+      remote: remote.name, refs: moves.moved, commitCount: job.commits.count, objectCount: job.objectCount,
       byteCount: job.fetchedByteCount)
   }
 
   /// Stages the move of one ref that says where the remote is.
   private func move(
-    _ name: String, to new: CommitID?, of remote: OpenRemote, _ job: FetchJob, _ publication: Publication,
-    _ moved: inout [FetchResult.Ref]
+    _ name: String, to new: CommitID?, _ job: FetchJob, _ publication: Publication,
+    _ moves: inout FetchedMoves
   ) throws(DSVError) {
-    let ref = RefName.remote(remote.name) + name
+    let ref = RefName.remote(moves.remote.name) + name
     var old: CommitID?
     if case .commit(let id)? = try publication.ref(ref) { old = id }
     guard old != new else { return }
@@ -85,20 +91,38 @@ extension Repository {
     if let new, try !job.contains(new) { return }
     let isTag = name.hasPrefix("tags/")
     let shortName = String(name.dropFirst(isTag ? 5 : 6))
-    var isBackward = false
-    if let old, let new, try store.contains(AnyID(old)) {
-      isBackward = isTag
-      if !isTag { isBackward = try !job.isAncestor(old, of: new) }
-    }
-    if isBackward, let old, let new {
-      throw DSVError(
-        .corrupt,
-        "remote '\(remote.name)' has moved \(isTag ? "tag" : "branch") '\(shortName)' from \(old.short) to \(new.short), "
-          + "which does not come after it: it was rolled back or rewritten. If that is meant, remove the remote and add it again"
-      )
+    let move = FetchResult.Ref(name: shortName, isTag: isTag, old: old, new: new)
+    if let old, let new, !moves.accepted.contains(shortName), try store.contains(AnyID(old)) {
+      var goesOn = false
+      if !isTag { goesOn = try job.isAncestor(old, of: new) }
+      guard goesOn else { return moves.refused.append(move) }
     }
     try publication.move(
-      RefMove(ref, expected: .anything, new: new.map { .commit($0) }, action: "fetch: \(remote.name)"))
-    moved.append(FetchResult.Ref(name: shortName, isTag: isTag, old: old, new: new))
+      RefMove(ref, expected: .anything, new: new.map { .commit($0) }, action: "fetch: \(moves.remote.name)"))
+    moves.moved.append(move)
+  }
+}
+
+/// Where a fetch finds that a remote's refs went.
+private struct FetchedMoves {
+  let remote: OpenRemote
+  let accepted: Set<String>
+  var moved: [FetchResult.Ref] = []
+  /// Those that are not after where they were: left where they are.
+  var refused: [FetchResult.Ref] = []
+
+  init(_ remote: OpenRemote, _ accepted: Set<String>) { (self.remote, self.accepted) = (remote, accepted) }
+
+  func checkRefused() throws(DSVError) {
+    guard let first = refused.first, let old = first.old, let new = first.new else { return }
+    let others = refused.dropFirst().map { "'\($0.name)'" }
+    throw DSVError(
+      .corrupt,
+      "remote '\(remote.name)' has moved \(first.isTag ? "tag" : "branch") '\(first.name)' from \(old.short) to \(new.short), "
+        + "which does not come after it"
+        + (others.isEmpty ? "" : ", and likewise \(others.joined(separator: ", "))")
+        + ": it was rolled back, or deleted and made anew. All else was brought. If it is meant, "
+        + "'dsv fetch \(remote.name) \(refused.map { "--accept \($0.name)" }.joined(separator: " "))' takes it over"
+    )
   }
 }

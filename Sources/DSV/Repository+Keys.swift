@@ -8,6 +8,9 @@ import DSVSystem
 /// Is kept out of swap and core dumps where the system lets us, and wiped when nobody needs it any more.
 public struct RepositoryKey: Sendable {
   package let value: UserKey
+  /// Puts a new key where its user finds it again. Called when all else is checked, before anything is written that it opens: what is
+  /// refused leaves no key behind, and a key that opens something is never lost.
+  package var keep: @Sendable () throws(DSVError) -> Void = {}
 
   package init(_ value: UserKey) { self.value = value }
 
@@ -76,17 +79,23 @@ extension Repository {
   /// Lets another key open the repository; returns its ID.
   ///
   /// - Throws: `conflict` if it does already, `badInput` if the repository is plain.
-  public func addKey(_ key: RepositoryKey) throws(DSVError) -> String { "\(try store.addKey(key.value))" }
+  public func addKey(_ key: RepositoryKey) throws(DSVError) -> String {
+    "\(try store.addKey(key.value, keep: key.keep))"
+  }
 
   /// Puts `key` in the place of the one that opened the repository; returns its ID. Takes time by the number of packs only.
   ///
   /// What is written from then on the old key does not open; what a copy of the key file from before still opens with it, ends with
   /// ``reencrypt(progress:)``.
-  /// - Parameter kept: every other key that the repository has.
+  /// - Parameters:
+  ///   - kept: every other key that the repository has.
+  ///   - reencrypts: whether ``reencrypt(progress:)`` is to follow. ``isReencrypting`` says so until that has ended, whatever happens to
+  ///     this process.
   /// - Throws: `badInput` if a key of the repository is missing among `kept`.
-  public func rotateKey(to key: RepositoryKey, keeping kept: [RepositoryKey] = []) throws(DSVError) -> String
-  {
-    "\(try store.rotateKey(to: key.value, keeping: kept.map(\.value)))"
+  public func rotateKey(
+    to key: RepositoryKey, keeping kept: [RepositoryKey] = [], reencrypts: Bool = false
+  ) throws(DSVError) -> String {
+    "\(try store.rotateKey(to: key.value, keeping: kept.map(\.value), reencrypts: reencrypts, keep: key.keep))"
   }
 
   /// Takes a key away: it opens nothing of what is written from then on.
@@ -94,11 +103,14 @@ extension Repository {
   /// - Parameters:
   ///   - id: of a key that is not the one that opened the repository.
   ///   - kept: every key that stays, but for that one.
-  public func revokeKey(_ id: String, keeping kept: [RepositoryKey] = []) throws(DSVError) {
+  ///   - reencrypts: see ``rotateKey(to:keeping:reencrypts:)``.
+  public func revokeKey(
+    _ id: String, keeping kept: [RepositoryKey] = [], reencrypts: Bool = false
+  ) throws(DSVError) {
     guard let keyID = KeyID(hex: id) else {
       throw DSVError(.badInput, "a key's ID has 16 hexadecimal digits; see 'dsv key list'")
     }
-    try store.revokeKey(keyID, keeping: kept.map(\.value))
+    try store.revokeKey(keyID, keeping: kept.map(\.value), reencrypts: reencrypts)
   }
 
   /// The key that opened the repository, for a copy of it in a safe place.

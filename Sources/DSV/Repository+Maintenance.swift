@@ -91,7 +91,7 @@ extension Repository {
     keepDays: Int = 30, progress: @escaping ProgressHandler = { _ in }
   ) throws(DSVError) -> GarbageResult {
     try collectGarbage(
-      since: Clock.secondsSince1970() - keepDays * 86_400, garbageShareMin: keepDays == 0 ? 0 : 0.25)
+      since: Clock.secondsSince1970(daysAgo: keepDays), garbageShareMin: keepDays == 0 ? 0 : 0.25)
   }
 
   /// - Parameters:

@@ -34,9 +34,8 @@ extension Repository {
     if let features = try RemoteLog(bucket).format() {
       try OpenRemote.check(features, isEncrypted: isEncrypted, of: config.address.url)
     }
-    let folder = remoteFolder(name)
-    for path in ["\(store.root)/remotes", folder] { try FileSystem.makeFolderIfMissing(path) }
-    try config.write(to: folder)
+    for path in ["\(store.root)/remotes", remoteFolder(name)] { try FileSystem.makeFolderIfMissing(path) }
+    try write(config, of: name)
     attachRemotes()
     return Remote(name, config)
   }
@@ -56,7 +55,7 @@ extension Repository {
     let name = try remoteName(name)
     let folder = remoteFolder(name)
     let (isPartial, hasDemoted) = (
-      try RemoteConfig(folder: folder).scope.isPartial, try TierFolder(store).hasDemoted
+      try remoteConfig(name).scope.isPartial, try TierFolder(store).hasDemoted
     )
     if isPartial || hasDemoted {
       throw DSVError(

@@ -29,10 +29,31 @@ extension Repository {
 
   /// Sets what lies where, and how much tiers may take. Does not move anything: see ``applyTiers(progress:)``.
   ///
-  /// - Throws: `notFound` if the policy names a version that is not there.
+  /// A table or column that no branch or tag has is told by the options' `note`, and no mistake: a policy may be set before the rows come.
+  /// - Throws: `notFound` if a policy that was not set before names a version or remote that is not there.
   public func setTiers(_ settings: TierSettings) throws(DSVError) {
     _ = try TierVersions(self, settings.policy)
+    if try settings.policy != tierSettings().policy { try checkNames(settings.policy) }
     try TierFolder(store).write(settings)
+  }
+
+  private func checkNames(_ policy: TierPolicy) throws(DSVError) {
+    for case .remote(let name?) in policy.rules.map(\.placement)
+    where !remoteTiers.contains(where: { $0.name == name }) { _ = try remoteName(name) }
+    let (tables, columns) = (policy.rules.compactMap(\.table), policy.rules.compactMap(\.column))
+    if tables.isEmpty, columns.isEmpty { return }
+    var known: [Table] = []
+    for (_, target) in try store.refs() {
+      if case .commit(let id) = target { known += try snapshot(id).tables }
+    }
+    let paths = known.flatMap(\.columnPaths)
+    for (what, names, there) in [("table", tables, known.map(\.name)), ("column", columns, paths)] {
+      for name in names where !there.contains(where: { $0.hasSameBytes(as: name) }) {
+        options.note(
+          "policy: no branch or tag has a \(what) '\(name)', so nothing is moved by that rule for now; \(Self.list(there))"
+        )
+      }
+    }
   }
 
   // MARK: - Moving

@@ -104,7 +104,8 @@ public final class Repository: Sendable {
   public static func initialize(
     at path: String, encryptedWith key: RepositoryKey? = nil, options: Options = Options()
   ) throws(DSVError) -> Repository {
-    try initialize(at: path, encryptedWith: key, options: options, refs: [], keyring: nil)
+    if let advice = try CloneMark(path).advice() { throw DSVError(.conflict, advice) }
+    return try initialize(at: path, encryptedWith: key, options: options, refs: [], keyring: nil)
   }
 
   /// - Parameters:
@@ -120,7 +121,7 @@ public final class Repository: Sendable {
     }
     let store = try Store.create(
       at: path + "/" + folderName, refs: [(Head.refName, .symbolic(RefName.branch(defaultBranch)))] + refs,
-      key: key?.value, keyring: keyring, note: options.note)
+      key: key?.value, keyring: keyring, keep: { () throws(DSVError) in try key?.keep() }, note: options.note)
     return Repository(path: path, store: store, options: options)
   }
 
@@ -128,9 +129,15 @@ public final class Repository: Sendable {
   ///
   /// - Throws: `notFound` if there is none, `wrongKey` if it is encrypted and there is no key, or not one of its own.
   public static func open(at path: String, options: Options = Options()) throws(DSVError) -> Repository {
+    try open(at: path, options: options, isCloning: false)
+  }
+
+  /// - Parameter isCloning: whether it may be a clone that is not whole, without a word.
+  static func open(at path: String, options: Options, isCloning: Bool) throws(DSVError) -> Repository {
     var folder = path.hasPrefix("/") ? path : try Machine.currentFolder() + "/" + path
     while true {
       if try FileSystem.exists(folder + "/" + folderName) { break }
+      if let advice = try CloneMark(folder).advice() { throw DSVError(.notFound, advice) }
       guard let slash = folder.lastIndex(of: "/"), folder != "/" else {
         throw DSVError(.notFound, "no dsv repository in \(path) or above it; make one with 'dsv init'")
       }
@@ -138,41 +145,14 @@ public final class Repository: Sendable {
     }
     let store = try Store.open(
       at: (folder == "/" ? "" : folder) + "/" + folderName, keys: provider(options), note: options.note)
+    if !isCloning, let advice = try CloneMark(folder == "/" ? "" : folder).advice() { options.note(advice) }
     return Repository(path: folder, store: store, options: options)
-  }
-}
-
-/// The names that refs are stored under.
-enum RefName {
-  static func branch(_ name: String) -> String { "heads/" + name }
-  static func tag(_ name: String) -> String { "tags/" + name }
-  /// What begins the names of the refs that say where a remote was when it was last looked at.
-  static func remote(_ remote: String) -> String { "remotes/\(remote)/" }
-
-  /// Checks a branch's or tag's name as a user may give it.
-  static func check(_ name: String) throws(DSVError) {
-    func refuse(_ why: String) throws(DSVError) {
-      throw DSVError(.badInput, "'\(name)' cannot be a name: \(why)")
-    }
-    if name.isEmpty || name.utf8.count > 200 { try refuse("it has 1 to 200 bytes") }
-    if name == Head.refName || name == "@" { try refuse("it means where you are") }
-    if Version.number(name) != nil { try refuse("it looks like a version number") }
-    let isClean = name.unicodeScalars.allSatisfy { scalar in
-      scalar.value > 0x20 && scalar.value != 0x7f && !"~^:?*[\\".unicodeScalars.contains(scalar)
-        && !(0x80...0x9f).contains(scalar.value)
-    }
-    if !isClean { try refuse("spaces, control characters and ~^:?*[\\ are not allowed") }
-    if name.hasPrefix("-") || name.hasPrefix("/") || name.hasSuffix("/") || name.contains("//")
-      || name.contains("..")
-    {
-      try refuse("it may not begin with - or /, end with /, or hold // or ..")
-    }
   }
 }
 
 /// Where the next commit goes.
 public struct Head: Hashable, Sendable {
-  static let refName = "HEAD"
+  static let refName = RefName.head
   /// `nil` where HEAD names a commit and no branch.
   public let branch: String?
   /// `nil` before the first commit.

@@ -20,8 +20,10 @@ public struct DSVError: Error, Sendable {
     case badInput
     /// Another process holds what is needed. Try again.
     case busy
-    /// The key is missing or is not the one.
+    /// The key of an encrypted repository is missing or is not the one.
     case wrongKey
+    /// A remote refuses who asks: there are no credentials, they are not taken, or they may not do that.
+    case denied
     /// The caller asked to stop. Nothing was changed.
     case interrupted
     /// The operating system refused; `cause` has its word.
@@ -41,5 +43,17 @@ public struct DSVError: Error, Sendable {
 }
 
 extension DSVError: CustomStringConvertible {
-  public var description: String { cause.map { "\(code): \(message) (\($0))" } ?? "\(code): \(message)" }
+  public var description: String { "\(code): \(text)" }
+
+  /// For people: the message, and in brackets what led to it, as far as it does not say that itself.
+  package var text: String {
+    var (text, next) = (message, cause)
+    while let error = next {
+      let inner = error as? DSVError
+      let words = inner?.message ?? "\(error)"
+      if !text.contains(words) { text += " (\(words))" }
+      next = inner?.cause
+    }
+    return text
+  }
 }

@@ -55,6 +55,20 @@ package struct AWSProfile: Sendable, Equatable {
       endpoint: variable("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL") ?? value("endpoint_url"))
   }
 
+  /// What to say where there are no credentials and a server wants some: where they were looked for, and what to do.
+  package static func noCredentials(environment: (String) -> String? = Machine.environment) -> String {
+    func variable(_ name: String) -> String? { environment(name).flatMap { $0.isEmpty ? nil : $0 } }
+    let home = environment("HOME") ?? ""
+    let files = [
+      variable("AWS_SHARED_CREDENTIALS_FILE") ?? "\(home)/.aws/credentials",
+      variable("AWS_CONFIG_FILE") ?? "\(home)/.aws/config",
+    ]
+    let profile = variable("AWS_PROFILE") ?? variable("AWS_DEFAULT_PROFILE") ?? "default"
+    return
+      "it wants credentials, and there are none: neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, nor the "
+      + "profile '\(profile)' in \(files[0]) or \(files[1]); set these variables, or AWS_PROFILE to a profile that has them"
+  }
+
   private static func pair(
     _ id: String?, _ secret: String?, _ token: String?, _ source: String
   ) throws(DSVError) -> AWSCredentials? {

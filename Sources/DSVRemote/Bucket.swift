@@ -14,7 +14,7 @@ package struct BucketEntry: Sendable, Hashable {
 /// share one bucket, and have as many calls under way as they like. Keys are as ``BucketKey`` says.
 ///
 /// Every call throws `.io` where the place cannot be reached or refuses for good, `.busy` where the budget of retries is
-/// spent, `.wrongKey` where it does not take the credentials. One that changes something may have done so all the same
+/// spent, `.denied` where it does not take the credentials. One that changes something may have done so all the same
 /// when it throws; asking again is safe with each of them but `create`, after which ask with `get`.
 package protocol Bucket: Sendable {
   /// What messages call it: `s3://bucket/prefix`, without credentials.

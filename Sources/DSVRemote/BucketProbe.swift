@@ -55,7 +55,7 @@ package struct BucketProbe: Sendable, Equatable {
     do throws(DSVError) {
       try bucket.put(prefix + "value", value)
     } catch {
-      guard [.wrongKey, .full, .io].contains(error.code) else { throw error }
+      guard [.denied, .full, .io].contains(error.code) else { throw error }
       probe.refusal = error.message
       return probe
     }

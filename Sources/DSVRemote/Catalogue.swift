@@ -40,6 +40,9 @@ package struct RemotePlace: Sendable, Hashable {
 
 /// What is known here of a remote: its refs, its version numbers, and where each of its objects lies.
 ///
+/// An object may lie in several packs, as two have pushed it at once. The place in the pack that was added first counts; the others
+/// are its *spares*, one of which counts when that pack is given up. Every catalogue comes to the same, however it was read.
+///
 /// Follows from the remote's log and pack indexes alone, and may be deleted. Only `seen`, which stands beside it, says more:
 /// how far the log was ever read, so that a remote that was rolled back is noticed. Threads and processes may share one.
 package final class Catalogue: Sendable {
@@ -49,8 +52,9 @@ package final class Catalogue: Sendable {
     var byID: [PackID: UInt32] = [:]
   }
 
-  private enum Key {
-    static let position = Array("log".utf8)
+  enum Key {
+    /// The number is the revision of what is kept here: a catalogue of another one is read anew.
+    static let position = Array("log 2".utf8)
     static let lastSlot = Array("last".utf8)
     static let packPrefix = Array("pack".utf8)
     static func pack(_ slot: UInt32) -> [UInt8] {
@@ -58,17 +62,12 @@ package final class Catalogue: Sendable {
     }
   }
 
-  /// How many packs' indexes are asked for at once, and how many packs are taken in with one transaction.
-  private static let width = 8
-  private static let groupCount = 64
-
   /// The remote's own folder: `.dsv/remotes/NAME`.
   package let folder: String
   package let sealer: RemoteKeys?
-  private let index: CatalogueIndex
+  let index: CatalogueIndex
   private let packs = Mutex(Packs())
   private let codecs = Mutex<[PackID: PackCodec]>([:])
-  private var seenPath: String { "\(folder)/seen" }
 
   /// - Parameter folder: is there.
   package init(
@@ -107,12 +106,38 @@ extension Catalogue {
     }
   }
 
-  private func forEachPlace(_ body: (AnyID, Place) throws(DSVError) -> Void) throws(DSVError) {
+  /// Where else the remote holds an object: the places that count once those before them do not.
+  package func spares(of id: AnyID) throws(DSVError) -> [RemotePlace] {
+    var spares: [RemotePlace] = []
+    for place in try index.spares(of: id) {
+      if let pack = try pack(place.pack) { spares.append(RemotePlace(pack, place)) }
+    }
+    return spares
+  }
+
+  /// Runs `body` for each further place of an object; no transaction is open meanwhile.
+  package func forEachSpare(_ body: (AnyID, RemotePlace) throws(DSVError) -> Void) throws(DSVError) {
+    try forEachSparePlace { (id, place) throws(DSVError) in
+      if let pack = try pack(place.pack) { try body(id, RemotePlace(pack, place)) }
+    }
+  }
+
+  func forEachPlace(_ body: (AnyID, Place) throws(DSVError) -> Void) throws(DSVError) {
     var last: AnyID?
     while true {
       let objects = try index.objects(after: last, limit: 1024)
       for (id, place) in objects { try body(id, place) }
       guard let next = objects.last?.0 else { return }
+      last = next
+    }
+  }
+
+  func forEachSparePlace(_ body: (AnyID, Place) throws(DSVError) -> Void) throws(DSVError) {
+    var last: (AnyID, Place)?
+    while true {
+      let spares = try index.spares(after: last, limit: 1024)
+      for (id, place) in spares { try body(id, place) }
+      guard let next = spares.last else { return }
       last = next
     }
   }
@@ -155,7 +180,7 @@ extension Catalogue {
     return packs.byID[id].flatMap { packs.bySlot[$0] }
   }
 
-  private func pack(_ slot: UInt32) throws(DSVError) -> RemotePack? {
+  func pack(_ slot: UInt32) throws(DSVError) -> RemotePack? {
     // A slot is given once, so what is known of it does not go wrong.
     if let known = packs.withLock({ $0.bySlot[slot] }), known.condemnedTime == nil { return known }
     return try loadPacks().bySlot[slot]
@@ -175,6 +200,9 @@ extension Catalogue {
     codecs.withLock { $0[pack.id] = codec }
     return codec
   }
+
+  /// What was read of packs is read again: another catalogue may have come into this one's place.
+  func forgetPacks() { packs.withLock { $0 = Packs() } }
 
   private func loadPacks() throws(DSVError) -> Packs {
     let number = try index.changeNumber
@@ -199,7 +227,7 @@ extension Catalogue {
     return loaded
   }
 
-  private static func encode(_ pack: RemotePack) -> [UInt8] {
+  static func encode(_ pack: RemotePack) -> [UInt8] {
     var writer = ByteWriter()
     writer.write(bytes: pack.id.bytes)
     writer.writeVarint(pack.byteCount)
@@ -222,7 +250,7 @@ extension Catalogue {
     return slots
   }
 
-  private static func decode<Value>(
+  static func decode<Value>(
     _ bytes: [UInt8], _ subject: String, _ body: (inout ByteReader) throws(DSVError) -> Value
   ) throws(DSVError) -> Value {
     try bytes.withBytes { (bytes) throws(DSVError) in
@@ -245,251 +273,4 @@ extension Catalogue {
 
   /// The pack of that slot, as it is now.
   package func pack(slot: UInt32) throws(DSVError) -> RemotePack? { try loadPacks().bySlot[slot] }
-}
-
-// MARK: - Reading on
-
-extension Catalogue {
-  /// Takes in what was added to the remote's log since it was last read.
-  ///
-  /// - Parameter known: indexes that need not be asked for, as they were just put.
-  /// - Returns: the new entries, where there were few enough to be read one by one.
-  /// - Throws: `.corrupt` if the remote was rolled back or rewritten.
-  @discardableResult
-  package func readOn(
-    _ log: RemoteLog, known: [PackID: PackIndex] = [:]
-  ) throws(DSVError) -> [RemoteEntry] {
-    let writer = try index.writer()
-    let position = try position
-    let seen = try seen
-    let update = try log.read(after: position, seen: seen.number > position.number ? seen : position)
-    if update.position == position { return [] }
-    if position == .start { try writer.removeAll() }
-    var intake = Intake(bucket: log.bucket, known: known)
-    // What was given up since may be gone, though the checkpoint names it.
-    let givenUp = Set(update.entries.flatMap { $0.condemned + $0.deleted })
-    if let checkpoint = update.checkpoint { try take(checkpoint, &intake, writer, givenUp: givenUp) }
-    try take(
-      update.entries, from: update.checkpoint?.position ?? position, to: update.position, &intake, writer)
-    if update.position.number > seen.number { try remember(update.position) }
-    return update.entries
-  }
-
-  /// How far the log was ever read here; survives the catalogue.
-  private var seen: LogPosition {
-    get throws(DSVError) {
-      let bytes: [UInt8]
-      do throws(DSVError) { bytes = try FileSystem.read(seenPath, limit: 256) } catch {
-        if error.code == .notFound { return .start }
-        throw error
-      }
-      let words = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
-      guard words.count == 2, let number = Int(words[0]), number > 0, let digest = LogDigest(hex: words[1])
-      else {
-        throw DSVError(
-          .corrupt, "\(seenPath): it is not a number and a digest; if you trust the remote, delete it")
-      }
-      return LogPosition(number: number, digest: digest)
-    }
-  }
-
-  private func remember(_ position: LogPosition) throws(DSVError) {
-    try FileSystem.replace(seenPath, with: Array("\(position.number) \(position.digest)\n".utf8))
-  }
-
-  /// What is needed while packs are taken in.
-  private struct Intake {
-    let bucket: any Bucket
-    let known: [PackID: PackIndex]
-    /// Given in the transaction that is being put together.
-    var slots: [PackID: RemotePack] = [:]
-    var lastSlot: UInt32 = 0
-    var placed: [AnyID: Place] = [:]
-
-    /// The indexes of packs, in their order.
-    func indexes(_ packs: [LoggedPack]) throws(DSVError) -> [PackIndex] {
-      let (bucket, known) = (bucket, known)
-      return try Parallel.map(packs.count, width: Catalogue.width) { (number) throws(DSVError) in
-        let pack = packs[number]
-        if let known = known[pack.id] { return known }
-        let key = RemoteLayout.index(pack.id)
-        guard let bytes = try bucket.get(key, limit: RemoteLayout.indexByteCountMax) else {
-          throw DSVError(.corrupt, "\(bucket.name)/\(key): it is gone, and its pack is still named")
-        }
-        let index = try PackIndex(bytes, of: "\(bucket.name)/\(key)")
-        guard index.packID == pack.id, index.packByteCount == pack.byteCount else {
-          throw DSVError(.corrupt, "\(bucket.name)/\(key): it is another pack's")
-        }
-        return index
-      }
-    }
-  }
-
-  private func take(
-    _ checkpoint: Checkpoint, _ intake: inout Intake, _ writer: borrowing CatalogueIndex.Writer,
-    givenUp: Set<PackID>
-  ) throws(DSVError) {
-    for start in stride(from: 0, to: checkpoint.packs.count, by: Self.groupCount) {
-      var change = CatalogueIndex.Change()
-      try add(Array(checkpoint.packs[start...].prefix(Self.groupCount)), &intake, &change, givenUp: givenUp)
-      try writer.apply(change)
-    }
-    var change = CatalogueIndex.Change()
-    change.refs = checkpoint.refs.map { ref in (ref.name, ref.new.map { .commit($0) }) }
-    change.numbered = try Self.following(checkpoint.numbered, on: 0)
-    for one in checkpoint.condemned { try condemn(one.pack, time: one.time, &intake, &change) }
-    // The position comes last: without it all this is begun anew.
-    change.values.append((Key.position, Self.encode(checkpoint.position)))
-    try writer.apply(change)
-  }
-
-  private func take(
-    _ entries: [RemoteEntry], from base: LogPosition, to end: LogPosition, _ intake: inout Intake,
-    _ writer: borrowing CatalogueIndex.Writer
-  ) throws(DSVError) {
-    guard !entries.isEmpty else { return }
-    // Of packs that are given up by the end the indexes may be gone.
-    let givenUp = Set(entries.flatMap { $0.condemned + $0.deleted })
-    var change = CatalogueIndex.Change()
-    var freed: Set<UInt32> = []
-    var count = 0
-    var lastVersion = try lastVersion
-    for entry in entries {
-      try add(entry.added, &intake, &change, givenUp: givenUp)
-      for move in entry.moves { change.refs.append((move.name, move.new.map { .commit($0) })) }
-      change.numbered += try Self.following(entry.numbered, on: lastVersion)
-      lastVersion += entry.numbered.count
-      for pack in entry.condemned {
-        if let slot = try condemn(pack, time: entry.time, &intake, &change) { freed.insert(slot) }
-      }
-      for id in entry.deleted {
-        if let pack = try pack(id, intake) { change.values.append((Key.pack(pack.slot), nil)) }
-      }
-      count += entry.added.count
-      guard count >= Self.groupCount, freed.isEmpty, givenUp.isEmpty, entry.number < end.number else {
-        continue
-      }
-      // Nothing may be read between the entries of a group, so its end is one that is known: the next one's `previous`.
-      guard let next = entries.first(where: { $0.number == entry.number + 1 }) else { continue }
-      change.values.append(
-        (Key.position, Self.encode(LogPosition(number: entry.number, digest: next.previous))))
-      try writer.apply(change)
-      (change, count, intake.placed, intake.slots) = (CatalogueIndex.Change(), 0, [:], [:])
-    }
-    if !freed.isEmpty {
-      let placed = intake.placed
-      try forEachPlace { (id, place) throws(DSVError) in
-        if freed.contains(place.pack), placed[id] == nil { change.deleted.append(id) }
-      }
-    }
-    change.values.append((Key.position, Self.encode(end)))
-    try writer.apply(change)
-  }
-
-  /// Version numbers are given one after the other, without gaps.
-  private static func following(
-    _ numbered: [RemoteEntry.Numbered], on last: Int
-  ) throws(DSVError) -> [(number: Int, commit: CommitID)] {
-    for (offset, one) in numbered.enumerated() where one.number != last + 1 + offset {
-      throw DSVError(.corrupt, "a remote's log gives version number \(one.number) after \(last + offset)")
-    }
-    return numbered.map { ($0.number, $0.commit) }
-  }
-
-  /// A pack as it is now, or as it will be when what is taken in is written down.
-  private func pack(_ id: PackID, _ intake: Intake) throws(DSVError) -> RemotePack? {
-    if let pack = intake.slots[id] { return pack }
-    return try pack(id)
-  }
-
-  /// Takes in packs and what they hold. What has a place that stays keeps it.
-  private func add(
-    _ packs: [LoggedPack], _ intake: inout Intake, _ change: inout CatalogueIndex.Change, givenUp: Set<PackID>
-  ) throws(DSVError) {
-    let live = packs.filter { !givenUp.contains($0.id) }
-    let indexes = try intake.indexes(live)
-    for pack in packs where try self.pack(pack.id, intake) == nil {
-      try give(pack.id, byteCount: pack.byteCount, key: pack.key, condemned: nil, &intake, &change)
-    }
-    for contents in indexes {
-      guard let slot = try pack(contents.packID, intake)?.slot else { continue }
-      for entry in contents.entries where intake.placed[entry.id] == nil {
-        if let old = try index.place(of: entry.id), let pack = try pack(old.pack), !givenUp.contains(pack.id)
-        {
-          continue
-        }
-        let place = entry.place(in: slot)
-        intake.placed[entry.id] = place
-        change.placed.append((entry.id, place))
-      }
-    }
-  }
-
-  /// - Returns: the slot of the pack, if it was a live one.
-  @discardableResult
-  private func condemn(
-    _ id: PackID, time: Int, _ intake: inout Intake, _ change: inout CatalogueIndex.Change
-  ) throws(DSVError) -> UInt32? {
-    guard var pack = try pack(id, intake) else {
-      try give(id, byteCount: 0, key: [], condemned: time, &intake, &change)
-      return nil
-    }
-    guard pack.condemnedTime == nil else { return nil }
-    pack.condemnedTime = time
-    intake.slots[id] = pack
-    change.values.append((Key.pack(pack.slot), Self.encode(pack)))
-    return pack.slot
-  }
-
-  /// Gives a pack a slot.
-  private func give(
-    _ id: PackID, byteCount: Int, key: [UInt8], condemned: Int?, _ intake: inout Intake,
-    _ change: inout CatalogueIndex.Change
-  ) throws(DSVError) {
-    if intake.lastSlot == 0, let value = try index.value(Key.lastSlot) {
-      intake.lastSlot = try Self.decode(value, "the last slot") { (reader) throws(DSVError) in
-        try reader.read(UInt32.self)
-      }
-    }
-    guard intake.lastSlot < .max else { throw DSVError(.full, "\(folder): all pack numbers are given") }
-    intake.lastSlot += 1
-    var wrapped: [UInt8] = []
-    if let sealer, !key.isEmpty { wrapped = sealer.wrap(key, of: id) }
-    let pack = RemotePack(
-      slot: intake.lastSlot, id: id, byteCount: byteCount, condemnedTime: condemned, verifiedOver: nil,
-      wrappedKey: wrapped)
-    intake.slots[id] = pack
-    var last = ByteWriter()
-    last.write(intake.lastSlot)
-    change.values += [(Key.pack(pack.slot), Self.encode(pack)), (Key.lastSlot, last.bytes)]
-  }
-
-  private static func encode(_ position: LogPosition) -> [UInt8] {
-    var writer = ByteWriter()
-    writer.write(UInt64(position.number))
-    writer.write(position.digest)
-    return writer.bytes
-  }
-
-  /// The state that was taken in, for others to begin with.
-  package func checkpoint() throws(DSVError) -> Checkpoint {
-    // Nobody reads on meanwhile: all of it is of one position.
-    let writer = try index.writer()
-    defer { withExtendedLifetime(writer) {} }
-    var checkpoint = Checkpoint(try position)
-    checkpoint.refs = try refs().map { RemoteEntry.Move($0.name, old: nil, new: $0.commit) }
-    for number in stride(from: 1, through: try lastVersion, by: 1) {
-      if let commit = try commit(number: number) {
-        checkpoint.numbered.append(RemoteEntry.Numbered(number, commit))
-      }
-    }
-    for pack in try allPacks {
-      if let time = pack.condemnedTime {
-        checkpoint.condemned.append(Checkpoint.Condemned(pack.id, time: time))
-      } else {
-        checkpoint.packs.append(LoggedPack(pack.id, byteCount: pack.byteCount, key: try packKey(pack)))
-      }
-    }
-    return checkpoint
-  }
 }

@@ -40,11 +40,13 @@ package final class Curl: HTTPTransport {
 
 /// One of libcurl's handles, with the connections that it keeps open. For one thread at a time.
 private final class CurlHandle {
-  private let handle: UnsafeMutableRawPointer
+  private var handle: UnsafeMutableRawPointer
 
-  init() {
+  init() { handle = Self.new() }
+
+  private static func new() -> UnsafeMutableRawPointer {
     guard let handle = curl_easy_init() else { preconditionFailure("libcurl gives no handle") }
-    self.handle = handle
+    return handle
   }
 
   deinit { curl_easy_cleanup(handle) }
@@ -75,8 +77,14 @@ private final class CurlHandle {
       try receive(into: reception)
       return try perform(request)
     }
-    // Nothing of this request is to be found in the handle afterwards.
-    curl_easy_reset(handle)
+    if code == CURLE_OK {
+      // Nothing of this request is to be found in the handle afterwards.
+      curl_easy_reset(handle)
+    } else {
+      // After a host that was not found, libcurl 7.88 refuses whatever the handle is asked next.
+      curl_easy_cleanup(handle)
+      handle = Self.new()
+    }
     let receiver = reception.receiver
     if let failure = receiver.failure { throw failure }
     guard code == CURLE_OK || receiver.isEnough else { throw Self.failure(code) }

@@ -33,38 +33,62 @@ package enum FetchScope: Sendable, Hashable {
   case table(String)
 
   package var isPartial: Bool { self != .all }
+
+  /// Whether it says what a column or table is called.
+  package var hasNames: Bool {
+    switch self {
+    case .all, .metadata: false
+    case .columns, .table: true
+    }
+  }
+
+  /// Lines of a `config`.
+  package var text: String {
+    switch self {
+    case .all: ""
+    case .metadata: "fetch metadata\n"
+    case .columns(let names): names.map { "fetch column \($0)\n" }.joined()
+    case .table(let name): "fetch table \(name)\n"
+    }
+  }
 }
 
 /// The file `.dsv/remotes/NAME/config`: lines of a word and what it is set to.
 package struct RemoteConfig: Sendable, Equatable {
   package var address: RemoteAddress
   package var scope = FetchScope.all
+  /// Whether the scope stands in a file of its own, sealed, as it has names of an encrypted repository's columns or table.
+  package var isScopeSealed = false
   /// Why nothing may be pushed there; `nil` where it may.
   package var readOnlyReason: String?
 
-  static let byteCountMax = 65_536
+  package static let byteCountMax = 65_536
 
   package init(_ address: RemoteAddress) { self.address = address }
 
-  package var text: String {
+  package var text: String { text(scope: isScopeSealed ? "fetch sealed\n" : scope.text) }
+
+  /// - Parameter scopeText: the lines that say what is fetched.
+  package func text(scope scopeText: String) -> String {
     var lines = ["url \(address.url)"]
     if let endpoint = address.endpoint { lines.append("endpoint \(endpoint)") }
     if let region = address.region { lines.append("region \(region)") }
     if address.isPathStyle { lines.append("path-style yes") }
-    switch scope {
-    case .all: break
-    case .metadata: lines.append("fetch metadata")
-    case .columns(let names): lines += names.map { "fetch column \($0)" }
-    case .table(let name): lines.append("fetch table \(name)")
-    }
+    var text = lines.map { $0 + "\n" }.joined() + scopeText
     if let readOnlyReason {
-      lines.append("read-only \(readOnlyReason.split(whereSeparator: \.isNewline).joined(separator: " "))")
+      text += "read-only \(readOnlyReason.split(whereSeparator: \.isNewline).joined(separator: " "))\n"
     }
-    return lines.map { $0 + "\n" }.joined()
+    return text
   }
 
   package init(_ text: String, of subject: String) throws(DSVError) {
     self.init(RemoteAddress(""))
+    try read(text, of: subject)
+    try address.check()
+  }
+
+  /// Takes over what lines say.
+  package mutating func read(_ text: String, of subject: String) throws(DSVError) {
     var columns: [String] = []
     for line in text.split(separator: "\n") {
       guard let space = line.firstIndex(of: " ") else {
@@ -78,13 +102,13 @@ package struct RemoteConfig: Sendable, Equatable {
       case "path-style": address.isPathStyle = value == "yes"
       case "read-only": readOnlyReason = value
       case "fetch" where value == "metadata": scope = .metadata
+      case "fetch" where value == "sealed": isScopeSealed = true
       case "fetch" where value.hasPrefix("column "): columns.append(String(value.dropFirst(7)))
       case "fetch" where value.hasPrefix("table "): scope = .table(String(value.dropFirst(6)))
       default: throw DSVError(.unsupportedFormat, "\(subject): '\(line[..<space])' needs a newer dsv")
       }
     }
     if !columns.isEmpty { scope = .columns(columns) }
-    try address.check()
   }
 
   package init(folder: String) throws(DSVError) {

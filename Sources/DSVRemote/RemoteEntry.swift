@@ -216,8 +216,12 @@ extension ByteReader {
   /// A branch's or tag's name with what it is in front.
   fileprivate mutating func readRefName() throws(DSVError) -> String {
     let name = try readString()
-    guard name.utf8.count <= 300, name.hasPrefix("heads/") || name.hasPrefix("tags/"), !name.utf8.contains(0)
-    else { throw corrupt("a ref's name that cannot be") }
-    return name
+    for prefix in [RefName.branch(""), RefName.tag("")] where name.hasPrefix(prefix) {
+      do throws(DSVError) { try RefName.check(String(name.dropFirst(prefix.count))) } catch {
+        throw corrupt(error.message)
+      }
+      return name
+    }
+    throw corrupt("a ref that is no branch and no tag")
   }
 }

@@ -194,16 +194,26 @@ package struct RemoteLog: Sendable {
 
   // MARK: - Adding
 
-  /// Adds an entry, whose number is the next, and which is this one's own by its nonce.
-  ///
-  /// - Returns: the entry's digest; `nil` if somebody else came first.
-  package func create(_ entry: RemoteEntry) throws(DSVError) -> LogDigest? {
-    let key = RemoteLayout.entry(entry.number)
-    let stored = try seal(entry.bytes, key: key)
+  /// An entry as it is to be stored: sealed with the key that is current now.
+  package func stored(_ entry: RemoteEntry) throws(DSVError) -> [UInt8] {
+    let stored = try seal(entry.bytes, key: RemoteLayout.entry(entry.number))
     guard stored.count <= RemoteLayout.entryByteCountMax else {
       throw DSVError(
         .full, "so many versions and packs are too many for one push; push fewer branches at once")
     }
+    return stored
+  }
+
+  /// Adds an entry, whose number is the next, and which is this one's own by its nonce.
+  ///
+  /// - Returns: the entry's digest; `nil` if somebody else came first.
+  package func create(_ entry: RemoteEntry) throws(DSVError) -> LogDigest? {
+    try create(entry.number, try stored(entry))
+  }
+
+  /// The same, of an entry as it is stored.
+  package func create(_ number: Int, _ stored: [UInt8]) throws(DSVError) -> LogDigest? {
+    let key = RemoteLayout.entry(number)
     do throws(DSVError) {
       if try bucket.create(key, stored) { return RemoteEntry.digest(of: stored) }
     } catch {

@@ -14,6 +14,8 @@ package final class S3Client: Sendable {
     package var random: @Sendable () -> Double = { Double.random(in: 0..<1) }
     /// Reads the credentials again.
     package var credentials: @Sendable () throws(DSVError) -> AWSCredentials?
+    /// What to say where there are none and some are wanted.
+    package var noCredentials: @Sendable () -> String = { AWSProfile.noCredentials() }
     package var isInterrupted: @Sendable () -> Bool = { false }
 
     package init(
@@ -113,6 +115,8 @@ package final class S3Client: Sendable {
       case .retry(let code, let told, let least, let isStrange):
         let countMax = isStrange ? policy.strangeAttemptCountMax : policy.attemptCountMax
         try pause(call, attempt, countMax, least, code, told)
+      case .fail(.denied, _) where used.credentials == nil:
+        throw failure(call, .denied, world.noCredentials())
       case .fail(let code, let told): throw failure(call, code, told)
       case .adjustClock(let seconds):
         guard remedies.insert("clock").inserted else {
@@ -123,7 +127,11 @@ package final class S3Client: Sendable {
       case .readCredentials:
         let isFirst = remedies.insert("credentials").inserted
         guard isFirst, try renewCredentials(used.credentials) else {
-          throw failure(call, .wrongKey, "the credentials are unknown or have expired")
+          throw failure(
+            call, .denied,
+            used.credentials == nil
+              ? world.noCredentials()
+              : "the credentials are unknown there or have expired; see AWS_ACCESS_KEY_ID or AWS_PROFILE")
         }
       case .changeRegion(let region):
         guard remedies.insert("region").inserted, region != used.place.region else {
@@ -151,7 +159,7 @@ package final class S3Client: Sendable {
         result.verdict = .damaged(damage)
       }
     } catch {
-      result = (S3Verdict(error), nil)
+      result = (S3Verdict(error, of: used.place.host), nil)
     }
     let (nanoseconds, received) = (UInt64(max(0, world.now() - start)), result.response?.body.count ?? 0)
     counter.add { counts in

@@ -59,20 +59,26 @@ enum S3Verdict {
     case (400...499, nil):
       // S3 says why. Something between here and there that does not may be gone the next time.
       .retry(
-        status == 403 ? .wrongKey : .io, "an answer that is not S3's: \(told)", least: 0, isStrange: true)
+        status == 403 ? .denied : .io, "an answer that is not S3's: \(told)", least: 0, isStrange: true)
     case (404, "NoSuchBucket"): .fail(.notFound, "there is no such bucket")
-    case (401, _), (403, "SignatureDoesNotMatch"):
-      .fail(.wrongKey, "the credentials are not taken: \(told)")
+    case (403, "SignatureDoesNotMatch"):
+      .fail(.denied, "the secret key is not that of the access key: \(told)")
+    case (401, _): .fail(.denied, "the credentials are not taken: \(told)")
     case (403, "QuotaExceeded"), (507, _): .fail(.full, "the bucket's quota is used up: \(told)")
-    case (403, _): .fail(.wrongKey, "these credentials may not do that: \(told)")
+    case (403, _): .fail(.denied, "these credentials may not do that: \(told)")
     default: .fail(.io, "the server refuses: \(told)")
     }
   }
 
-  init(_ failure: HTTPFailure) {
+  /// - Parameter host: the server that was asked.
+  init(_ failure: HTTPFailure, of host: String) {
     switch failure.kind {
     // Few attempts, with time between them for a network to come back.
-    case .unreachable: self = .retry(.io, failure.description, least: 0.5, isStrange: true)
+    case .unreachable:
+      self = .retry(
+        .io,
+        "\(host) is not reached, so look at the endpoint, the region and the network: \(failure.description)",
+        least: 0.5, isStrange: true)
     case .timeout, .broken: self = .retry(.io, failure.description, least: 0, isStrange: false)
     case .malformed: self = .retry(.io, failure.description, least: 0, isStrange: true)
     case .untrusted:

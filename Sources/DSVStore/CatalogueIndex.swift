@@ -10,6 +10,9 @@ package final class CatalogueIndex: Sendable {
   package struct Change {
     package var placed: [(AnyID, Place)] = []
     package var deleted: [AnyID] = []
+    /// Further places of objects that have one.
+    package var spares: [(AnyID, Place)] = []
+    package var deletedSpares: [(AnyID, Place)] = []
     /// `nil` deletes the ref.
     package var refs: [(String, RefTarget?)] = []
     package var numbered: [(number: Int, commit: CommitID)] = []
@@ -95,6 +98,8 @@ package final class CatalogueIndex: Sendable {
       (all.placed, all.deleted, all.refs, all.meta) = (
         change.placed, change.deleted, change.refs, change.values
       )
+      for (id, place) in change.spares { all.meta.append((CatalogueIndex.spareKey(id, place), place.bytes)) }
+      for (id, place) in change.deletedSpares { all.meta.append((CatalogueIndex.spareKey(id, place), nil)) }
       for one in change.numbered {
         all.numbered.append(ReflogRecord.Numbered(number: one.number, commit: one.commit))
         all.state.lastVersion = max(all.state.lastVersion, one.number)
@@ -126,6 +131,34 @@ package final class CatalogueIndex: Sendable {
   /// The next objects behind `id` in order of their IDs.
   package func objects(after id: AnyID?, limit: Int) throws(DSVError) -> [(AnyID, Place)] {
     try index.objects(after: id, limit: limit)
+  }
+
+  // What stands among the values for each further place of an object: its ID, and the pack as a big-endian number.
+  private static let sparePrefix = Array("spare".utf8)
+
+  private static func spareKey(_ id: AnyID, _ place: Place) -> [UInt8] {
+    sparePrefix + id.key + withUnsafeBytes(of: place.pack.bigEndian) { Array($0) }
+  }
+
+  /// The further places of an object, in order of their packs.
+  package func spares(of id: AnyID) throws(DSVError) -> [Place] {
+    try index.metaEntries(prefix: Self.sparePrefix + id.key).map { (entry) throws(DSVError) in
+      try Place(entry.value, of: id)
+    }
+  }
+
+  /// The next further places behind one, in order of IDs, and of packs.
+  package func spares(after last: (AnyID, Place)?, limit: Int) throws(DSVError) -> [(AnyID, Place)] {
+    let first = last.map { Self.spareKey($0, $1) + [0] } ?? []
+    let entries = try index.metaEntries(prefix: Self.sparePrefix, from: first, limit: limit)
+    return try entries.map { (key, value) throws(DSVError) in
+      let name = key.dropFirst(Self.sparePrefix.count).dropLast(4)
+      guard name.count == AnyID.byteCount else {
+        throw DSVError(.corrupt, "\(folder.index): an object's key is no ID")
+      }
+      let id = Array(name).withBytes { AnyID(key: $0) }
+      return (id, try Place(value, of: id))
+    }
   }
 
   package func ref(_ name: String) throws(DSVError) -> RefTarget? { try index.ref(name) }

@@ -194,10 +194,24 @@ extension Index {
     try read { (transaction) throws(DSVError) in try transaction.sealed(.meta, key) }
   }
 
-  /// The values of `meta` whose keys begin with `prefix`, in order.
-  func metaEntries(prefix: [UInt8]) throws(DSVError) -> [(key: [UInt8], value: [UInt8])] {
+  /// The values of `meta` whose keys begin with `prefix`, in order: at most `limit` of those from `first` on.
+  func metaEntries(
+    prefix: [UInt8], from first: [UInt8] = [], limit: Int = .max
+  ) throws(DSVError) -> [(key: [UInt8], value: [UInt8])] {
     try read { (transaction) throws(DSVError) in
-      try transaction.sealedEntries(.meta, from: prefix, limit: .max).filter { $0.key.starts(with: prefix) }
+      var found: [(key: [UInt8], value: [UInt8])] = []
+      var next = first.isEmpty ? prefix : first
+      while found.count < limit {
+        // What has another prefix is not read through.
+        let page = try transaction.sealedEntries(.meta, from: next, limit: min(64, limit - found.count))
+        for entry in page {
+          guard entry.key.starts(with: prefix) else { return found }
+          found.append(entry)
+        }
+        guard let last = page.last else { break }
+        next = last.key + [0]
+      }
+      return found
     }
   }
 

@@ -101,7 +101,7 @@ package struct Keyring: Sendable {
 
   /// Takes over all but the keys of packs.
   mutating func take(_ other: Keyring) {
-    (slots, ringKey) = (other.slots, other.ringKey)
+    (slots, ringKey, holder) = (other.slots, other.ringKey, other.holder)
     let known = secrets.logKeys.filter { !other.secrets.logKeys.contains($0) }
     secrets.logKeys = (known + other.secrets.logKeys).sorted { $0.epoch < $1.epoch }
     generation += 1

@@ -35,6 +35,7 @@ extension Store {
     try resealReflog(keys)
     try resealIndex()
     try resealTierSettings()
+    try resealRemoteScopes()
     try sweepKeys()
     // The logs of remotes stay under the keys that they were written with. What is known of them here is fetched anew.
     let remotes = try RemoteFolders.all(in: root)
@@ -45,22 +46,42 @@ extension Store {
     try FileSystem.syncFolder(folder.root)
   }
 
+  /// What stands in `reencryption` until the re-encryption that is meant has begun.
+  private static let intention = "meant\n"
+
+  /// Remembers, durably, that everything is to be written again. Comes before the keyring of an exchange that this ends: killed right
+  /// after that, the second half would be forgotten.
+  func meanReencryption() throws(DSVError) {
+    try FileSystem.replace(folder.reencryption, with: Array(Self.intention.utf8))
+  }
+
+  /// The last pack that a re-encryption which was begun is to write again; `nil` if none was begun.
+  private var begunReencryption: UInt32? {
+    get throws(DSVError) {
+      guard try isReencrypting else { return nil }
+      let text = String(decoding: try FileSystem.read(folder.reencryption, limit: 64), as: UTF8.self)
+      // What is damaged is begun again.
+      return text.last == "\n" ? UInt32(text.dropLast()) : nil
+    }
+  }
+
   /// The last pack that is to be written again: that of a re-encryption which was broken off, or the last there is now,
   /// which is then remembered.
   private func reencryptionEnd() throws(DSVError) -> UInt32 {
-    if try FileSystem.exists(folder.reencryption) {
-      let text = String(decoding: try FileSystem.read(folder.reencryption, limit: 64), as: UTF8.self)
-      // What is damaged is begun again.
-      if let last = UInt32(text.dropLast()), text.last == "\n" { return last }
-    }
+    if let last = try begunReencryption { return last }
     // A new epoch, so that refs and reflog get a key that no copy of this keyring has.
     try keys?.change { (keyring) throws(DSVError) in keyring.beginEpoch() }
     return try markReencryption()
   }
 
+  /// Sees to it that a re-encryption which was broken off writes again all packs there are now.
+  func extendReencryption() throws(DSVError) {
+    // One that is only meant begins with a new epoch, and with all packs of then.
+    if try begunReencryption != nil { _ = try markReencryption() }
+  }
+
   /// Remembers that all packs there are now are to be written again; returns the last one's number.
-  @discardableResult
-  func markReencryption() throws(DSVError) -> UInt32 {
+  private func markReencryption() throws(DSVError) -> UInt32 {
     let last = max(try index.state.lastPack, try folder.packNumbers().last ?? 0)
     try FileSystem.replace(folder.reencryption, with: Array("\(last)\n".utf8))
     return last

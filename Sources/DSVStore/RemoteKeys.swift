@@ -60,13 +60,27 @@ extension RemoteKeys {
     case adopted
   }
 
+  /// What of the keyring a remote is to have.
+  package struct State: Sendable, Equatable {
+    fileprivate let epoch: UInt32
+    fileprivate let users: [KeyID]
+  }
+
+  package var state: State {
+    let keyring = keys.keyring
+    return State(epoch: keyring.currentLogKey.epoch, users: keyring.slots.map(\.id))
+  }
+
+  /// The ID of the user key that is used here.
+  package var userKeyID: KeyID { keys.keyring.keyID }
+
   /// What a remote keeps: the keyring without the keys of packs, for the same user keys.
   package func keyringBytes() throws(DSVError) -> [UInt8] { try keys.keyring.withoutPacks().bytes() }
 
   /// How what is there stands to the repository's keyring, which it does not change.
   package func relation(to bytes: [UInt8], of subject: String) throws(DSVError) -> Relation {
     var keyring = keys.keyring
-    return try keyring.adopt(try SealedKeyring(bytes, of: subject), of: subject)
+    return try keyring.adopt(try SealedKeyring(bytes, of: subject), nil, of: subject)
   }
 }
 
@@ -76,27 +90,38 @@ extension Store {
 
   /// Takes over what a remote's keyring has more than this repository's: user keys, and log keys that come after those here.
   ///
-  /// - Throws: `.wrongKey` if the user key that is used here opens it no more; `.conflict` if keys were exchanged both here and
+  /// - Throws: `.wrongKey` if the user key that is used here does not open it; `.conflict` if keys were exchanged both here and
   ///   there, or if it is another repository's.
   package func adopt(keyring bytes: [UInt8], of subject: String) throws(DSVError) -> RemoteKeys.Relation {
     guard let keys else { throw DSVError(.badInput, "\(root): this repository is not encrypted") }
     try keys.refresh()
     let sealed = try SealedKeyring(bytes, of: subject)
     var trial = keys.keyring
-    let relation = try trial.adopt(sealed, of: subject)
+    // A passphrase has another ID in each keyring that it was added to by itself.
+    let key = sealed.slots.contains { $0.id == trial.keyID } ? nil : try keys.givenKey()
+    let relation = try trial.adopt(sealed, key, of: subject)
     guard relation == .adopted else { return relation }
     let lock = try beginWriting()
     defer { withExtendedLifetime(lock) {} }
     // What is written from now on goes to a pack whose key no older keyring has.
     try beginNewKeys()
-    return try keys.change { (keyring) throws(DSVError) in try keyring.adopt(sealed, of: subject) }
+    return try keys.change { (keyring) throws(DSVError) in try keyring.adopt(sealed, key, of: subject) }
   }
 }
 
 extension Keyring {
   /// Takes over what another keyring of the same repository has more.
-  mutating func adopt(_ sealed: SealedKeyring, of subject: String) throws(DSVError) -> RemoteKeys.Relation {
-    let other = try opened(sealed, of: subject)
+  ///
+  /// - Parameter key: what the other one is opened with; `nil` for the user key that this one was opened with.
+  mutating func adopt(
+    _ sealed: SealedKeyring, _ key: UserKey?, of subject: String
+  ) throws(DSVError) -> RemoteKeys.Relation {
+    let other: Keyring
+    if let key {
+      other = try Keyring(sealed, key, of: subject)
+    } else {
+      other = try opened(sealed, of: subject)
+    }
     guard refKey("HEAD") == other.refKey("HEAD") else {
       throw DSVError(
         .conflict, "\(subject): it is of another repository, which was encrypted under other keys")
@@ -119,7 +144,8 @@ extension Keyring {
     if own.contains(otherLast) { return .behind }
     throw DSVError(
       .conflict,
-      "\(subject): keys were exchanged both here and there; clone the remote with a key that opens it, and go on from that"
+      "\(subject): keys were exchanged both here and there, and neither can be taken over; clone the remote with a key "
+        + "that opens it, commit there what was not pushed from here ('dsv export' gives it), and go on with the clone"
     )
   }
 }

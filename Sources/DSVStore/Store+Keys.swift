@@ -26,22 +26,36 @@ extension Store {
   package func refreshKeys() throws(DSVError) { try keys?.refresh() }
 
   /// Lets another key open the repository.
-  package func addKey(_ key: UserKey, cost: Scrypt.Cost = .standard) throws(DSVError) -> KeyID {
+  ///
+  /// - Parameter keep: puts `key` where its user finds it again. Called when all is checked, before the keyring is written.
+  package func addKey(
+    _ key: UserKey, cost: Scrypt.Cost = .standard, keep: () throws(DSVError) -> Void = {}
+  ) throws(DSVError) -> KeyID {
     try changingKeys { (keys) throws(DSVError) in
-      try keys.change { (keyring) throws(DSVError) in try keyring.add(key, cost: cost) }
+      try keys.change { (keyring) throws(DSVError) in
+        let id = try keyring.add(key, cost: cost)
+        try keep()
+        return id
+      }
     }
   }
 
   /// Puts `key` in the place of the one that opened the repository. What is written from then on the old one does not open.
   ///
-  /// - Parameter kept: every other key of the repository.
+  /// - Parameters:
+  ///   - kept: every other key of the repository.
+  ///   - reencrypts: whether ``reencrypt(waitSeconds:progress:)`` follows: that is remembered, whatever happens to this process.
+  ///   - keep: see ``addKey(_:cost:keep:)``.
   package func rotateKey(
-    to key: UserKey, keeping kept: [UserKey] = [], cost: Scrypt.Cost = .standard
+    to key: UserKey, keeping kept: [UserKey] = [], reencrypts: Bool = false, cost: Scrypt.Cost = .standard,
+    keep: () throws(DSVError) -> Void = {}
   ) throws(DSVError) -> KeyID {
     try changingKeys { (keys) throws(DSVError) in
       try beginNewKeys()
       return try keys.change { (keyring) throws(DSVError) in
         try keyring.rotate(to: key, keeping: kept, cost: cost)
+        try keep()
+        if reencrypts { try meanReencryption() }
         return keyring.keyID
       }
     }
@@ -49,11 +63,18 @@ extension Store {
 
   /// Takes a key away: it opens nothing of what is written from then on.
   ///
-  /// - Parameter kept: every key that stays, but for the one that opened the repository.
-  package func revokeKey(_ id: KeyID, keeping kept: [UserKey] = []) throws(DSVError) {
+  /// - Parameters:
+  ///   - kept: every key that stays, but for the one that opened the repository.
+  ///   - reencrypts: see ``rotateKey(to:keeping:reencrypts:cost:keep:)``.
+  package func revokeKey(
+    _ id: KeyID, keeping kept: [UserKey] = [], reencrypts: Bool = false
+  ) throws(DSVError) {
     try changingKeys { (keys) throws(DSVError) in
       try beginNewKeys()
-      try keys.change { (keyring) throws(DSVError) in try keyring.revoke(id, keeping: kept) }
+      try keys.change { (keyring) throws(DSVError) in
+        try keyring.revoke(id, keeping: kept)
+        if reencrypts { try meanReencryption() }
+      }
     }
   }
 
@@ -89,7 +110,7 @@ extension Store {
   /// re-encryption that was broken off is to write again all that was written until then.
   func beginNewKeys() throws(DSVError) {
     try endOpenPack()
-    if try isReencrypting { try markReencryption() }
+    try extendReencryption()
   }
 
   /// Sees to it that the next publication begins a new pack, under a new key. The caller holds the writer's lock.
@@ -126,6 +147,35 @@ extension Store {
     try FileSystem.replace(
       folder.tierSettings, with: keys.map { $0.sealFile(bytes, Self.tierSettingsName) } ?? bytes)
   }
+
+  private func scopePath(_ remote: String) -> String { "\(root)/remotes/\(remote)/fetch" }
+
+  /// What of a remote is fetched, which names columns or a table, and is sealed for that.
+  package func remoteScope(_ remote: String, limit: Int) throws(DSVError) -> [UInt8] {
+    let path = scopePath(remote)
+    guard let keys else {
+      throw DSVError(.corrupt, "\(path): it is sealed, in a repository that is not encrypted")
+    }
+    return try keys.openFile(
+      try FileSystem.read(path, limit: 2 * limit), "remotes/\(remote)/fetch", of: path)
+  }
+
+  /// Keeps, durably and sealed, what of a remote is fetched. The repository is encrypted.
+  package func writeRemoteScope(_ bytes: [UInt8], of remote: String) throws(DSVError) {
+    guard let keys else { throw DSVError(.badInput, "\(root): this repository is not encrypted") }
+    try FileSystem.replace(scopePath(remote), with: keys.sealFile(bytes, "remotes/\(remote)/fetch"))
+  }
+
+  /// Seals those again, under the key of the last epoch.
+  func resealRemoteScopes() throws(DSVError) {
+    for folder in try RemoteFolders.all(in: root) where try FileSystem.exists("\(folder)/fetch") {
+      let remote = String(folder.dropFirst(root.count + "/remotes/".count))
+      try writeRemoteScope(try remoteScope(remote, limit: 1 << 20), of: remote)
+    }
+  }
+
+  /// A name for a text that only who has the keyring can tell; `nil` in a plain repository. Stays the same when keys change.
+  package func sealedName(_ text: String) -> [UInt8]? { keys?.refKey(text) }
 
   /// Seals it again, under the key of the last epoch.
   func resealTierSettings() throws(DSVError) {

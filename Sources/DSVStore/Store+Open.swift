@@ -9,11 +9,12 @@ extension Store {
   ///   - refs: refs that it has from the beginning: where HEAD points.
   ///   - key: what opens it; `nil` makes a plain repository.
   ///   - keyring: that of another repository, whose names this one is to share, or of a remote; `key` opens it. `nil` for one of its own.
+  ///   - keep: puts `key` where its user finds it again. Called when nothing else is left to fail but the folder's last name.
   /// - Throws: `.conflict` if `root` exists.
   package static func create(
     at root: String, refs: [(String, RefTarget)] = [], format: RepositoryFormat = RepositoryFormat(),
     key: UserKey? = nil, keyring: Keyring? = nil, cost: Scrypt.Cost = .standard,
-    note: @escaping @Sendable (String) -> Void = { _ in }
+    keep: () throws(DSVError) -> Void = {}, note: @escaping @Sendable (String) -> Void = { _ in }
   ) throws(DSVError) -> Store {
     guard try !FileSystem.exists(root) else { throw DSVError(.conflict, "\(root): it is there already") }
     let parent = FileSystem.parent(of: root)
@@ -25,6 +26,7 @@ extension Store {
       var keyring = keyring?.withoutPacks()
       if keyring == nil, let key { keyring = try Keyring(new: key, cost: cost) }
       try build(new, refs, format, keyring)
+      try keep()
       try FileSystem.rename(new.root, to: root)
     } catch {
       try FileSystem.removeTree(new.root)

@@ -78,6 +78,9 @@ final class StoreKeys: Sendable {
     }
   }
 
+  /// The user key that is given now, if any.
+  func givenKey() throws(DSVError) -> UserKey? { try provider?() }
+
   /// The user key that is given now, and its ID.
   func ownKey() throws(DSVError) -> (KeyID, UserKey) {
     guard let key = try provider?() else { throw DSVError(.wrongKey, "\(file.path): no key is given") }

@@ -36,6 +36,24 @@ extension FileSystem {
     if isDurable { try syncFolder(parent(of: path)) }
   }
 
+  /// Finds out whether ``replace(_:with:isDurable:isPrivate:)`` could make the file `path`; leaves nothing behind.
+  ///
+  /// - Throws: `.notFound` if there is no such folder, `.badInput` if a folder has that name, or else what the system says.
+  package static func checkReplaceable(_ path: String) throws(DSVError) {
+    if try status(path)?.isFolder == true {
+      throw DSVError(.badInput, "\(path): it is a folder, and a file is to be written there")
+    }
+    let folder = parent(of: path)
+    guard try status(folder)?.isFolder == true else {
+      throw DSVError(.notFound, "\(path): it cannot be written, as there is no folder \(folder)")
+    }
+    let temporary = temporaryName(beside: path)
+    do throws(DSVError) { _ = try File(temporary, .createPrivate) } catch {
+      throw DSVError(error.code, "\(path): it cannot be written", cause: error.cause)
+    }
+    try remove(temporary)
+  }
+
   /// A name in the same folder that nobody else has: the name, a dot, and 16 random digits.
   package static func temporaryName(beside path: String) -> String {
     "\(path).\(Random.hexDigits(16))"

@@ -36,6 +36,9 @@ package struct Reachability {
   /// Whether the commits that were added need the object.
   package func contains(_ id: AnyID) -> Bool { objects.contains(id) || bases.contains(id) }
 
+  /// Whether the commits that were added lead to the object. What objects only build on may be there without all below it.
+  package func leads(to id: AnyID) -> Bool { objects.contains(id) }
+
   /// Whether the object was not met before and is there. What it builds on is needed with it.
   private mutating func insert(_ id: AnyID) throws(DSVError) -> Bool {
     guard objects.insert(id).inserted else { return false }

@@ -30,7 +30,7 @@ struct Init: ParsableCommand {
     if !encrypt, global.keys.isGiven {
       throw ValidationError("A key is for an encrypted repository: say --encrypt, or give no key.")
     }
-    let key = encrypt ? RepositoryKey(try global.keys.newKey()) : nil
+    let key = encrypt ? try global.keys.newKey() : nil
     let repository = try Repository.initialize(at: path, encryptedWith: key, options: global.options)
     if global.json {
       Terminal.print(

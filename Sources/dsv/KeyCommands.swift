@@ -61,7 +61,7 @@ struct KeyAdd: ParsableCommand {
 
   func run() throws {
     let repository = try global.open()
-    let id = try repository.addKey(RepositoryKey(try new.newKey()))
+    let id = try repository.addKey(try new.newKey())
     KeyText.tell("added key", id, isJSON: global.json)
   }
 }
@@ -86,7 +86,7 @@ struct KeyRotate: ParsableCommand {
   func run() throws {
     let repository = try global.open()
     let others = try kept.keys().map { RepositoryKey($0) }
-    let id = try repository.rotateKey(to: RepositoryKey(try new.newKey()), keeping: others)
+    let id = try repository.rotateKey(to: try new.newKey(), keeping: others, reencrypts: reencrypt)
     if reencrypt { try repository.reencrypt(progress: global.progress) }
     ProgressBar.clear()
     KeyText.tell("the key is now", id, isReencrypted: reencrypt, isJSON: global.json)
@@ -112,7 +112,7 @@ struct KeyRevoke: ParsableCommand {
 
   func run() throws {
     let repository = try global.open()
-    try repository.revokeKey(id, keeping: try kept.keys().map { RepositoryKey($0) })
+    try repository.revokeKey(id, keeping: try kept.keys().map { RepositoryKey($0) }, reencrypts: reencrypt)
     if reencrypt { try repository.reencrypt(progress: global.progress) }
     ProgressBar.clear()
     KeyText.tell("revoked key", id, isReencrypted: reencrypt, isJSON: global.json)
@@ -222,10 +222,12 @@ struct Encrypt: ParsableCommand {
     abstract: "Make an encrypted copy of a repository, with all its versions.",
     discussion: """
       Version numbers, branches and tags stay; commits have other IDs, as keys go into them: --map says which is which. If it is broken off, \
-      the same command goes on. The copy's key comes from --key-file (which is made if it is not there), --passphrase or \
+      the same command goes on; once the copy is whole, it copies nothing and writes the map again. The copy's key comes from --key-file (which is made if it is not there), --passphrase or \
       --key-command, or from the environment. The repository itself stays as it is: delete it where it is not to be read.
 
-      Example: dsv encrypt my-dataset my-dataset-encrypted --key-file my.key
+      Examples:
+        dsv encrypt my-dataset my-dataset-encrypted --key-file my.key
+        dsv encrypt my-dataset my-dataset-encrypted --key-file my.key --map commits.tsv
       """)
   @Argument(help: "The repository's folder.", completion: .directory)
   var source: String
@@ -241,13 +243,15 @@ struct Encrypt: ParsableCommand {
 
   func run() throws {
     global.tellErrors()
+    // Hours of work should not be for nothing.
+    if let map { try FileSystem.checkReplaceable(map) }
     var options = global.options
     options.keyProvider = { [sourceKeyFile] () throws(DSVError) in
       guard let path = sourceKeyFile else { return nil }
       return .key(try KeyText.key(file: path))
     }
     let repository = try Repository.open(at: source, options: options)
-    let key = RepositoryKey(try global.keys.newKey())
+    let key = try global.keys.newKey()
     let result = try repository.encrypt(
       to: copy, with: key, options: global.options, progress: global.progress)
     ProgressBar.clear()
@@ -261,7 +265,9 @@ struct Encrypt: ParsableCommand {
           ("path", .text(result.repository.path + "/.dsv")), ("versions", .int(result.commits.count)),
         ]).text)
     }
+    let already = result.isNew ? "" : " already; nothing was copied"
     Terminal.print(
-      "\(Terminal.count(result.commits.count)) versions encrypted in \(result.repository.path)/.dsv")
+      "\(Terminal.count(result.commits.count)) versions encrypted in \(result.repository.path)/.dsv\(already)"
+    )
   }
 }

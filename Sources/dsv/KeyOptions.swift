@@ -1,4 +1,5 @@
 import ArgumentParser
+import DSV
 import DSVFormat
 import DSVStore
 import DSVSystem
@@ -35,8 +36,8 @@ struct KeyOptions: ParsableArguments {
     return { () throws(DSVError) in try source.key() }
   }
 
-  /// The key of a repository that is being encrypted. A key file that is not there is made.
-  func newKey() throws(DSVError) -> UserKey { try source.newKey() }
+  /// The key of a repository that is being encrypted. A key file that is not there is made once the key is taken.
+  func newKey() throws(DSVError) -> RepositoryKey { try source.newKey() }
 }
 
 /// Where a further key of a repository comes from.
@@ -60,7 +61,7 @@ struct NewKeyOptions: ParsableArguments {
     }
   }
 
-  func newKey() throws(DSVError) -> UserKey {
+  func newKey() throws(DSVError) -> RepositoryKey {
     let source = KeySource(
       file: newKeyFile, asks: newPassphrase, command: newKeyCommand,
       passphraseVariable: "DSV_NEW_PASSPHRASE_FILE")

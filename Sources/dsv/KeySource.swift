@@ -1,4 +1,5 @@
 import ArgumentParser
+import DSV
 import DSVFormat
 import DSVStore
 import DSVSystem
@@ -49,18 +50,24 @@ enum KeySource: Sendable {
     }
   }
 
-  /// A key that is to open a repository from now on.
-  func newKey() throws(DSVError) -> UserKey {
+  /// A key that is to open a repository from now on. A file that is not there is made once the key is taken.
+  func newKey() throws(DSVError) -> RepositoryKey {
     switch self {
     case .file(let path):
-      if try FileSystem.status(path) == nil { try KeyText.makeFile(path) }
+      guard try FileSystem.status(path) == nil else { break }
+      SecretInput.hideProcess()
+      try FileSystem.checkReplaceable(path)
+      let made = FernetKey.random()
+      var key = RepositoryKey(.key(made))
+      key.keep = { () throws(DSVError) in try KeyText.makeFile(path, made) }
+      return key
     case .passphrase(let variable) where Self.value(variable) == nil:
       SecretInput.hideProcess()
       let passphrase = try KeyText.ask("New passphrase: ")
       guard try KeyText.ask("Once more: ") == passphrase else {
         throw DSVError(.badInput, "the two passphrases differ")
       }
-      return .passphrase(passphrase)
+      return RepositoryKey(.passphrase(passphrase))
     default: break
     }
     guard let key = try key() else {
@@ -68,7 +75,7 @@ enum KeySource: Sendable {
         .badInput,
         "say which key is to open it: --key-file, --passphrase or --key-command, or DSV_KEY or DSV_KEY_FILE")
     }
-    return key
+    return RepositoryKey(key)
   }
 
   private static func environmentKey() throws(DSVError) -> UserKey? {
@@ -140,9 +147,11 @@ enum KeyText {
     return passphrase
   }
 
-  /// Makes a key in a file of its own, which nobody but its owner may read.
-  static func makeFile(_ path: String) throws(DSVError) {
-    try write(.random(), to: path)
+  /// Puts a new key into a file of its own, which nobody but its owner may read.
+  ///
+  /// - Throws: `.conflict` if somebody else has made a file of that name meanwhile.
+  static func makeFile(_ path: String, _ key: FernetKey) throws(DSVError) {
+    try write(key, to: path)
     Terminal.note(
       "made a key in \(path); without it nobody can read what it encrypts, so keep a copy elsewhere")
   }

@@ -22,8 +22,8 @@ struct Dsv: ParsableCommand {
 
       Completions for the shell: dsv --generate-completion-script bash (or zsh, fish).
 
-      Exit codes: 0 done, 1 failed or unreachable, 2 usage, 3 not found, 4 conflict, 5 corrupt, 6 busy, locked or wrong key, \
-      7 bad input, 130 interrupted.
+      Exit codes: 0 done, 1 failed or unreachable, 2 usage, 3 not found, 4 conflict, 5 corrupt, 6 busy, wrong key or \
+      denied, 7 bad input, 130 interrupted.
       """,
     version: "dsv 0.1.0",
     groupedSubcommands: [
@@ -95,7 +95,7 @@ enum Main {
     case .notFound: 3
     case .conflict: 4
     case .corrupt: 5
-    case .busy, .wrongKey: 6
+    case .busy, .wrongKey, .denied: 6
     case .badInput: 7
     case .interrupted: 130
     default: 1

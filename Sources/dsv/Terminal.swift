@@ -48,8 +48,7 @@ enum Terminal {
       write(object.text + "\n", to: 2)
       return
     }
-    let cause = error.cause.map { " (\($0))" } ?? ""
-    write("dsv: \(error.message)\(cause)\n", to: 2)
+    write("dsv: \(error.text)\n", to: 2)
   }
 
   /// Data that may come from anywhere, as it may be shown on a terminal.

@@ -94,11 +94,15 @@ struct FetchCommand: ParsableCommand {
       """)
   @Argument(help: "The remote; by default origin or the only one.")
   var remote: String?
+  @Option(
+    name: .customLong("accept"),
+    help: "Take over a branch or tag though it was rolled back, or deleted and made anew. May be repeated.")
+  var accepted: [String] = []
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
     let repository = try global.open()
-    let result = try repository.fetch(from: remote, progress: global.progress)
+    let result = try repository.fetch(from: remote, accepting: Set(accepted), progress: global.progress)
     ProgressBar.clear()
     if global.json { return Terminal.print(JSON.object(TransferText.members(result)).text) }
     try TransferText.tell(result, repository)

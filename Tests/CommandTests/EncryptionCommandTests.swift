@@ -138,6 +138,41 @@ import Testing
     #expect(map.count == 3 && map[0].hasPrefix("v1\t") && map[0].count == 2 + 2 + 128)
     let rows = try bench.run(["-C", copy, "export", "v2", "--key-file", "\(bench.path)/copy.key"])
     #expect(rows.text == #"{"n":1}"# + "\n" + #"{"n":2}"# + "\n")
-    #expect(try bench.run(["encrypt", plain, copy, "--key-file", "\(bench.path)/copy.key"]).exitCode == 4)
+    // Who forgot the map, or has lost it, has it by asking again.
+    let again = try bench.run([
+      "encrypt", plain, copy, "--key-file", "\(bench.path)/copy.key", "--map", "\(bench.path)/again",
+    ])
+    #expect(again.exitCode == 0 && again.text.contains("already"), "\(again.errors)")
+    #expect(try bench.folder.read("again") == bench.folder.read("map"))
+  }
+
+  @Test("a map that cannot be written is told before anything is done, and no key file is left behind")
+  func mapRefused() throws {
+    let plain = "\(bench.path)/plain"
+    try bench.ok("init", "plain")
+    for (map, code) in [("\(bench.path)/nowhere/map", 3), (plain, 7)] as [(String, Int32)] {
+      let outcome = try bench.run([
+        "encrypt", plain, "\(bench.path)/copy", "--key-file", "\(bench.path)/copy.key", "--map", map,
+      ])
+      #expect(outcome.exitCode == code && outcome.errors.contains(map), "\(outcome.errors)")
+    }
+    #expect(try !FileSystem.exists("\(bench.path)/copy") && !FileSystem.exists("\(bench.path)/copy.key"))
+  }
+
+  @Test("what is refused makes no key file, and leaves one that was there")
+  func refusedKeys() throws {
+    withKey("my.key")
+    let new = "\(bench.path)/new.key"
+    #expect(try bench.run(["init", "--encrypt", "--key-file", new]).exitCode == 4)
+    #expect(key("add", "--new-key-file", "\(bench.path)/second.key").exitCode == 0)
+    let rotated = key("rotate", "--new-key-file", new)
+    #expect(rotated.exitCode == 7 && !rotated.errors.contains("made a key"), "\(rotated.errors)")
+    #expect(try bench.run(["encrypt", bench.path, bench.path, "--key-file", new]).exitCode == 6)
+    #expect(
+      try bench.run(["init", "other", "--encrypt", "--key-file", "\(bench.path)/no/new.key"]).exitCode == 3)
+    #expect(try !FileSystem.exists(new) && !FileSystem.exists("\(bench.path)/other/.dsv"))
+    let second = try bench.folder.read("second.key")
+    #expect(key("add", "--new-key-file", "\(bench.path)/second.key").exitCode == 4)
+    #expect(try bench.folder.read("second.key") == second)
   }
 }

@@ -77,6 +77,44 @@ import Testing
     try other.ok("fsck")
   }
 
+  @Test("a clone of what is not there says what there is, and leaves nothing")
+  func cloneOfNothing() throws {
+    try bench.ok("remote", "add", "origin", url)
+    try bench.ok("push")
+    let copy = "\(other.path)/copy"
+    try other.fails(7, "no column 'nope'; there are: id, t", "clone", url, copy, "--columns", "t,nope")
+    try other.fails(7, "no table 'nope'; there are: data", "clone", url, copy, "--table", "nope")
+    try other.fails(3, "no branch 'nope'; there are: main", "clone", url, copy, "--branch", "nope")
+    #expect(try FileSystem.list(other.path) == ["c.jsonl"])
+    // A folder that was there stays.
+    try FileSystem.makeFolder(copy)
+    try other.fails(7, "'nope'", "clone", url, copy, "--columns", "nope")
+    #expect(try FileSystem.list(copy) == [])
+    try other.ok("clone", url, copy, "--columns", "t")
+    try other.fails(4, "there is a repository already", "clone", url, copy)
+  }
+
+  @Test("a clone that was broken off is told by what is run there, with what to do")
+  func brokenOff() throws {
+    try bench.ok("remote", "add", "origin", url)
+    try bench.ok("push")
+    // Killed before there was a repository, and with one.
+    try FileSystem.makeFolder("\(other.path)/copy")
+    try FileSystem.replace("\(other.path)/copy/.dsv.cloning", with: Array("url \(url)\n".utf8))
+    func log() throws -> Outcome {
+      try other.run(["-C", "\(other.path)/copy", "log"])
+    }
+    let none = try log()
+    #expect(none.exitCode == 3 && none.errors.contains("a clone of \(url) was begun here"), "\(none.errors)")
+    #expect(try other.run("init", "copy").exitCode == 4)
+    try other.ok("init", "begun")
+    try FileSystem.rename("\(other.path)/begun/.dsv", to: "\(other.path)/copy/.dsv")
+    #expect(try log().errors.contains("the same 'dsv clone' goes on with it"))
+    try other.ok("clone", url, "copy")
+    let whole = try log()
+    #expect(whole.exitCode == 0 && whole.errors.isEmpty, "\(whole.errors)")
+  }
+
   @Test("what cannot be done exits as the table of codes says")
   func failures() throws {
     try bench.fails(3, "there is no remote", "push")
@@ -92,12 +130,15 @@ import Testing
     try bench.fails(2, "Usage", "push", "--delete")
     try bench.fails(2, "Usage", "clone", url, "x", "--lazy", "--table", "data")
     try bench.fails(3, "no dsv repository", "clone", "file://\(bench.path)", "y")
-    // A server that nobody is at.
+    // A server that nobody is at, and one that there is none of.
     bench.environment["AWS_ACCESS_KEY_ID"] = "a"
     bench.environment["AWS_SECRET_ACCESS_KEY"] = "b"
-    let error = try bench.run(
-      "remote", "add", "far", "s3://bucket/x", "--endpoint", "http://127.0.0.1:1", "--path-style", "--json")
-    #expect(error.exitCode == 1 || error.exitCode == 6, "\(error.errors)")
+    for host in ["127.0.0.1:1", "nowhere.invalid"] {
+      let error = try bench.fails(
+        1, "\(host) is not reached", "remote", "add", "far", "s3://bucket/x", "--endpoint", "http://\(host)",
+        "--path-style", "--json")
+      #expect(error.errors.contains(host == "nowhere.invalid" ? "resolve" : "connect"), "\(error.errors)")
+    }
     try FileSystem.removeTree("\(bench.path)/remote")
     try bench.fails(3, "", "fetch")
   }

@@ -123,6 +123,12 @@ import Testing
     #expect(try bench.run("tier", "budget", "tape=1GB").exitCode == 2)
     #expect(try bench.run("tier", "demote", "v9").exitCode == 3)
     #expect(try bench.run("tier", "policy", "v9 to cold").exitCode == 3)
+    try bench.fails(3, "no remote 'attic'; there are: origin", "tier", "policy", "everything to attic")
+    #expect(try bench.ok("tier", "policy") == "\n")
+    // A table may come later.
+    let note = try bench.run("tier", "policy", "table nope to origin; column text to cold")
+    #expect(note.exitCode == 0 && note.errors.contains("table 'nope'") && note.errors.contains("data"))
+    #expect(!note.errors.contains("'text'"))
     #expect(try bench.run("tier", "demote").exitCode == 2)
     try bench.ok("tier", "demote", "v1")
     let removed = try bench.run("remote", "remove", "origin")

@@ -60,9 +60,9 @@ import Testing
 
   @Test("a bucket that takes nothing is for reading only; one that cannot be read is not probed")
   func refusals() throws {
-    let refusing = FaultyBucket(MemoryBucket(), code: .wrongKey) { (call, key) throws(DSVError) in
+    let refusing = FaultyBucket(MemoryBucket(), code: .denied) { (call, key) throws(DSVError) in
       if call == .put {
-        throw DSVError(.wrongKey, "memory://bucket/\(key): these credentials may not do that")
+        throw DSVError(.denied, "memory://bucket/\(key): these credentials may not do that")
       }
     }
     let probe = try BucketProbe.run(refusing)

@@ -93,6 +93,49 @@ import Testing
     #expect(try second.checkpoint() == catalogue.checkpoint())
   }
 
+  /// Where the objects of a catalogue lie, and where else.
+  private func places(_ catalogue: Catalogue) throws -> [AnyID: [String]] {
+    var places: [AnyID: [String]] = [:]
+    try catalogue.forEachObject { id, place in places[id] = ["\(place.pack.id) \(place.offset)"] }
+    try catalogue.forEachSpare { id, place in
+      places[id, default: []].append("\(place.pack.id) \(place.offset)")
+    }
+    return places
+  }
+
+  @Test(
+    "an object that lies in two packs is had from the other when one is given up, however the log is read")
+  func spares() throws {
+    let catalogue = try Catalogue(folder.path)
+    let first = try #require(try remote.push(0..<10))
+    try catalogue.readOn(remote.log)
+    let second = try #require(try remote.push(5..<15))
+    try catalogue.readOn(remote.log)
+    let third = try #require(try remote.push(8..<9))
+    try catalogue.readOn(remote.log)
+    #expect(try catalogue.spares(of: testObject(8).id).map(\.pack.id) == [second, third])
+
+    func expectPlaces(_ numbers: [Int], without gone: PackID) throws {
+      try catalogue.readOn(remote.log)
+      try remote.bucket.delete([RemoteLayout.pack(gone), RemoteLayout.index(gone)])
+      #expect(try catalogue.objectCount == numbers.count)
+      for number in numbers {
+        let (id, object) = testObject(number)
+        #expect(try RemoteReader(remote.bucket, catalogue).read(id) == object)
+      }
+      let other = try TemporaryFolder()
+      let anew = try Catalogue(other.path)
+      try anew.readOn(remote.log)
+      #expect(try places(anew) == places(catalogue))
+      #expect(try anew.checkpoint() == catalogue.checkpoint())
+    }
+    try remote.push(0..<0) { $0.condemned = [first] }
+    try expectPlaces(Array(5..<15), without: first)
+    #expect(try catalogue.place(of: testObject(8).id)?.pack.id == second)
+    try remote.push(3..<6) { $0.condemned = [second] }
+    try expectPlaces([3, 4, 5, 8], without: second)
+  }
+
   @Test("a log that was rolled back or rewritten is noticed, also by a catalogue made anew")
   func rollback() throws {
     let catalogue = try Catalogue(folder.path)

@@ -204,7 +204,7 @@ import Testing
     #expect(counts["requests"] == 2 && reads.withLock { $0 } == 2)
     let stale = try server.open(bucket.place) { world in world.credentials = { () throws(DSVError) in old } }
     let refused = try requests(#"{"expired": ["AKIAOLD"]}"#) { () throws in
-      #expect(try #require(throws: DSVError.self) { try stale.put("a", [1]) }.code == .wrongKey)
+      #expect(try #require(throws: DSVError.self) { try stale.put("a", [1]) }.code == .denied)
     }
     #expect(refused["requests"] == 1)
   }
@@ -217,7 +217,7 @@ import Testing
       #expect(try bucket.get("a", limit: 1) == [1])
     }
     #expect(counts["requests"] == 3)
-    let wanted: DSVError.Code = fault == "bare-403" ? .wrongKey : .io
+    let wanted: DSVError.Code = fault == "bare-403" ? .denied : .io
     _ = try requests(#"{"faults": ["\#(fault)"], "chance": 1}"#) { () throws in
       #expect(try #require(throws: DSVError.self) { try bucket.get("a", limit: 1) }.code == wanted)
     }

@@ -83,12 +83,12 @@ import Testing
       return (error.code, error.description)
     }
     let (wrong, message) = try code(place, AWSCredentials(accessKeyID: id, secretKey: "not-the-secret"))
-    #expect(wrong == .wrongKey)
+    #expect(wrong == .denied)
     #expect(!message.contains("not-the-secret") && message.contains("s3://\(place.bucket)/a"))
     #expect(
-      try code(place, AWSCredentials(accessKeyID: "AKIAUNKNOWNUNKNOWN00", secretKey: "x")).0 == .wrongKey)
+      try code(place, AWSCredentials(accessKeyID: "AKIAUNKNOWNUNKNOWN00", secretKey: "x")).0 == .denied)
     // moto has no answer for who shows no credentials.
-    if !server.isMoto { #expect(try code(place, nil).0 == .wrongKey) }
+    if !server.isMoto { #expect(try code(place, nil).0 == .denied) }
     let missing = try S3Place(bucket: "no-such-bucket-here", endpoint: place.endpoint, isPathStyle: true)
     #expect(try code(missing, server.credentials).0 == .notFound)
   }

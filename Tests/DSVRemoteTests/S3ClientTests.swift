@@ -47,12 +47,12 @@ import Testing
   /// What comes of reading one key.
   static func run(
     _ steps: [Script.Step], place: S3Place? = nil, policy: RetryPolicy = RetryPolicy(),
-    call: (S3Bucket) throws -> Void = { _ = try $0.get("k", limit: 100) }
+    isAnonymous: Bool = false, call: (S3Bucket) throws -> Void = { _ = try $0.get("k", limit: 100) }
   ) throws -> Outcome {
     let script = Script(steps)
     let slept = Mutex<[UInt64]>([])
     let who = AWSCredentials(accessKeyID: "AKIAEXAMPLE", secretKey: "the-secret", sessionToken: "the-token")
-    var world = S3Client.World(script) { () throws(DSVError) in who }
+    var world = S3Client.World(script) { () throws(DSVError) in isAnonymous ? nil : who }
     world.now = { 1_369_353_600 * 1_000_000_000 }
     world.random = { 1 }
     world.sleep = { nanoseconds in slept.withLock { $0.append(nanoseconds) } }
@@ -68,18 +68,46 @@ import Testing
   }
 
   @Test(
+    "where there are no credentials, a refusal says where they were looked for; a public bucket asks for none"
+  )
+  func anonymous() throws {
+    for (status, code) in [(403, "AccessDenied"), (401, "AccessDenied"), (403, "InvalidAccessKeyId")] {
+      let outcome = try Self.run([Self.error(status, code)], isAnonymous: true)
+      #expect(outcome.code == .denied && outcome.requests.count == 1)
+      for word in [
+        "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "/.aws/credentials", "/.aws/config", "s3://bucket/p/k",
+      ] {
+        #expect(outcome.message.contains(word), "\(outcome.message)")
+      }
+    }
+    #expect(try Self.run([.answer(HTTPResponse(200))], isAnonymous: true).code == nil)
+    let environment = ["AWS_PROFILE": "work", "HOME": "/home/a", "AWS_CONFIG_FILE": "/b/config"]
+    let text = AWSProfile.noCredentials { environment[$0] }
+    #expect(text.contains("profile 'work' in /home/a/.aws/credentials or /b/config"))
+  }
+
+  @Test("causes are told once each, and not in brackets what the message says already")
+  func causes() {
+    let inner = DSVError(.io, "the disk is slow", cause: HTTPFailure(.broken, "a wire"))
+    #expect(
+      DSVError(.io, "here: the disk is slow", cause: inner).description
+        == "io: here: the disk is slow (a wire)")
+    #expect(DSVError(.io, "x", cause: inner).description == "io: x (the disk is slow) (a wire)")
+  }
+
+  @Test(
     "each refusal has the code that a caller can act on, the key's name and S3's word, and nothing of who asked"
   )
   func refusals() throws {
     let cases: [(Int, String?, DSVError.Code, Int)] = [
-      (403, "AccessDenied", .wrongKey, 1), (403, "SignatureDoesNotMatch", .wrongKey, 1),
-      (403, "InvalidAccessKeyId", .wrongKey, 1), (400, "ExpiredToken", .wrongKey, 1),
+      (403, "AccessDenied", .denied, 1), (403, "SignatureDoesNotMatch", .denied, 1),
+      (403, "InvalidAccessKeyId", .denied, 1), (400, "ExpiredToken", .denied, 1),
       (404, "NoSuchBucket", .notFound, 1), (400, "InvalidRequest", .io, 1), (501, "NotImplemented", .io, 1),
       (507, "InsufficientStorage", .full, 1), (403, "QuotaExceeded", .full, 1),
       (500, "InternalError", .busy, 10),
       (502, nil, .busy, 10), (503, "SlowDown", .busy, 10), (504, nil, .busy, 10), (429, nil, .busy, 10),
       (400, "RequestTimeout", .busy, 10), (400, "BadDigest", .io, 10), (409, "OperationAborted", .busy, 10),
-      (403, nil, .wrongKey, 3), (404, nil, .io, 3), (418, nil, .io, 3), (301, nil, .io, 1),
+      (403, nil, .denied, 3), (404, nil, .io, 3), (418, nil, .io, 3), (301, nil, .io, 1),
     ]
     for (status, code, wanted, count) in cases {
       let outcome = try Self.run(Array(repeating: Self.error(status, code), count: 20))
@@ -209,7 +237,7 @@ import Testing
     ]) {
       try $0.delete(["a", "b"])
     }
-    #expect(outcome.code == .wrongKey && outcome.requests.map(\.method) == ["POST", "DELETE"])
+    #expect(outcome.code == .denied && outcome.requests.map(\.method) == ["POST", "DELETE"])
     #expect(outcome.requests[0].headers.contains { $0.name == "content-md5" })
   }
 

@@ -1,8 +1,9 @@
 import DSVFormat
-import DSVStore
 import DSVSystem
 import DSVTesting
 import Testing
+
+@testable import DSVStore
 
 /// Every durable step of what changes keys is made to fail, or to be the process's last.
 @Suite struct KeyFaultTests {
@@ -95,6 +96,67 @@ import Testing
     }
     #expect(step > 100)
     print("fault sweep of keys: \(step) steps, forever: \(isForever)")
+  }
+
+  /// Exchanges the key in order to write everything again, in a repository that key 1 opens.
+  private static func rotate(at root: String) throws(DSVError) {
+    let store = try open(at: root)
+    _ = try store.rotateKey(to: SealedStoreTests.key(2), reencrypts: true)
+    try store.reencrypt()
+  }
+
+  /// Either the exchange has not happened, or it is known that everything is still to be written again, or that is done.
+  private static func checkIntention(at root: String, _ context: String) throws {
+    let isRotated: Bool
+    do throws(DSVError) {
+      _ = try Store.open(at: root, keys: { () throws(DSVError) in SealedStoreTests.key(1) })
+      isRotated = false
+    } catch {
+      #expect(error.code == .wrongKey, "\(context)")
+      isRotated = true
+    }
+    let store = try open(at: root)
+    func epoch() throws -> UInt32 { try #require(store.keys?.keyring.currentLogKey.epoch) }
+    let isMeant = try store.isReencrypting
+    if isRotated { #expect(try isMeant || epoch() == firstEpoch + 2, "\(context)") }
+    if isMeant { try store.reencrypt() }
+    // What was only meant when the process ended is under keys all the same that no keyring from before has.
+    if isRotated || isMeant { #expect(try epoch() >= firstEpoch + (isRotated ? 2 : 1), "\(context)") }
+    #expect(try store.read(testID(1)) == Workload.objects[1]?.1, "\(context)")
+    #expect(try store.checkPacks().problems == [], "\(context)")
+  }
+
+  private static let firstEpoch: UInt32 = 1
+
+  @Test("whatever step of a rotation fails that is to write everything again, that is not forgotten")
+  func intention() throws {
+    var step = 0
+    while true {
+      let scratch = try Scratch()
+      try Self.perform(0, at: scratch.root)
+      try Self.perform(1, at: scratch.root)
+      Faults.arm(under: scratch.root, first: step, isForever: true)
+      do { try Self.rotate(at: scratch.root) } catch {}
+      if Faults.disarm(under: scratch.root) <= step { break }
+      try Self.checkIntention(at: scratch.root, "step \(step)")
+      step += 1
+    }
+    #expect(step > 20)
+  }
+
+  @Test("killed at any step of a rotation that is to write everything again, that is not forgotten")
+  func intentionKilled() async throws {
+    for step in 0..<20 {
+      let scratch = try Scratch()
+      try Self.perform(0, at: scratch.root)
+      try Self.perform(1, at: scratch.root)
+      await #expect(processExitsWith: .signal(9)) {
+        [root = scratch.root as String, step = step as Int] in
+        Faults.arm(under: root, first: step, outcome: .kill)
+        try Self.rotate(at: root)
+      }
+      try Self.checkIntention(at: scratch.root, "killed at step \(step)")
+    }
   }
 
   @Test("killed at any step of a change of keys, what was acknowledged is there", arguments: Array(0..<10))

@@ -71,8 +71,12 @@ import Testing
     #expect(try copy.branches().map(\.name) == repository.branches().map(\.name))
     #expect(try copy.tags().map(\.name) == ["paper"] && copy.head().branch == "side")
     #expect(try copy.check().problems == [])
-    // The copy is whole, and so nothing is done again.
-    #expect(Self.code { _ = try repository.encrypt(to: folder.path, with: key) } == .conflict)
+    // The copy is whole, and so nothing is done again, but that it is told what became of each version.
+    let again = try repository.encrypt(to: folder.path, with: key)
+    #expect(!again.isNew && again.commits.map(\.new) == result.commits.map(\.new))
+    let another = try Dataset()
+    try another.commit([#"{"n":1}"#])
+    #expect(Self.code { _ = try another.repository.encrypt(to: folder.path, with: key) } == .conflict)
     #expect(Self.code { _ = try Self.open(folder.path, nil) } == .wrongKey)
     #expect(Self.code { _ = try Self.open(folder.path, .random()) } == .wrongKey)
     // What is written there goes on as in any other repository.
@@ -84,6 +88,9 @@ import Testing
         return options
       }())
     #expect(more.version == "v6")
+    #expect(try repository.encrypt(to: folder.path, with: key).commits.count == 5)
+    try dataset.commit([#"{"id":9,"text":"later"}"#], .upsert)
+    #expect(Self.code { _ = try repository.encrypt(to: folder.path, with: key) } == .conflict)
   }
 
   @Test("a version that goes on where the last one ended has the roots that copying it by itself gives")

@@ -19,6 +19,8 @@ final class Clones {
 
   final class Refused: Sendable {
     let prefix = Mutex<String?>(nil)
+    /// What somebody else does before the first pack is put; once.
+    let other = Mutex<(@Sendable () throws -> Void)?>(nil)
   }
 
   init(_ base: any Bucket = MemoryBucket()) throws {
@@ -28,16 +30,23 @@ final class Clones {
       if call == .create, let prefix = refused.prefix.withLock({ $0 }), key.hasPrefix(prefix) {
         throw DSVError(.io, "the creation of \(key) fails on purpose")
       }
+      guard call == .put, key.hasPrefix(RemoteLayout.packPrefix) else { return }
+      let other = refused.other.withLock { other in
+        defer { other = nil }
+        return other
+      }
+      if let other { #expect(throws: Never.self) { try other() } }
     }
   }
 
   /// What new repositories are encrypted with, and all are opened with.
   var key: RepositoryKey?
+  var packByteCount = 1 << 20
 
   var options: Repository.Options {
     var options = Repository.Options(threadCount: 0)
     options.key = key
-    options.remotePackByteCount = 1 << 20
+    options.remotePackByteCount = packByteCount
     let bucket = bucket
     options.openBucket = { (_, _) throws(DSVError) in bucket }
     return options

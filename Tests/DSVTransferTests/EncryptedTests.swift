@@ -1,4 +1,3 @@
-import DSV
 import DSVFormat
 import DSVRemote
 import DSVStore
@@ -6,7 +5,10 @@ import DSVSystem
 import DSVTables
 import DSVTesting
 import DSVVersions
+import Synchronization
 import Testing
+
+@testable import DSV
 
 /// Encrypted repositories on a remote.
 @Suite struct EncryptedTests {
@@ -75,8 +77,10 @@ import Testing
     }
     needles.append("needledictionary")
     try a.commitTest(lines, .replace, key: ["id"], message: needle())
-    for _ in 0..<20 {
-      try a.commitTest([#"{"id":1,"x":"\#(needle())"}"#], table: needle(), message: needle())
+    let table = needle()
+    for number in 0..<20 {
+      let name = number == 0 ? table : needle()
+      try a.commitTest([#"{"id":1,"x":"\#(needle())"}"#], table: name, message: needle())
     }
     for _ in 0..<20 { try a.makeBranch(needle(), at: try a.resolve("HEAD").commit) }
     for _ in 0..<20 { try a.makeTag(needle(), at: try a.resolve("v2").commit) }
@@ -89,6 +93,35 @@ import Testing
     _ = try a.pushAll()
     let b = try clones.clone()
     _ = try b.fetch()
+    // What a clone was asked for has names too: of columns and tables, whole or broken off.
+    var parts = [a, b].map(\.path)
+    for part in [CloneOptions(columns: [column]), CloneOptions(table: table)] {
+      let path = clones.newPath()
+      let error = #expect(throws: DSVError.self) {
+        _ = try Repository.clone("s3://test/prefix", to: path, part, options: clones.options) {
+          progress throws(DSVError) in
+          if progress.phase.hasPrefix("asking") { throw DSVError(.interrupted, "enough") }
+        }
+      }
+      #expect(error?.code == .interrupted)
+      #expect(try FileSystem.exists("\(path)/.dsv.cloning"))
+      // Another one is another one, also where names are not told.
+      var other = CloneOptions()
+      other.columns = ["id"]
+      #expect(throws: DSVError.self) {
+        _ = try Repository.clone("s3://test/prefix", to: path, other, options: clones.options)
+      }
+      let broken = "\(clones.folder.path)/broken\(parts.count)"
+      try FileSystem.makeFolder(broken)
+      let mark = try FileSystem.read("\(path)/.dsv.cloning", limit: 1000)
+      try FileSystem.replace("\(broken)/mark", with: mark)
+      let whole = try Repository.clone("s3://test/prefix", to: path, part, options: clones.options).repository
+      #expect(try whole.openRemote("origin").config.scope == part.scope())
+      try whole.reencrypt()
+      #expect(try whole.openRemote("origin").config.scope == part.scope())
+      _ = try whole.fetch()
+      parts += [path, broken]
+    }
     #expect(needles.count >= 1000)
     func search(_ bytes: [UInt8], _ name: String) {
       // Every needle begins alike.
@@ -100,8 +133,8 @@ import Testing
       }
     }
     for (key, bytes) in try values() { search(bytes, key) }
-    for repository in [a, b] {
-      var folders = ["\(repository.store.root)"]
+    for part in parts {
+      var folders = [part]
       while let folder = folders.popLast() {
         for name in try FileSystem.list(folder) {
           let path = "\(folder)/\(name)"
@@ -187,6 +220,136 @@ import Testing
     #expect(try a.rowsTest() == b.rowsTest())
   }
 
+  @Test("a key that another process takes away in the middle of a push or a clean-up adds nothing to the log")
+  func revokedMeanwhile() throws {
+    let a = try clones.new()
+    try a.commitTest((0..<20).map { row($0) }, .replace)
+    let (first, second) = (try #require(clones.key), RepositoryKey.random())
+    _ = try a.addKey(second)
+    _ = try a.push()
+    let firstID = try #require(try a.keys().first { $0.isOwn }?.id)
+    clones.key = second
+    let other = try Repository.open(at: a.path, options: clones.options)
+    clones.refused.other.withLock { $0 = { try other.revokeKey(firstID) } }
+    try a.commitTest([row(100)])
+    func named() throws -> Set<String> { Set(try values().keys.filter { !$0.hasPrefix("packs/") }) }
+    let before = try named()
+    let error = #expect(throws: DSVError.self) { try a.push() }
+    #expect(error?.code == .wrongKey)
+    #expect(try named() == before)
+    #expect(throws: DSVError.self) { try a.collectRemoteGarbage(nil, before: .max) }
+    _ = try other.push()
+    #expect(try clones.clone().rowsTest() == other.rowsTest())
+    clones.key = first
+    #expect(throws: DSVError.self) { try clones.clone() }
+  }
+
+  @Test(
+    "where others' keys change in the middle of a push, its entry is under the new ones, which the remote has"
+  )
+  func exchangedMeanwhile() throws {
+    let a = try clones.new()
+    try a.commitTest((0..<20).map { row($0) }, .replace)
+    let (first, second) = (try #require(clones.key), RepositoryKey.random())
+    _ = try a.addKey(second)
+    _ = try a.push()
+    let b = try clones.clone()
+    let secondID = try #require(try a.keys().first { !$0.isOwn }?.id)
+    let other = try Repository.open(at: a.path, options: clones.options)
+    try a.commitTest([row(100)])
+    clones.refused.other.withLock { $0 = { try other.revokeKey(secondID) } }
+    _ = try a.push()
+    // Before anything else is pushed.
+    clones.key = second
+    #expect(throws: DSVError.self) { try clones.clone() }
+    clones.key = first
+    #expect(try clones.clone().rowsTest() == a.rowsTest())
+    _ = try b.pull()
+    #expect(try b.rowsTest() == a.rowsTest())
+  }
+
+  /// A repository that others' keys do not open any more, or not yet, and what it is told.
+  private func expectWrongKey(_ repository: Repository, opens id: String) {
+    let error = #expect(throws: DSVError.self) { try repository.push() }
+    #expect(error?.code == .wrongKey)
+    #expect(error?.message.contains("dsv key add") == true && error?.message.contains(id) == true)
+  }
+
+  @Test(
+    "keys that one rotates while another adds some: who is left out is told what to do, and that helps",
+    arguments: [false, true])
+  func rotatedWhileAdded(isPassphrase: Bool) throws {
+    let a = try clones.new()
+    try a.commitTest((0..<20).map { row($0) }, .replace)
+    _ = try a.push()
+    let old = try #require(clones.key)
+    let b = try clones.clone()
+    let new = isPassphrase ? RepositoryKey(passphrase: "a new one") : .random()
+    let newID = try a.rotateKey(to: new)
+    // B's is on the remote first, and A's new key does not open it.
+    _ = try b.addKey(.random())
+    try b.commitTest([row(100)])
+    _ = try b.push()
+    try a.commitTest([row(200)])
+    clones.key = new
+    let aNew = try Repository.open(at: a.path, options: clones.options)
+    let oldID = try #require(try b.keys().first { $0.isOwn }?.id)
+    expectWrongKey(aNew, opens: oldID)
+    // What the message says.
+    _ = try aNew.addKey(old)
+    clones.key = old
+    let aOld = try Repository.open(at: a.path, options: clones.options)
+    _ = try aOld.pull(rebases: true)
+    _ = try aOld.push()
+    clones.key = new
+    try Repository.open(at: a.path, options: clones.options).revokeKey(oldID)
+    _ = try aNew.push()
+    #expect(try clones.clone().rowsTest() == aNew.rowsTest())
+    // Now B is left out, until it has A's.
+    try b.commitTest([row(300)])
+    expectWrongKey(b, opens: newID)
+    _ = try b.addKey(new)
+    let bNew = try Repository.open(at: b.path, options: clones.options)
+    _ = try bNew.pull(rebases: true)
+    _ = try bNew.push()
+    #expect(try bNew.keys().count == 1)
+    _ = try aNew.pull()
+    #expect(try aNew.rowsTest() == bNew.rowsTest())
+    #expect(try clones.clone().rowsTest() == aNew.rowsTest())
+    for repository in [aNew, bNew] { #expect(try repository.check().problems == []) }
+  }
+
+  @Test("keys that both sides have exchanged are told as such, with what to do, and nothing is changed")
+  func rotatedOnBothSides() throws {
+    let a = try clones.new()
+    try a.commitTest((0..<20).map { row($0) }, .replace)
+    _ = try a.push()
+    let b = try clones.clone()
+    let (keyOfA, keyOfB) = (RepositoryKey.random(), RepositoryKey.random())
+    let idOfA = try a.rotateKey(to: keyOfA)
+    _ = try b.rotateKey(to: keyOfB)
+    try a.commitTest([row(100)])
+    clones.key = keyOfA
+    _ = try Repository.open(at: a.path, options: clones.options).push()
+    try b.commitTest([row(200)])
+    clones.key = keyOfB
+    let bNew = try Repository.open(at: b.path, options: clones.options)
+    expectWrongKey(bNew, opens: idOfA)
+    _ = try bNew.addKey(keyOfA)
+    clones.key = keyOfA
+    let before = try values()
+    let error = #expect(throws: DSVError.self) {
+      try Repository.open(at: b.path, options: clones.options).push()
+    }
+    #expect(error?.code == .conflict)
+    #expect(error?.message.contains("clone the remote") == true)
+    #expect(try values() == before)
+    // That works, and what is here stays readable.
+    let clone = try clones.clone()
+    #expect(try clone.rowsTest().count == 21 && bNew.rowsTest().count == 21)
+    #expect(try bNew.check().problems == [])
+  }
+
   @Test("a plain repository and an encrypted one do not share a remote")
   func mixed() throws {
     let a = try clones.new()
@@ -241,5 +404,12 @@ import Testing
 private enum OpenKeyrings {
   static func numbers(_ bucket: any Bucket) throws -> [String] {
     try bucket.list(prefix: RemoteLayout.keyringPrefix, after: nil, limit: 100).map(\.key)
+  }
+}
+
+extension CloneOptions {
+  fileprivate init(columns: [String] = [], table: String? = nil) {
+    self.init()
+    (self.columns, self.table) = (columns, table)
   }
 }

@@ -79,6 +79,32 @@ import Testing
     #expect(try fresh.check().problems == [])
   }
 
+  @Test("what others only build on goes too, so that a branch that comes back comes back whole")
+  func basesOnly() throws {
+    let a = try clones.new()
+    try a.commitTest([row(1)], .replace)
+    try a.makeBranch("side", at: try a.resolve("HEAD").commit)
+    try a.checkout(try a.resolve("side"))
+    try a.commitTest(noise(0..<20, byteCount: 4000, seed: 1), .replace, table: "own")
+    try a.commitTest(noise(20..<40, byteCount: 4000, seed: 2), .replace, table: "own")
+    _ = try a.push()
+    // The same snapshot without the one between.
+    try a.checkout(try a.resolve("main"))
+    try a.commitTest(noise(20..<40, byteCount: 4000, seed: 2), .replace, table: "own")
+    #expect(try a.resolve("main").commit != a.resolve("side").commit)
+    _ = try a.push()
+    try delete("side", a)
+    _ = try a.collectRemoteGarbage(nil, before: 0)
+    _ = try a.collectRemoteGarbage(nil, before: .max)
+    let b = try clones.clone()
+    #expect(try b.check().problems == [])
+    _ = try a.pushAll()
+    let fresh = try clones.clone()
+    #expect(try fresh.check().problems == [])
+    #expect(try fresh.rowsTest("origin/side~1", table: "own") == a.rowsTest("side~1", table: "own"))
+    #expect(try a.collectRemoteGarbage(nil, before: 0).condemnedPackCount == 0)
+  }
+
   @Test("a push that a gc came before sends what was given up")
   func raced() throws {
     let a = try clones.new()

@@ -164,9 +164,10 @@ import Testing
     #expect(try !lazy.copy.store.contains(AnyID(first)))
     let length = try #require(try lazy.full.snapshot(commits[0]).table("data")?.field("length")?.values.id)
     #expect(try lazy.copy.store.contains(AnyID(length)))
-    // A remote of that name there is not: nothing is held there.
+    // A remote of that name there is not.
     try lazy.copy.promote(commits)
-    #expect(try apply("everything to elsewhere") == before)
+    let error = #expect(throws: DSVError.self) { try apply("everything to elsewhere") }
+    #expect(error?.code == .notFound)
     try expectReadable(lazy)
   }
 
