@@ -48,9 +48,9 @@ package enum Clock {
   /// Seconds since 1970-01-01 00:00 UTC.
   package static func secondsSince1970() -> Int { Int(read(CLOCK_REALTIME) / 1_000_000_000) }
 
-  /// The seconds since 1970 of so many days ago, however many or few somebody asks for.
+  /// The seconds since 1970 of so many days ago, or to come, however many somebody asks for.
   package static func secondsSince1970(daysAgo days: Int) -> Int {
-    secondsSince1970() - min(max(0, days), 1 << 32) * 86_400
+    secondsSince1970() - min(max(-1 << 32, days), 1 << 32) * 86_400
   }
 
   /// Nanoseconds since 1970-01-01 00:00 UTC.
