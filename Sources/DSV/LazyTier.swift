@@ -56,6 +56,7 @@ struct LazyPlaces: RemotePlaces {
   func markVerified(_ pack: PackID, over slots: [UInt32]) throws(DSVError) {
     try later.get().markVerified(pack, over: slots)
   }
+  func forgetVerified(_ pack: PackID) throws(DSVError) { try later.get().forgetVerified(pack) }
   func pack(slot: UInt32) throws(DSVError) -> RemotePack? { try later.get().pack(slot: slot) }
   var totals: (objectCount: Int, byteCount: Int) { get throws(DSVError) { try later.get().totals } }
   func codec(of pack: RemotePack) throws(DSVError) -> PackCodec { try later.get().codec(of: pack) }

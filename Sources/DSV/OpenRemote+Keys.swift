@@ -64,13 +64,18 @@ extension OpenRemote {
     // Another process may have exchanged the keys: one whose key was revoked must not put its own keyring there.
     try store.refreshKeys()
     var isAdopted = false
-    while true {
+    for _ in 0..<Push.attemptCountMax {
       let numbers = try Self.keyrings(bucket)
       let (last, seen) = (numbers.last ?? 0, try seenKeyring)
       guard last >= seen else {
         throw DSVError(
           .corrupt,
           "\(bucket.name): its keyring was rolled back: number \(seen) was there, and now \(last) is the last"
+        )
+      }
+      guard last < RemoteLayout.numberLimit - 1 else {
+        throw DSVError(
+          .corrupt, "\(bucket.name)/\(RemoteLayout.keyring(last)): nobody has given it that number; delete it"
         )
       }
       guard last > seen || isPushing else { return isAdopted }
@@ -97,6 +102,7 @@ extension OpenRemote {
       syncedKeys.state.withLock { $0 = state }
       return isAdopted
     }
+    throw DSVError(.busy, "\(bucket.name): others kept exchanging keys; try again")
   }
 
   private func adopt(

@@ -69,8 +69,8 @@ extension Repository {
     if try !repository.hasRemote(defaultRemote) { _ = try repository.addRemote(defaultRemote, config) }
     let remote = try repository.openRemote(defaultRemote)
     if let problem = try repository.problem(clone, config.scope, remote, progress) {
-      // Somebody has committed here meanwhile: that is not ours to take away.
-      guard try repository.store.versionCount == 0 else { throw problem }
+      // What was fetched before, or is by another process now, and what somebody has committed here, is not ours to take away.
+      guard !isThere, try repository.store.versionCount == 0 else { throw problem }
       // What was asked for is not there: nothing of it is left, so that something else can be asked for.
       repository.close()
       try FileSystem.removeTree("\(path)/\(folderName)")

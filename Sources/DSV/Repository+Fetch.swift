@@ -30,8 +30,8 @@ extension Repository {
   ///   - name: the remote; `nil` for `origin` or the only one.
   ///   - accepted: branches and tags of the remote that may be somewhere else than after where they were: somebody deleted them and
   ///     made them anew.
-  /// - Throws: `notFound` if nothing was ever pushed there; `corrupt` if the remote is damaged, or a branch or tag was rolled back,
-  ///   once all others are brought.
+  /// - Throws: `notFound` if nothing was ever pushed there; `corrupt` if the remote is damaged; `conflict` if a branch or tag
+  ///   was rolled back, or made anew, once all others are brought.
   public func fetch(
     from name: String? = nil, accepting accepted: Set<String> = [],
     progress: @escaping ProgressHandler = { _ in }
@@ -73,6 +73,11 @@ extension Repository {
       for name in gone.sorted() { try move(name, to: nil, job, publication, &moves) }
     }
     try moves.checkRefused()
+    let names = Set(now.map { String($0.name.drop { $0 != "/" }.dropFirst()) })
+    if let other = accepted.subtracting(names).min() {
+      throw DSVError(
+        .notFound, "remote '\(remote.name)' has no branch or tag '\(other)'; \(Self.list(names.sorted()))")
+    }
     return FetchResult(
       remote: remote.name, refs: moves.moved, commitCount: job.commits.count, objectCount: job.objectCount,
       byteCount: job.fetchedByteCount)
@@ -117,7 +122,7 @@ private struct FetchedMoves {
     guard let first = refused.first, let old = first.old, let new = first.new else { return }
     let others = refused.dropFirst().map { "'\($0.name)'" }
     throw DSVError(
-      .corrupt,
+      .conflict,
       "remote '\(remote.name)' has moved \(first.isTag ? "tag" : "branch") '\(first.name)' from \(old.short) to \(new.short), "
         + "which does not come after it"
         + (others.isEmpty ? "" : ", and likewise \(others.joined(separator: ", "))")

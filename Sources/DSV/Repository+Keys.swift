@@ -1,5 +1,6 @@
 import DSVColumns
 public import DSVFormat
+import DSVRemote
 package import DSVStore
 import DSVSystem
 
@@ -119,10 +120,16 @@ extension Repository {
 
   /// Takes over the keys that others have put on the remotes: an exchange that knows nothing of them would lock their owners out. A remote
   /// that cannot be asked now keeps nobody from exchanging a key.
+  ///
+  /// - Throws: `wrongKey` if the key that is used here was taken away there; whatever keeps a remote from being asked that holds what is not here: under
+  ///   keys of one's own that could not be read any more.
   private func adoptRemoteKeys() throws(DSVError) {
+    let hasDemoted = try TierFolder(store).hasDemoted
     for remote in try remotes() {
       do throws(DSVError) { try openRemote(remote.name).syncKeyring(isPushing: false) } catch {
-        if error.code == .wrongKey || error.code == .conflict || error.code == .interrupted { throw error }
+        if error.code == .wrongKey || error.code == .interrupted { throw error }
+        let isPartial = try remoteConfig(remote.name).scope.isPartial
+        if hasDemoted || isPartial, error.code != .conflict { throw error }
         options.note(
           "remote '\(remote.name)' could not be asked for keys that others have added: \(error.message); the next push takes "
             + "those away that are not here, see 'dsv key list'")
@@ -148,6 +155,7 @@ extension Repository {
   /// What was broken off goes on where it was.
   /// - Throws: `busy` if somebody keeps reading or writing for a minute.
   public func reencrypt(progress: @escaping ProgressHandler = { _ in }) throws(DSVError) {
+    if try !store.hasBegunReencryption { try adoptRemoteKeys() }
     var stop: DSVError?
     try store.reencrypt { done, total in
       do throws(DSVError) {

@@ -2,6 +2,8 @@ public import DSVFormat
 import DSVRemote
 import DSVStore
 import DSVSystem
+import DSVVersions
+import Synchronization
 
 extension Repository {
   /// Adds a remote: a place that this repository can be pushed to and fetched from.
@@ -50,24 +52,33 @@ extension Repository {
     var config = try remoteConfig(name)
     config.address = RemoteAddress(url, endpoint: endpoint, region: region, isPathStyle: isPathStyle)
     try config.address.check()
-    let (bucket, isThere) = try look(at: &config)
     let catalogue = try catalogue(name)
     let (seen, position) = (try catalogue.seen, try catalogue.position)
     let known = seen.number > position.number ? seen : position
+    let place = try look(at: &config, of: known)
     if known != .start {
       let advice =
         "copy the remote there first, whole, or add the place under another name and push to it; nothing was changed"
-      guard isThere else {
+      guard let place, place.isThere else {
         throw DSVError(
           .conflict, "\(url) holds no dsv repository, and remote '\(name)' was read from: \(advice)")
       }
       do throws(DSVError) {
-        _ = try RemoteLog(bucket, store.remoteKeys).read(after: known, seen: known) { _ in }
+        _ = try RemoteLog(place.bucket, store.remoteKeys).read(after: known, seen: known) { _ in }
       } catch {
         guard error.code == .corrupt else { throw error }
         throw DSVError(
           .conflict, "\(url) does not hold what was read of remote '\(name)' until now: \(advice)",
           cause: error)
+      }
+      let lying = try PackVerification.listed(
+        RemoteTier(name, place.bucket, CataloguedPlaces(catalogue, place.bucket)))
+      for pack in try catalogue.allPacks where pack.condemnedTime == nil && lying[pack.key] != pack.byteCount
+      {
+        throw DSVError(
+          .conflict,
+          "\(url) lacks \(pack.key), or has another, which remote '\(name)' had when it was last looked at: copy the remote there whole, or, if it "
+            + "was cleaned up since, 'dsv fetch' first; nothing was changed")
       }
     }
     try catalogue.forgetVerified()
@@ -76,11 +87,21 @@ extension Repository {
     return Remote(name, config)
   }
 
+  /// As ``look(at:makes:)``; `nil` if there is no such folder, where something was read of the remote before.
+  private func look(
+    at config: inout RemoteConfig, of known: LogPosition
+  ) throws(DSVError) -> (bucket: any Bucket, isThere: Bool)? {
+    do throws(DSVError) { return try look(at: &config, makes: known == .start) } catch {
+      guard error.code == .notFound, known != .start else { throw error }
+      return nil
+    }
+  }
+
   /// Looks at a remote's place: whether it can be pushed to, and whether it may hold this repository.
   private func look(
-    at config: inout RemoteConfig
+    at config: inout RemoteConfig, makes: Bool = true
   ) throws(DSVError) -> (bucket: any Bucket, isThere: Bool) {
-    let bucket = try options.open(config.address, makes: true)
+    let bucket = try options.open(config.address, makes: makes)
     config.readOnlyReason = try Self.reasonNotToPush(to: bucket)
     // A repository that was made of another one's key, or of a newer dsv, is found out now and not when something is pushed.
     guard let features = try RemoteLog(bucket).format() else { return (bucket, false) }
@@ -106,9 +127,13 @@ extension Repository {
       try remoteConfig(name).scope.isPartial, try TierFolder(store).hasDemoted
     )
     if isPartial || hasDemoted {
-      throw DSVError(
-        .conflict,
-        "remote '\(name)' holds what this repository has left there; without it, that could not be read")
+      let count = try objectCount(onlyAt: name)
+      guard count == 0 else {
+        throw DSVError(
+          .conflict,
+          "remote '\(name)' holds \(count) objects or more that versions need and that are neither here nor on another remote: 'dsv tier promote' brings "
+            + "versions here, 'dsv log' names them")
+      }
     }
     try store.session().publish { (publication) throws(DSVError) in
       for (ref, _) in try publication.refs(prefix: RefName.remote(name)) {
@@ -117,6 +142,25 @@ extension Repository {
     }
     try FileSystem.removeTree(folder)
     attachRemotes()
+  }
+
+  /// How much of what gc keeps is neither here nor on another remote; what that leads to is not counted.
+  private func objectCount(onlyAt name: String) throws(DSVError) -> Int {
+    var roots = Set<CommitID>()
+    for (_, target) in try store.refs() { if case .commit(let id) = target { roots.insert(id) } }
+    for entry in try store.reflog() {
+      for target in [entry.old, entry.new] { if case .commit(let id)? = target { roots.insert(id) } }
+    }
+    let others = remoteTiers.filter { $0.name != name }
+    let count = Mutex(0)
+    var walk = Reachability(
+      versionsHere,
+      isElsewhere: { (id) throws(DSVError) in
+        for other in others where try other.places.place(of: id) != nil { return true }
+        return false
+      }, onMissing: { _, _ in count.withLock { $0 += 1 } })
+    for root in roots where try store.contains(AnyID(root)) { try walk.add(root) }
+    return count.withLock { $0 }
   }
 
   /// The remotes' branches as they were when last looked at: `origin/main`.

@@ -89,6 +89,11 @@ extension Repository {
         versions.placement(commit, table.name, column)
       }
       if let most = settings.diskByteCount {
+        if settings.policy.rules.contains(where: { $0.placement == .disk }) {
+          try plan.hold(versions.commits, here) { commit, table, column in
+            versions.rule(commit, table.name, column) == .disk ? .disk : .remote(nil)
+          }
+        }
         try plan.fit(
           most, otherByteCount: max(0, files - (try store.recordByteCount)),
           promoted: try TierFolder(store).promoted())

@@ -22,6 +22,8 @@ struct TierPlan {
   private let store: Store
   private let held: HeldObjects
   private var walk: PlacementWalk
+  /// What a rule of the policy keeps here, budget or not.
+  private var pinned: Set<AnyID> = []
   /// The chunks and nodes here.
   private var places: [AnyID: Place] = [:]
   private var objectByteCount = 0
@@ -69,6 +71,17 @@ struct TierPlan {
         try walkTable(table, id, age, true, placement)
       }
     }
+  }
+
+  /// Keeps what is placed on this disk from making room.
+  mutating func hold(
+    _ commits: [CommitID], _ versions: VersionReader, _ placement: Placement
+  ) throws(DSVError) {
+    let own = walk
+    walk = PlacementWalk(versions.objects)
+    try pin(commits, versions, placement)
+    pinned = Set(walk.kept.keys)
+    walk = own
   }
 
   private mutating func walkTable(
@@ -146,7 +159,7 @@ struct TierPlan {
     var passed: Set<AnyID> = []
     for id in evictable(promoted, isPromotedOnly) where excess > 0 {
       var next: AnyID? = id
-      while let id = next, excess > 0, let place = places[id], !dead.contains(id) {
+      while let id = next, excess > 0, let place = places[id], !dead.contains(id), !pinned.contains(id) {
         guard dependents[id, default: 0] == 0 else {
           passed.insert(id)
           break

@@ -278,6 +278,17 @@ extension Catalogue {
   /// The pack of that slot, as it is now.
   package func pack(slot: UInt32) throws(DSVError) -> RemotePack? { try loadPacks().bySlot[slot] }
 
+  /// Forgets that a pack was read back: a read found it damaged.
+  package func forgetVerified(_ id: PackID) throws(DSVError) {
+    guard try pack(id)?.verifiedOver != nil else { return }
+    let writer = try index.writer()
+    guard var pack = try pack(id) else { return }
+    pack.verifiedOver = nil
+    var change = CatalogueIndex.Change()
+    change.values = [(Key.pack(pack.slot), Self.encode(pack))]
+    try writer.apply(change)
+  }
+
   /// Forgets which packs were read back: where the remote is from now on none was.
   package func forgetVerified() throws(DSVError) {
     let writer = try index.writer()

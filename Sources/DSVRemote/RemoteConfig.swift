@@ -17,7 +17,7 @@ package struct RemoteAddress: Sendable, Hashable {
   package func check() throws(DSVError) {
     for text in [url, endpoint ?? "", region ?? ""] {
       guard text.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7f }) else {
-        throw DSVError(.badInput, "a remote's address has no spaces or control characters; write %20 for one")
+        throw DSVError(.badInput, "a remote's address has no spaces or control characters")
       }
     }
     _ = try BucketURL(url)

@@ -38,13 +38,15 @@ package enum RemoteLayout {
   }
 
   /// The number that a key behind `prefix` ends with.
+  package static let numberLimit = 1 << 60
+
   package static func number(ofKey key: String, behind prefix: String) -> Int? {
     let digits = key.dropFirst(prefix.count)
     guard key.hasPrefix(prefix), digits.utf8.count == 16,
       digits.utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) })
     else { return nil }
     // Numbers grow by one: none that is larger was given by anybody who means well, and the next one must be a number too.
-    return Int(digits, radix: 16).flatMap { $0 < 1 << 60 ? $0 : nil }
+    return Int(digits, radix: 16).flatMap { $0 < numberLimit ? $0 : nil }
   }
 
   private static func digits(_ number: Int) -> String {

@@ -12,6 +12,9 @@ package protocol RemotePlaces: Sendable {
   /// Remembers that a pack was read back whole, and is what it should be over what packs in other slots hold.
   func markVerified(_ pack: PackID, over slots: [UInt32]) throws(DSVError)
 
+  /// Forgets that a pack was read back: a read found it damaged or gone.
+  func forgetVerified(_ pack: PackID) throws(DSVError)
+
   /// The pack of that slot, as it is now known; `nil` if it is gone.
   func pack(slot: UInt32) throws(DSVError) -> RemotePack?
 
@@ -63,6 +66,7 @@ package struct CataloguedPlaces: RemotePlaces {
   package func markVerified(_ pack: PackID, over slots: [UInt32]) throws(DSVError) {
     try catalogue.markVerified(pack, over: slots)
   }
+  package func forgetVerified(_ pack: PackID) throws(DSVError) { try catalogue.forgetVerified(pack) }
   package func pack(slot: UInt32) throws(DSVError) -> RemotePack? { try catalogue.pack(slot: slot) }
   package func codec(of pack: RemotePack) throws(DSVError) -> PackCodec { try catalogue.codec(of: pack) }
 

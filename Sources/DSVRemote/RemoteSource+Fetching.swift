@@ -233,6 +233,10 @@ extension RemoteSource {
   }
 
   func failure(_ flight: Flight, _ error: DSVError) -> DSVError {
+    if error.code == .corrupt || error.code == .notFound {
+      // What leaves the disk for it must be looked at again first. If that cannot be noted, the next read finds it again.
+      _ = Result { () throws(DSVError) in try remotes[flight.remote].places.forgetVerified(flight.pack.id) }
+    }
     let place = "object \(flight.id) of remote '\(remotes[flight.remote].name)' (\(flight.pack.key))"
     return DSVError(error.code, "\(place): \(error.message)", cause: error)
   }

@@ -55,6 +55,8 @@ extension Store {
   }
 
   /// The last pack that a re-encryption which was begun is to write again; `nil` if none was begun.
+  package var hasBegunReencryption: Bool { get throws(DSVError) { try begunReencryption != nil } }
+
   private var begunReencryption: UInt32? {
     get throws(DSVError) {
       guard try isReencrypting else { return nil }

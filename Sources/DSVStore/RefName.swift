@@ -25,9 +25,11 @@ package enum RefName {
         && !(0x80...0x9f).contains(scalar.value)
     }
     if !isClean { try refuse("spaces, control characters and ~^:?*[\\ are not allowed") }
-    if name.hasPrefix("-") || name.hasPrefix("/") || name.hasSuffix("/") || name.contains("//")
-      || name.contains("..")
-    {
+    // By bytes: a combining mark behind a character makes it another one to Swift.
+    let bytes = Array(name.utf8)
+    let (dash, slash, dot) = (UInt8(ascii: "-"), UInt8(ascii: "/"), UInt8(ascii: "."))
+    let isDoubled = zip(bytes, bytes.dropFirst()).contains { $0 == $1 && ($0 == slash || $0 == dot) }
+    if bytes.first == dash || bytes.first == slash || bytes.last == slash || isDoubled {
       try refuse("it may not begin with - or /, end with /, or hold // or ..")
     }
   }

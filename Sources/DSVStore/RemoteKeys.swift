@@ -102,7 +102,13 @@ extension Store {
     defer { withExtendedLifetime(lock) {} }
     // What is written from now on goes to a pack whose key no older keyring has.
     try beginNewKeys()
-    return try keys.change { (keyring) throws(DSVError) in try keyring.adopt(sealed, key, of: subject) }
+    let before = keys.keyring.slots.map(\.id)
+    let result = try keys.change { (keyring) throws(DSVError) in try keyring.adopt(sealed, key, of: subject) }
+    let now = keys.keyring.slots.map(\.id)
+    for id in before where !now.contains(id) && id != trial.keyID {
+      note("key \(id) opens this repository no more: others have exchanged the keys at \(subject)")
+    }
+    return result
   }
 }
 

@@ -72,6 +72,7 @@ package final class PackedRemote: RemotePlaces {
     }
   }
 
+  package func forgetVerified(_ pack: PackID) throws(DSVError) {}
   package func pack(slot: UInt32) throws(DSVError) -> RemotePack? { state.withLock { $0.packs[slot] } }
 
   package var packs: [RemotePack] { state.withLock { $0.packs.values.sorted { $0.slot < $1.slot } } }

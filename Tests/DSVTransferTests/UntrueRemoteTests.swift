@@ -85,7 +85,7 @@ import Testing
     for _ in 0..<2 {
       let error = try #require(throws: DSVError.self) { try b.fetch() }
       #expect(
-        error.code == .corrupt && error.message.contains("dsv fetch origin --accept main --accept paper"))
+        error.code == .conflict && error.message.contains("dsv fetch origin --accept main --accept paper"))
       #expect(try b.rowsTest("origin/side") == [row(1), row(3)])
       #expect(try b.rowsTest("origin/main") == [row(1), row(2)])
     }
@@ -94,6 +94,7 @@ import Testing
     #expect(try b.fetch(accepting: ["paper"]).refs.map(\.name) == ["paper"])
     #expect(try b.resolve("origin/paper").commit == a.resolve("v2").commit)
     #expect(try b.fetch().refs == [])
+    #expect(try #require(throws: DSVError.self) { try b.fetch(accepting: ["none"]) }.code == .notFound)
     // What was here before stays, also where nothing on the remote leads to it.
     #expect(try b.rowsTest("main") == [row(1), row(2)])
   }
