@@ -166,7 +166,10 @@ package struct RemoteLog: Sendable {
   private func entries(_ found: [BucketEntry], after last: Int) throws(DSVError) -> [ListedEntry] {
     var entries: [ListedEntry] = []
     for entry in found {
-      guard let number = RemoteLayout.number(ofKey: entry.key, behind: "log/") else { continue }
+      // Left out, it might have been the last: the log would seem to end before it.
+      guard let number = RemoteLayout.number(ofKey: entry.key, behind: "log/") else {
+        throw DSVError(.corrupt, "\(bucket.name): a list of its log has '\(entry.key)', which is no entry")
+      }
       let last = last + entries.count
       if number <= last { throw unordered }
       guard number == last + 1 else {

@@ -17,10 +17,14 @@ extension S3Bucket {
     while true {
       let page = try page(base + prefix, behind: last, limit)
       for (object, byteCount) in page.objects where found.count < limit {
-        // Bytes are compared, as S3 does it: two strings may be one text and yet two keys.
-        guard object.utf8.starts(with: (base + prefix).utf8) else { continue }
         let key = String(decoding: object.utf8.dropFirst(base.utf8.count), as: UTF8.self)
-        if BucketKey.isValid(key) { found.append(BucketEntry(key, byteCount: byteCount)) }
+        // Left out, one of ours with a bit flipped would seem not to be there. Where all is listed, others' may be among them.
+        let isOurs = BucketKey.isValid(key)
+        // Bytes are compared, as S3 does it: two strings may be one text and yet two keys.
+        guard object.utf8.starts(with: (base + prefix).utf8), isOurs || prefix.isEmpty else {
+          throw DSVError(.corrupt, "\(name): its list of keys has one that was not asked for")
+        }
+        if isOurs { found.append(BucketEntry(key, byteCount: byteCount)) }
       }
       guard page.isTruncated, found.count < limit else { return found }
       guard let next = page.objects.last?.name else {
@@ -43,7 +47,12 @@ extension S3Bucket {
       throw DSVError(.corrupt, "\(name): its list of keys is none")
     }
     let isEncoded = list.text(of: "EncodingType") == "url"
-    var page = Page(isTruncated: list.text(of: "IsTruncated") == "true")
+    // What is damaged on its way must not look like a list that ends: nobody would miss the rest.
+    let isTruncated = list.text(of: "IsTruncated")
+    guard ["true", "false"].contains(isTruncated) else {
+      throw DSVError(.corrupt, "\(name): its list of keys does not say whether it goes on")
+    }
+    var page = Page(isTruncated: isTruncated == "true")
     var last = Array((behind ?? "").utf8)
     for entry in list.all("Contents") {
       let text = entry.text(of: "Key")

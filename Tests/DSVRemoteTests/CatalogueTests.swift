@@ -93,6 +93,23 @@ import Testing
     #expect(try second.checkpoint() == catalogue.checkpoint())
   }
 
+  @Test("a list of the log in which the last entry's name is damaged is no shorter log")
+  func damagedName() throws {
+    let catalogue = try Catalogue(folder.path)
+    try remote.push(0..<5)
+    try remote.push(5..<7)
+    let last = RemoteLayout.entry(2)
+    let bytes = try #require(try remote.bucket.get(last, limit: 1 << 20))
+    try remote.bucket.delete([last])
+    try remote.bucket.put(String(last.dropLast()) + "r", bytes)
+    let error = try #require(throws: DSVError.self) { try catalogue.readOn(remote.log) }
+    #expect(error.code == .corrupt && error.message.contains("no entry"))
+    try remote.bucket.put(last, bytes)
+    try remote.bucket.delete([String(last.dropLast()) + "r"])
+    try catalogue.readOn(remote.log)
+    #expect(try catalogue.objectCount == 7)
+  }
+
   /// Where the objects of a catalogue lie, and where else.
   private func places(_ catalogue: Catalogue) throws -> [AnyID: [String]] {
     var places: [AnyID: [String]] = [:]
