@@ -25,6 +25,7 @@ package final class RowExport {
   package let filter: RowFilter
   private let table: Table
   private let cursor: TableCursor
+  private let rows: JSONRows
   private let options: ExportOptions
 
   package init(_ table: Table, _ options: ExportOptions, reader: ObjectReader) throws(DSVError) {
@@ -50,6 +51,7 @@ package final class RowExport {
       }
     }
     cursor = TableCursor(table, fields: fields, reader: reader)
+    rows = JSONRows(cursor.fields)
   }
 
   /// Writes the rows; `write` gets the text in pieces of about 1 MiB.
@@ -90,7 +92,10 @@ package final class RowExport {
     guard options.limit > 0 else { return }
     var (count, loadedEnd) = (0, 0)
     try filter.forEachRow { (row) throws(DSVError) in
-      if row >= loadedEnd { loadedEnd = try cursor.load(at: row) }
+      if row >= loadedEnd {
+        loadedEnd = try cursor.load(at: row)
+        rows.reload()
+      }
       try body(row)
       count += 1
       return count < options.limit
@@ -98,11 +103,7 @@ package final class RowExport {
   }
 
   /// Appends a loaded row as a JSON object.
-  func append(_ row: Int, to text: inout ByteBuffer) throws(DSVError) {
-    text.append(UInt8(ascii: "{"))
-    try text.appendMembers(cursor.fields, row)
-    text.append(UInt8(ascii: "}"))
-  }
+  func append(_ row: Int, to text: inout ByteBuffer) throws(DSVError) { try rows.append(row, to: &text) }
 
   private func appendHeader(_ text: inout ByteBuffer) {
     for (index, field) in cursor.fields.enumerated() {

@@ -61,6 +61,18 @@ package final class ColumnWriter {
     if cutter.endsChunk(bitCount: bitCount, hash: hash) { try seal() }
   }
 
+  /// Appends a value of a layout of eight bytes.
+  package func append(word: UInt64) throws(DSVError) {
+    builder.append(fixed: word)
+    try endValue()
+  }
+
+  /// Appends a value of the layout bool.
+  package func append(flag: Bool) throws(DSVError) {
+    builder.append(flag)
+    try endValue()
+  }
+
   package func appendNull() throws(DSVError) {
     builder.appendNull()
     try endValue()

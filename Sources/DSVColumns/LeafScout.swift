@@ -44,10 +44,11 @@ package struct LeafScout {
     guard !isAtEnd, aheadByteCount <= window / 2 else { return }
     ahead.removeFirst(passed)
     passed = 0
-    var ids: [ColumnID] = []
+    var (ids, withBlobs): ([ColumnID], [ColumnID]) = ([], [])
     // What cannot be read here will fail where it is asked for.
-    do throws(DSVError) { try walk(from: row, visits, &ids) } catch { isAtEnd = true }
+    do throws(DSVError) { try walk(from: row, visits, &ids, &withBlobs) } catch { isAtEnd = true }
     reader.prefetch(ids)
+    BlobScout.tell(withBlobs, reader)
   }
 
   private mutating func next(from row: Int) throws(DSVError) -> TreeWalker.Leaf? {
@@ -58,7 +59,10 @@ package struct LeafScout {
     return try walker.next(from: row)
   }
 
-  private mutating func walk(from row: Int, _ visits: [Int]?, _ ids: inout [ColumnID]) throws(DSVError) {
+  /// - Parameter withBlobs: gets the chunks all blobs of which will be wanted.
+  private mutating func walk(
+    from row: Int, _ visits: [Int]?, _ ids: inout [ColumnID], _ withBlobs: inout [ColumnID]
+  ) throws(DSVError) {
     while aheadByteCount < window {
       var wanted = row
       if let visits {
@@ -69,6 +73,7 @@ package struct LeafScout {
       guard let leaf = try next(from: wanted) else { break }
       while let visits, nextVisit < visits.count, visits[nextVisit] < leaf.endRow { nextVisit += 1 }
       ids.append(leaf.entry.id)
+      if leaf.entry.hasBlobs, visits == nil { withBlobs.append(leaf.entry.id) }
       ahead.append((leaf.endRow, leaf.entry.plainByteCount))
       aheadByteCount += leaf.entry.plainByteCount
     }

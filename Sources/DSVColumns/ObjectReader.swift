@@ -44,6 +44,10 @@ package final class ObjectReader: Sendable {
     }
     let stored = try store.read(AnyID(id))
     if let chunk = checkedChunk(id) { return chunk }
+    return try cachedChunk(id, stored)
+  }
+
+  private func cachedChunk(_ id: ColumnID, _ stored: StoredObject) throws(DSVError) -> Chunk {
     let chunk = try decodedChunk(id, stored)
     cache.insert(id, .chunk(chunk), byteCount: chunk.plainBytes.count + 256)
     return chunk
@@ -130,9 +134,7 @@ package final class ObjectReader: Sendable {
     switch cache.content(id) {
     case .node(let cached): node = cached
     case .chunk, .encoded, .plain: throw DSVError(.corrupt, "node \(id): it is none")
-    case nil:
-      node = try decodedNode(id, try store.read(AnyID(id)))
-      cache.insert(id, .node(node), byteCount: node.children.count * 160)
+    case nil: node = try cachedNode(id, try store.read(AnyID(id)))
     }
     guard node.level == level else {
       throw DSVError(.corrupt, "node \(id): level \(node.level), not \(level)")
@@ -151,6 +153,12 @@ package final class ObjectReader: Sendable {
     guard rowCount == entry.rowCount, nullCount == entry.nullCount else {
       throw DSVError(.corrupt, "node \(entry.id): its counts are not what its parent says")
     }
+    return node
+  }
+
+  private func cachedNode(_ id: ColumnID, _ stored: StoredObject) throws(DSVError) -> TreeNode {
+    let node = try decodedNode(id, stored)
+    cache.insert(id, .node(node), byteCount: node.children.count * 160)
     return node
   }
 
@@ -186,15 +194,13 @@ package final class ObjectReader: Sendable {
       throw DSVError(
         .corrupt, "blob \(reference.root): \(reference.valueByteCount) bytes are more than a value can have")
     }
-    // The level is not in the reference: a blob of one chunk has level 0.
-    let stored = try store.read(AnyID(reference.root))
     var bytes: [UInt8] = []
     bytes.reserveCapacity(min(reference.valueByteCount, 1 << 28))
-    if stored.kind == .chunk {
-      try appendPieces(chunk(reference.root), to: &bytes, limit: reference.valueByteCount)
-    } else {
-      let level = try decodedNode(reference.root, stored).level
-      try appendPieces(below: reference.root, level: level, to: &bytes, limit: reference.valueByteCount)
+    // The level is not in the reference: a blob of one chunk has level 0.
+    switch try blobPart(reference.root) {
+    case .chunk(let chunk): try appendPieces(chunk, to: &bytes, limit: reference.valueByteCount)
+    case .node(let node):
+      try appendPieces(below: reference.root, node, to: &bytes, limit: reference.valueByteCount)
     }
     guard bytes.count == reference.valueByteCount else {
       throw DSVError(
@@ -203,17 +209,36 @@ package final class ObjectReader: Sendable {
     return bytes
   }
 
+  /// What a blob's tree is made of.
+  enum BlobPart {
+    case chunk(Chunk)
+    case node(TreeNode)
+  }
+
+  /// A part of a blob's tree, whichever it is.
+  func blobPart(_ id: ColumnID) throws(DSVError) -> BlobPart {
+    switch cache.content(id) {
+    case .node(let node): return .node(node)
+    case .chunk, .encoded, .plain: return .chunk(try chunk(id))
+    case nil: break
+    }
+    let stored = try store.read(AnyID(id))
+    if let chunk = checkedChunk(id) { return .chunk(chunk) }
+    guard stored.kind == .chunk else { return .node(try cachedNode(id, stored)) }
+    return .chunk(try cachedChunk(id, stored))
+  }
+
   private func appendPieces(
-    below id: ColumnID, level: Int, to bytes: inout [UInt8], limit: Int
+    below id: ColumnID, _ node: TreeNode, to bytes: inout [UInt8], limit: Int
   ) throws(DSVError) {
-    let children = try node(id, level: level).children
-    prefetch(children.map(\.id))
-    for child in children {
+    prefetch(node.children.map(\.id))
+    for child in node.children {
       let before = bytes.count
-      if level == 1 {
+      if node.level == 1 {
         try appendPieces(chunk(child.id), to: &bytes, limit: limit)
       } else {
-        try appendPieces(below: child.id, level: level - 1, to: &bytes, limit: limit)
+        let below = try self.node(child.id, level: node.level - 1)
+        try appendPieces(below: child.id, below, to: &bytes, limit: limit)
       }
       // So every node adds bytes, and nodes that name each other often cannot take for ever.
       guard bytes.count - before == child.rowCount else {

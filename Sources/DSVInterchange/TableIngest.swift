@@ -52,6 +52,9 @@ package final class TableIngest {
   private var summary: KindSummary
   private var columns: [Column] = []
   private var indexes: [[UInt8]: Int] = [:]
+  private let plain = PlainColumns()
+  /// Those that must have a value in each row.
+  private var requiredColumns: [Column] = []
   /// Rows, those that the table began with among them.
   package private(set) var rowCount = 0
   private let firstRow: Int
@@ -72,14 +75,14 @@ package final class TableIngest {
       firstRow = 0
       for field in fields {
         let column = addColumn(FieldWriter(name: field.name, type: field.type, sink: sink))
-        column.isNullable = field.isNullable
+        require(column, unless: field.isNullable)
       }
     case .after(let table, _):
       firstRow = table.rowCount
       rowCount = firstRow
       for field in table.fields {
         let column = addColumn(try FieldWriter(after: field, sink: sink, reader: reader))
-        column.isNullable = field.isNullable
+        require(column, unless: field.isNullable)
         column.stored = field
       }
     }
@@ -90,7 +93,19 @@ package final class TableIngest {
     let column = Column(writer)
     indexes[column.nameBytes] = columns.count
     columns.append(column)
+    plain.add(named: column.nameBytes)
+    plain.set(columns.count - 1, writer)
     return column
+  }
+
+  private func require(_ column: Column, unless isNullable: Bool) {
+    column.isNullable = isNullable
+    if !isNullable { requiredColumns.append(column) }
+  }
+
+  private func setWriter(_ writer: FieldWriter?, of index: Int) {
+    columns[index].writer = writer
+    plain.set(index, writer)
   }
 
   private var typesAreFixed: Bool {
@@ -108,7 +123,9 @@ package final class TableIngest {
     if !isSecondReading { summary.observe(row) }
     var cursor = EventCursor(row, at: 1)
     var expected = 0
-    while cursor.peek.kind != .objectEnd {
+    while true {
+      expected = try plain.append(&cursor, from: expected, rowCount: rowCount)
+      if cursor.peek.kind == .objectEnd { break }
       let key = cursor.next()
       guard let index = try columnIndex(key.text, expected: expected) else {
         if isDeclared {
@@ -119,13 +136,14 @@ package final class TableIngest {
         continue
       }
       expected = index + 1
-      if let misfit = try append(&cursor, to: columns[index]) { return misfit }
+      if let misfit = try append(&cursor, to: index) { return misfit }
     }
     rowCount += 1
     return try checkRequired()
   }
 
-  private func append(_ cursor: inout EventCursor, to column: Column) throws(DSVError) -> Misfit? {
+  private func append(_ cursor: inout EventCursor, to index: Int) throws(DSVError) -> Misfit? {
+    let column = columns[index]
     guard let writer = column.writer else {
       cursor.skip()
       return nil
@@ -134,6 +152,7 @@ package final class TableIngest {
     let value = cursor
     if writer.type == .null, cursor.peek.kind != .null {
       try writer.settle(DataType(provisionalFor: cursor, openType: format == .csv ? .utf8 : .json))
+      plain.set(index, writer)
     }
     if try appender.append(&cursor, to: writer) { return nil }
     cursor = value
@@ -151,7 +170,7 @@ package final class TableIngest {
       throw DSVError(
         .badInput, "column \(column.name): \(Mismatch.message(wanted: writer.fullType, found: found))")
     }
-    column.writer = nil
+    setWriter(nil, of: index)
     return nil
   }
 
@@ -227,7 +246,7 @@ package final class TableIngest {
 
   /// Columns that may not be without a value must have got one.
   private func checkRequired() throws(DSVError) -> Misfit? {
-    for column in columns where !column.isNullable && !isSecondReading {
+    for column in requiredColumns where !isSecondReading {
       guard let writer = column.writer else { continue }
       if writer.rowCount < rowCount || writer.isLastEmpty {
         return Misfit(column: column.name, message: "a value is required", offset: 0)
@@ -252,7 +271,7 @@ package final class TableIngest {
   /// Asked once, after the last row.
   package func needsSecondReading() throws(DSVError) -> Bool {
     let types = finalTypes
-    for column in columns {
+    for (index, column) in columns.enumerated() {
       let type = types[FieldName(column.name)] ?? .json
       if column.writer?.fullType == type { continue }
       let isRefined = column.stored.map { $0.field.type.isRefined(by: type) } ?? !isDeclared
@@ -260,7 +279,7 @@ package final class TableIngest {
         let old = column.stored?.field.type ?? type
         throw DSVError(.badInput, "column \(column.name): the new rows do not fit \(old); see --widen")
       }
-      column.writer = nil
+      setWriter(nil, of: index)
     }
     return columns.contains { $0.writer == nil }
   }
@@ -274,14 +293,14 @@ package final class TableIngest {
     let types = finalTypes
     for column in columns { try column.writer?.appendMissing(upTo: rowCount) }
     finished = try columns.map { (column) throws(DSVError) in try column.writer?.finish() }
-    for column in columns {
+    for (index, column) in columns.enumerated() {
       guard column.writer == nil else {
-        column.writer = nil
+        setWriter(nil, of: index)
         continue
       }
       let writer = FieldWriter(name: column.name, type: types[FieldName(column.name)] ?? .json, sink: sink)
       if let stored = column.stored { try rewrite(stored, to: writer) }
-      column.writer = writer
+      setWriter(writer, of: index)
     }
     isSecondReading = true
     rowCount = firstRow
