@@ -84,10 +84,7 @@ extension ByteBuffer {
     case .list(let element), .fixedSizeList(let element, _):
       let (start, end) = array.range(index)
       append(UInt8(ascii: "["))
-      for position in start..<end {
-        if position > start { append(UInt8(ascii: ",")) }
-        appendJSON(array.children[0], position, element)
-      }
+      appendElements(array.children[0], start..<end, element)
       append(UInt8(ascii: "]"))
     case .struct(let fields):
       append(UInt8(ascii: "{"))
@@ -98,6 +95,27 @@ extension ByteBuffer {
         appendJSON(array.children[position], index, field.type)
       }
       append(UInt8(ascii: "}"))
+    }
+  }
+
+  /// Appends the elements of a list. Numbers are many: of what type they are is looked at once.
+  private mutating func appendElements(_ array: ArrayView, _ range: Range<Int>, _ type: DataType) {
+    switch (type, array.validity) {
+    case (.int32, nil): append(range) { $0.appendJSON(Int64(array.fixed($1, as: Int32.self))) }
+    case (.int64, nil): append(range) { $0.appendJSON(array.fixed($1, as: Int64.self)) }
+    case (.uint16, nil): append(range) { $0.appendJSON(UInt64(array.fixed($1, as: UInt16.self))) }
+    case (.uint32, nil): append(range) { $0.appendJSON(UInt64(array.fixed($1, as: UInt32.self))) }
+    case (.float32, nil): append(range) { $0.appendJSON(array.fixed($1, as: Float.self)) }
+    case (.float64, nil): append(range) { $0.appendJSON(array.fixed($1, as: Double.self)) }
+    default: append(range) { $0.appendJSON(array, $1, type) }
+    }
+  }
+
+  @inline(__always)
+  private mutating func append(_ range: Range<Int>, _ element: (inout ByteBuffer, Int) -> Void) {
+    for index in range {
+      if index > range.lowerBound { append(UInt8(ascii: ",")) }
+      element(&self, index)
     }
   }
 

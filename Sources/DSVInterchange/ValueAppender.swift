@@ -136,12 +136,40 @@ struct ValueAppender {
   ) throws(DSVError) -> Bool {
     let begin = cursor.next()
     guard begin.kind == .arrayBegin, count == nil || count == begin.length else { return false }
-    while cursor.peek.kind != .arrayEnd {
-      guard try append(&cursor, type: element, to: array.children[0]) else { return false }
+    let elements = array.children[0]
+    while true {
+      Self.appendRun(&cursor, element, to: elements)
+      if cursor.peek.kind == .arrayEnd { break }
+      guard try append(&cursor, type: element, to: elements) else { return false }
     }
     cursor.skip()
     array.appendNested()
     return true
+  }
+
+  /// Appends the elements that come next as far as they are plain numbers of the type, which is looked at once.
+  private static func appendRun(_ cursor: inout EventCursor, _ type: DataType, to array: ArrayBuilder) {
+    let events = cursor.events.events
+    var index = cursor.index
+    switch type {
+    case .int64:
+      while events[index].kind == .int64 {
+        array.append(fixed: events[index].int64)
+        index += 1
+      }
+    case .int32:
+      while events[index].kind == .int64, let value = Int32(exactly: events[index].int64) {
+        array.append(fixed: value)
+        index += 1
+      }
+    case .float64:
+      while events[index].kind == .double {
+        array.append(fixed: events[index].double)
+        index += 1
+      }
+    default: break
+    }
+    cursor.index = index
   }
 
   private func appendNestedStruct(

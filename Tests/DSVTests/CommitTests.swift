@@ -31,6 +31,28 @@ import Testing
     #expect(try dataset.repository.check().problems == [])
   }
 
+  @Test("rows whose fields come in another order, or not at all, become the columns that they would in order")
+  func fieldOrder() throws {
+    var random = SeededGenerator(seed: 3)
+    var (ordered, mixed): ([String], [String]) = ([], [])
+    for row in 0..<5000 {
+      var fields = [
+        "\"id\":\(row)", "\"a\":\(random.below(9) == 0 ? "null" : "\(row % 7)")",
+        "\"b\":\(row % 3 == 1 ? "\(row)" : "\(row).5")", "\"c\":\(row % 2 == 0)",
+        "\"d\":\"text \(row % 11)\"",
+      ]
+      if row > 0, random.below(8) == 0 { fields.remove(at: random.below(5)) }
+      ordered.append("{\(fields.joined(separator: ","))}")
+      if row > 0, random.below(3) == 0 { fields.shuffle(using: &random) }
+      mixed.append("{\(fields.joined(separator: ","))}")
+    }
+    let dataset = try Dataset()
+    let root = try dataset.commit(ordered).root
+    #expect(try dataset.rows() == ordered.map { $0.replacing(/"b":(\d+)(?=[,}])/) { "\"b\":\($0.1).0" } })
+    #expect(ordered != mixed)
+    #expect(try Dataset().commit(mixed).root == root)
+  }
+
   @Test("an upsert of rows that are there already changes nothing")
   func upsertOfEqualRows() throws {
     let dataset = try Dataset()
