@@ -3,13 +3,17 @@
 /// Two inputs meet with probability 2^-128, and nobody without the key can look for two that do.
 /// Source: Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012, and its reference code.
 package struct SipHash: Sendable {
-  package struct Digest: Hashable, Comparable, Sendable {
+  @frozen package struct Digest: Hashable, Comparable, Sendable {
     /// The first eight bytes of the output as the number that they are, little-endian; and the last eight.
     package let first, second: UInt64
 
     package init(_ first: UInt64, _ second: UInt64) { (self.first, self.second) = (first, second) }
 
-    @inline(__always)
+    // Keys are compared by the million, in other modules.
+    @inlinable
+    package static func == (a: Digest, b: Digest) -> Bool { a.first == b.first && a.second == b.second }
+
+    @inlinable
     package static func < (a: Digest, b: Digest) -> Bool {
       a.first != b.first ? a.first < b.first : a.second < b.second
     }
