@@ -172,7 +172,11 @@ import Testing
       try bench.run(["init", "other", "--encrypt", "--key-file", "\(bench.path)/no/new.key"]).exitCode == 3)
     #expect(try !FileSystem.exists(new) && !FileSystem.exists("\(bench.path)/other/.dsv"))
     let second = try bench.folder.read("second.key")
-    #expect(key("add", "--new-key-file", "\(bench.path)/second.key").exitCode == 4)
+    // It opens the repository already: that is what was asked for.
+    let known = key("add", "--new-key-file", "\(bench.path)/second.key")
+    #expect(known.exitCode == 0 && known.text.contains("already") && known.errors.isEmpty, "\(known.errors)")
+    #expect(key("add", "--new-key-file", "\(bench.path)/second.key", "--json").text.contains(#""added":false"#))
+    #expect(key("list").lines.count == 2)
     #expect(try bench.folder.read("second.key") == second)
   }
 }

@@ -115,7 +115,10 @@ import Testing
     }
     var options = clones.options
     options.threadCount = 0
-    let broken = try Repository.open(at: path, options: options)
+    let told = try #require(throws: DSVError.self) { try Repository.open(at: path, options: options) }
+    #expect(told.code == .conflict && told.message.contains("goes on with it"), "\(told)")
+    // As a dsv did that did not look.
+    let broken = try Repository.open(at: path, options: options, for: .cloning)
     try broken.commitTest([row(7)])
     try broken.makeTag("mine", at: try broken.resolve("HEAD").commit)
     broken.close()
