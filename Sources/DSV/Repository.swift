@@ -139,7 +139,11 @@ public final class Repository: Sendable {
   }
 
   static func open(at path: String, options: Options, for purpose: Purpose) throws(DSVError) -> Repository {
-    var folder = path.hasPrefix("/") ? path : try Machine.currentFolder() + "/" + path
+    var folder = path
+    if !path.hasPrefix("/") {
+      let current = try Machine.currentFolder()
+      folder = path == "." ? current : "\(current == "/" ? "" : current)/\(path)"
+    }
     while true {
       if try FileSystem.exists(folder + "/" + folderName) { break }
       if let advice = try CloneMark(folder).advice() { throw DSVError(.notFound, advice) }

@@ -63,9 +63,9 @@ struct RemoteAdd: ParsableCommand {
   @OptionGroup var options: RemoteOptions
 
   func run() throws {
-    try options.run({ $0.addRemote(_:url:endpoint:region:isPathStyle:) }) {
-      "added remote \(Terminal.bold($0.name)): \($0.url)"
-    }
+    try options.run(
+      { $0.addRemote(_:url:endpoint:region:isPathStyle:) },
+      { "added remote \(Terminal.bold($0.name)): \($0.url)" })
   }
 }
 
@@ -99,9 +99,9 @@ struct RemoteSetURL: ParsableCommand {
   @OptionGroup var options: RemoteOptions
 
   func run() throws {
-    try options.run({ $0.setRemoteURL(_:url:endpoint:region:isPathStyle:) }) {
-      "remote \(Terminal.bold($0.name)) is at \($0.url)"
-    }
+    try options.run(
+      { $0.setRemoteURL(_:url:endpoint:region:isPathStyle:) },
+      { "remote \(Terminal.bold($0.name)) is at \($0.url)" })
   }
 }
 

@@ -1,10 +1,11 @@
-import DSV
 import DSVFormat
 import DSVRemote
 import DSVStore
 import DSVSystem
 import DSVTesting
 import Testing
+
+@testable import DSV
 
 /// Remotes that say what they should not, and what a clone does that was there before.
 @Suite struct UntrueRemoteTests {
