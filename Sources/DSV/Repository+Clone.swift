@@ -224,10 +224,12 @@ struct CloneMark {
   /// - Throws: `conflict` if something else was asked for when it was begun.
   func check(_ config: RemoteConfig, _ sealedName: (String) -> [UInt8]?) throws(DSVError) {
     guard try text() == Self.text(config, sealedName) else {
-      throw DSVError(
-        .conflict,
-        "\(folder): another clone, of \(try url() ?? ""), was begun there; delete \(try remains()) to begin this one"
-      )
+      let begun = try url() ?? ""
+      let what =
+        begun == config.address.url
+        ? "this clone was begun there with other options: with the same it goes on"
+        : "another clone, of \(begun), was begun there"
+      throw DSVError(.conflict, "\(folder): \(what); delete \(try remains()) to begin this one")
     }
   }
 

@@ -156,7 +156,9 @@ import Testing
       4, "a clone of s3://other/place was begun here", "encrypt", bench.path, copy, "--key-file",
       "\(other.path)/new.key")
     #expect(try FileSystem.list(copy) == [".dsv.cloning"])
-    try FileSystem.remove("\(copy)/.dsv.cloning")
+    try FileSystem.replace("\(copy)/.dsv.cloning", with: Array("url \(url)\n".utf8))
+    try other.fails(4, "was begun there with other options", "clone", url, copy, "--lazy")
+    #expect(try FileSystem.list(copy) == [".dsv.cloning"])
     try other.ok("clone", url, copy)
   }
 
@@ -220,6 +222,7 @@ import Testing
     let moved = "file://\(bench.path)/moved"
     let refused = try bench.fails(4, "holds no dsv repository", "remote", "set-url", "origin", moved)
     #expect(refused.errors.contains("copy the remote there first"))
+    #expect(refused.errors.contains("there is no such folder"))
     // Another repository's, and an older copy of this one's.
     let third = try Bench()
     try third.ok("commit", "\(bench.path)/b.jsonl", "-m", "other")
