@@ -61,7 +61,8 @@ struct Replay {
   private func refusal(_ id: CommitID, _ why: String, cause: DSVError? = nil) throws(DSVError) -> DSVError {
     DSVError(
       .conflict,
-      "\(try repository.versionName(id)) cannot be made again on the remote's versions: \(why); nothing was moved",
+      "\(try repository.versionName(id)) cannot be made again on the remote's versions: \(why); nothing was moved. 'dsv pull --help' says how to "
+        + "keep yours under another name and go on from theirs",
       cause: cause)
   }
 

@@ -61,8 +61,8 @@ extension Repository {
           throw DSVError(
             .conflict,
             "branch '\(branch)' and '\(remote.name)/\(branch)' have no version in common: they were begun apart, and none goes on from "
-              + "the other. '\(remote.name)/\(branch)' can be read here under that name; to work on it, 'dsv clone \(remote.config.address.url)' "
-              + "elsewhere, and commit there what 'dsv export' gives here; nothing was moved")
+              + "the other. 'dsv pull --help' says how to keep yours under another name and go on from theirs; nothing was moved"
+          )
         }
         guard rebases else {
           throw DSVError(

@@ -96,7 +96,7 @@ struct TierDemote: ParsableCommand {
 
       Examples:
         dsv tier demote v1 v2
-        dsv tier demote v*..HEAD~3
+        dsv tier demote "v*..HEAD~3"
       """)
   @Argument(help: "The versions.")
   var revisions: [String]

@@ -125,6 +125,10 @@ struct PullCommand: ParsableCommand {
       appended and upserted rows, and transforms, which run again. What else has diverged is a conflict. An upserted row replaces the \
       remote's of the same key, also where that is newer: the last one wins. How many were is told.
 
+      Where yours cannot be made again, they can be kept under another name, and the branch begun anew where the remote's is: \
+      'dsv branch mine', 'dsv checkout mine', 'dsv branch --delete main', 'dsv branch main origin/main', 'dsv checkout main'. \
+      'dsv diff main mine' then shows what is to be committed again.
+
       Examples:
         dsv pull
         dsv pull origin main --rebase

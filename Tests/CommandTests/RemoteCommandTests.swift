@@ -183,6 +183,28 @@ import Testing
     #expect(try document["skipped"].array.map { try $0.text } == ["v4"] && document["replayed"].int == 0)
   }
 
+  @Test("what cannot be made again is kept under another name, in the way that the help tells")
+  func begunAnew() throws {
+    try bench.ok("remote", "add", "origin", url)
+    try bench.ok("push")
+    try clone()
+    try bench.ok("commit", "\(bench.path)/b.jsonl", "--append", "-m", "theirs")
+    try bench.ok("push")
+    try other.ok("commit", "\(other.path)/c.jsonl", "-m", "replaced")
+    try other.fails(4, "'dsv pull --help' says how to keep yours", "pull", "--rebase")
+    let help = try other.ok("pull", "--help").split { $0.isWhitespace }.joined(separator: " ")
+    let way = try #require(help.firstMatch(of: #/: ((?:'dsv [^']+',? ?)+)\./#)).output.1
+    let commands = way.split(separator: "'").map(String.init).filter { $0.hasPrefix("dsv ") }
+    #expect(commands.count == 5)
+    for command in commands {
+      let outcome = try other.run(command.split(separator: " ").dropFirst().map(String.init))
+      #expect(outcome.exitCode == 0, "\(command): \(outcome.errors)")
+    }
+    #expect(try other.ok("count") == "21\n" && other.ok("count", "mine") == "1\n")
+    try other.ok("commit", "\(other.path)/c.jsonl", "--append", "-m", "again")
+    try other.ok("push")
+  }
+
   @Test("where both have changed a row, the upsert that is made again wins, and that is told")
   func lastOneWins() throws {
     try bench.ok("remote", "add", "origin", url)
