@@ -146,7 +146,9 @@ struct TierPolicyCommand: ParsableCommand {
           ("policy", .text(settings.policy.text)), ("rules", .int(settings.policy.rules.count)),
         ]).text)
     } else if policy == nil {
-      Terminal.print(settings.policy.text)
+      let text = settings.policy.text
+      guard !text.isEmpty else { return Terminal.note("no policy is set: what is here stays on this disk") }
+      Terminal.print(text)
     }
   }
 }

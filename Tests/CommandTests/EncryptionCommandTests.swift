@@ -159,6 +159,30 @@ import Testing
     #expect(try !FileSystem.exists("\(bench.path)/copy") && !FileSystem.exists("\(bench.path)/copy.key"))
   }
 
+  @Test("a push that only brings keys says so, and a clone may be told of a key twice")
+  func pushedKeys() throws {
+    withKey("my.key")
+    let url = "file://\(bench.path)/remote"
+    try bench.ok("commit", "\(bench.path)/a.jsonl", "-m", "one")
+    try bench.ok("remote", "add", "origin", url)
+    #expect(try !bench.ok("push").contains("keys"))
+    try bench.ok("clone", url, "\(bench.path)/copy")
+    #expect(key("rotate", "--new-key-file", "\(bench.path)/new.key").exitCode == 0)
+    withKey("new.key")
+    let pushed = try bench.ok("push")
+    #expect(pushed.contains("origin has the keys of this repository as they are now"), "\(pushed)")
+    #expect(try bench.json("push")["keys"].bool == false)
+    // What README says of other clones, for one that is at the new key already, too.
+    for words in ["added key", "already"] {
+      let added = try bench.run([
+        "-C", "\(bench.path)/copy", "key", "add", "--new-key-file", "\(bench.path)/new.key", "--key-file",
+        "\(bench.path)/my.key",
+      ])
+      #expect(added.exitCode == 0 && added.text.contains(words), "\(added.errors)")
+    }
+    #expect(try bench.run(["-C", "\(bench.path)/copy", "pull"]).exitCode == 0)
+  }
+
   @Test("what is refused makes no key file, and leaves one that was there")
   func refusedKeys() throws {
     withKey("my.key")
