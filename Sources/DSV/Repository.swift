@@ -161,7 +161,16 @@ public final class Repository: Sendable {
 
   /// Nobody is to take half a clone or copy for an empty repository, and commit to it.
   private func checkWhole(for purpose: Purpose) throws(DSVError) {
-    if purpose != .encrypting, isEncrypted, try store.ref(Self.encryptingRef) != nil {
+    // What is damaged is not told here: who mends it has to open it.
+    func unlessDamaged(_ body: () throws(DSVError) -> Bool) throws(DSVError) -> Bool? {
+      do throws(DSVError) { return try body() } catch {
+        guard error.code == .corrupt else { throw error }
+        return nil
+      }
+    }
+    if purpose != .encrypting, isEncrypted,
+      try unlessDamaged({ () throws(DSVError) in try store.ref(Self.encryptingRef) != nil }) == true
+    {
       throw DSVError(
         .conflict,
         "\(path): an encrypted copy was begun here and is not whole yet: if nobody is at it, the same 'dsv encrypt' goes on with it; "
@@ -169,7 +178,8 @@ public final class Repository: Sendable {
     }
     guard purpose != .cloning, let advice = try CloneMark(path == "/" ? "" : path).advice() else { return }
     // One that is at a version has all that was asked for, and lacks its last step only.
-    guard try head().commit != nil else { throw DSVError(.conflict, advice) }
+    let isAtVersion = try unlessDamaged { () throws(DSVError) in try head().commit != nil }
+    guard isAtVersion != false else { throw DSVError(.conflict, advice) }
     options.note(advice)
   }
 }

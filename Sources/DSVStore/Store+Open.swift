@@ -75,7 +75,7 @@ extension Store {
       throw DSVError(
         error.code,
         "\(root): it cannot be opened for writing, which reading needs too, for its locks: \(failure.reason). Let this user write there, "
-          + "or copy the folder to where they may, and read it there", cause: failure)
+          + "or copy the folder to where they may, and read it there", cause: error)
     }
   }
 
