@@ -13,7 +13,7 @@ extension OpenRemote {
   /// The highest number of a keyring of the remote that was ever read or written here.
   private var seenPath: String { "\(folder)/keyring" }
 
-  private var seenKeyring: Int {
+  var seenKeyring: Int {
     get throws(DSVError) {
       do throws(DSVError) {
         let text = String(decoding: try FileSystem.read(seenPath, limit: 64), as: UTF8.self)

@@ -19,6 +19,8 @@ struct Replay {
   private(set) var tip: CommitID
   private var now: Snapshot
   private(set) var made: [CommitID] = []
+  /// Those that change nothing any more: the other side has done the same.
+  private(set) var skipped: [CommitID] = []
   /// Rows that the other side had changed, and that upserts have replaced.
   private(set) var replacedRowCount = 0
   private let fork: CommitID?
@@ -35,7 +37,7 @@ struct Replay {
     (self.fork, theirs, self.progress) = (fork, tip, progress)
   }
 
-  /// Makes a commit again; one that changes nothing here is left out.
+  /// Makes a commit again; one that changes nothing here is left out, and counted among `skipped`.
   mutating func make(_ id: CommitID) throws(DSVError) {
     let commit = try repository.commit(id)
     var lineage: Lineage?
@@ -46,7 +48,7 @@ struct Replay {
       next = try changed(id, commit)
     }
     let snapshot = EncodedSnapshot(next, session.naming)
-    guard next != now || lineage != nil else { return }
+    guard next != now || lineage != nil else { return skipped.append(id) }
     try session.put(snapshot)
     let new = Commit(
       root: snapshot.id, parents: [tip], rowCount: next.liveCount, time: commit.time, author: commit.author,
@@ -59,7 +61,8 @@ struct Replay {
   private func refusal(_ id: CommitID, _ why: String, cause: DSVError? = nil) throws(DSVError) -> DSVError {
     DSVError(
       .conflict,
-      "\(try repository.versionName(id)) cannot be made again on the remote's versions: \(why); nothing was moved",
+      "\(try repository.versionName(id)) cannot be made again on the remote's versions: \(why); nothing was moved. 'dsv pull --help' says how to "
+        + "keep yours under another name and go on from theirs",
       cause: cause)
   }
 
@@ -180,7 +183,12 @@ struct Replay {
       return table
     } catch {
       guard error.code == .badInput || error.code == .conflict else { throw error }
-      throw try refusal(id, error.message, cause: error)
+      // What helps who commits anew does not help here.
+      guard isAppend, replacedCount > 0 else { throw try refusal(id, error.message, cause: error) }
+      throw try refusal(
+        id,
+        "\(replacedCount) of the rows that it appends to table '\(new.name)' have a key (\(new.key.joined(separator: ", "))) that the "
+          + "remote's versions have added too")
     }
   }
 

@@ -44,8 +44,8 @@ extension Repository {
   ///
   /// One that was broken off goes on where it was when it is asked for again.
   /// - Parameter path: the folder, which is made if it is not there.
-  /// - Throws: `conflict` if there is another repository; `notFound` if nothing was ever pushed to the remote, or it has no such branch;
-  ///   `badInput` if no branch or tag of it has such a column or table. Nothing is left at `path` then.
+  /// - Throws: `conflict` if there is another repository, or another clone was begun there; `notFound` if nothing was ever pushed to the
+  ///   remote, it has no such branch, or no branch or tag of it has such a column or table. Nothing is left at `path` then.
   public static func clone(
     _ url: String, to path: String, _ clone: CloneOptions = CloneOptions(), options: Options = Options(),
     progress: @escaping ProgressHandler = { _ in }
@@ -64,7 +64,7 @@ extension Repository {
     }
     let repository =
       isThere
-      ? try open(at: path, options: options, isCloning: true) : try begin(config, at: path, mark, options)
+      ? try open(at: path, options: options, for: .cloning) : try begin(config, at: path, mark, options)
     try mark.check(config, repository.store.sealedName)
     if try !repository.hasRemote(defaultRemote) { _ = try repository.addRemote(defaultRemote, config) }
     let remote = try repository.openRemote(defaultRemote)
@@ -104,7 +104,11 @@ extension Repository {
     }
     let opened = features.contains("encryption") ? try Self.keyring(of: bucket, options) : nil
     if try !FileSystem.exists(path) { try FileSystem.makeFolder(path) }
-    if try mark.url() == nil { try mark.write(config) { opened?.keyring.refKey($0) } }
+    if try mark.url() == nil {
+      try mark.write(config) { opened?.keyring.refKey($0) }
+    } else {
+      try mark.check(config) { opened?.keyring.refKey($0) }
+    }
     return try initialize(at: path, encryptedWith: opened?.key, options: options, keyring: opened?.keyring)
   }
 
@@ -144,13 +148,13 @@ extension Repository {
     switch scope {
     case .table(let name):
       guard !tables.contains(where: { $0.name.hasSameBytes(as: name) }) else { return nil }
-      return DSVError(.badInput, "the remote has no table '\(name)'; \(Self.list(tables.map(\.name)))")
+      return DSVError(.notFound, "the remote has no table '\(name)'; \(Self.list(tables.map(\.name)))")
     case .columns(let names):
       let paths = tables.flatMap(\.columnPaths)
       let missing = names.filter { name in !paths.contains { $0.hasSameBytes(as: name) } }
       guard !missing.isEmpty else { return nil }
       let what = "column\(missing.count == 1 ? "" : "s") \(missing.map { "'\($0)'" }.joined(separator: ", "))"
-      return DSVError(.badInput, "the remote has no \(what); \(Self.list(paths))")
+      return DSVError(.notFound, "the remote has no \(what); \(Self.list(paths))")
     case .all, .metadata: return nil
     }
   }
@@ -220,10 +224,12 @@ struct CloneMark {
   /// - Throws: `conflict` if something else was asked for when it was begun.
   func check(_ config: RemoteConfig, _ sealedName: (String) -> [UInt8]?) throws(DSVError) {
     guard try text() == Self.text(config, sealedName) else {
-      throw DSVError(
-        .conflict,
-        "\(folder): another clone, of \(try url() ?? ""), was begun there; delete \(folder)/.dsv and \(path) to begin this one"
-      )
+      let begun = try url() ?? ""
+      let what =
+        begun == config.address.url
+        ? "this clone was begun there with other options: with the same it goes on"
+        : "another clone, of \(begun), was begun there"
+      throw DSVError(.conflict, "\(folder): \(what); delete \(try remains()) to begin this one")
     }
   }
 
@@ -239,12 +245,17 @@ struct CloneMark {
 
   func remove() throws(DSVError) { try FileSystem.remove(path) }
 
+  /// What there is of a clone that was begun.
+  private func remains() throws(DSVError) -> String {
+    try FileSystem.exists("\(folder)/.dsv") ? "\(folder)/.dsv and \(path)" : path
+  }
+
   /// What to do about a clone that was begun and not finished, in words; `nil` if none was.
   func advice() throws(DSVError) -> String? {
     guard let url = try url() else { return nil }
     return
       "\(folder): a clone of \(url) was begun here and is not whole: the same 'dsv clone' goes on with it; to give it up, delete "
-      + "\(folder)/.dsv and \(path)"
+      + (try remains())
   }
 }
 

@@ -37,10 +37,11 @@ extension Repository {
     options.key = key
     let target: Repository
     if try FileSystem.exists(path + "/" + Self.folderName) {
-      target = try Repository.open(at: path, options: options)
+      target = try Repository.open(at: path, options: options, for: .encrypting)
       guard target.isEncrypted else { throw DSVError(.conflict, "\(path): there is a repository already") }
       if try target.store.ref(Self.encryptingRef) == nil { return try copied(to: target) }
     } else {
+      if let advice = try CloneMark(path).advice() { throw DSVError(.conflict, advice) }
       target = try Repository.initialize(
         at: path, encryptedWith: key, options: options,
         refs: [(Self.encryptingRef, .symbolic(Head.refName))], keyring: nil)

@@ -29,9 +29,9 @@ extension Repository {
   /// - Parameters:
   ///   - name: the remote; `nil` for `origin` or the only one.
   ///   - accepted: branches and tags of the remote that may be somewhere else than after where they were: somebody deleted them and
-  ///     made them anew.
+  ///     made them anew. `heads/b` is branch b, `tags/b` the tag.
   /// - Throws: `notFound` if nothing was ever pushed there; `corrupt` if the remote is damaged; `conflict` if a branch or tag
-  ///   was rolled back, or made anew, once all others are brought.
+  ///   was rolled back, or made anew, once all others are brought; `badInput` if an accepted name is a branch and a tag.
   public func fetch(
     from name: String? = nil, accepting accepted: Set<String> = [],
     progress: @escaping ProgressHandler = { _ in }
@@ -46,6 +46,7 @@ extension Repository {
     guard try remote.readOn() else {
       throw DSVError(.notFound, "\(remote.config.address.url): nothing was pushed there yet")
     }
+    let accepted = try refs(accepted, of: remote)
     let prefix = RefName.remote(remote.name)
     var (attempt, job) = (0, nil as FetchJob?)
     while job == nil {
@@ -63,7 +64,7 @@ extension Repository {
       }
     }
     guard let job else { throw DSVError(.io, "\(remote.name): nothing was fetched") }
-    var moves = FetchedMoves(remote, accepted)
+    var moves = FetchedMoves(remote, accepted.refs)
     let now = try remote.catalogue.refs()
     try job.finish { (publication) throws(DSVError) in
       (moves.moved, moves.refused) = ([], [])
@@ -73,14 +74,40 @@ extension Repository {
       for name in gone.sorted() { try move(name, to: nil, job, publication, &moves) }
     }
     try moves.checkRefused()
-    let names = Set(now.map { String($0.name.drop { $0 != "/" }.dropFirst()) })
-    if let other = accepted.subtracting(names).min() {
+    if let other = accepted.unknown {
+      let names = Set(now.map { String($0.name.drop { $0 != "/" }.dropFirst()) })
       throw DSVError(
         .notFound, "remote '\(remote.name)' has no branch or tag '\(other)'; \(Self.list(names.sorted()))")
     }
     return FetchResult(
       remote: remote.name, refs: moves.moved, commitCount: job.commits.count, objectCount: job.objectCount,
       byteCount: job.fetchedByteCount)
+  }
+
+  /// The refs of a remote that names mean, and the first name that means none.
+  ///
+  /// - Throws: `badInput` for the name of a branch and a tag.
+  private func refs(
+    _ names: Set<String>, of remote: OpenRemote
+  ) throws(DSVError) -> (refs: Set<String>, unknown: String?) {
+    var (found, unknown): (Set<String>, String?) = ([], nil)
+    for name in names.sorted() {
+      var meant: [String] = []
+      for ref in [name, RefName.branch(name), RefName.tag(name)] where try remote.catalogue.ref(ref) != nil {
+        meant.append(ref)
+      }
+      if let ref = meant.first, meant.count == 1 || ref == name {
+        found.insert(ref)
+      } else if meant.isEmpty {
+        unknown = unknown ?? name
+      } else {
+        throw DSVError(
+          .badInput,
+          "remote '\(remote.name)' has a branch and a tag '\(name)': say '--accept heads/\(name)' for the branch, or '--accept "
+            + "tags/\(name)' for the tag; nothing was fetched")
+      }
+    }
+    return (found, unknown)
   }
 
   /// Stages the move of one ref that says where the remote is.
@@ -97,7 +124,7 @@ extension Repository {
     let isTag = name.hasPrefix("tags/")
     let shortName = String(name.dropFirst(isTag ? 5 : 6))
     let move = FetchResult.Ref(name: shortName, isTag: isTag, old: old, new: new)
-    if let old, let new, !moves.accepted.contains(shortName), try store.contains(AnyID(old)) {
+    if let old, let new, !moves.accepted.contains(name), try store.contains(AnyID(old)) {
       var goesOn = false
       if !isTag { goesOn = try job.isAncestor(old, of: new) }
       guard goesOn else { return moves.refused.append(move) }
@@ -111,6 +138,7 @@ extension Repository {
 /// Where a fetch finds that a remote's refs went.
 private struct FetchedMoves {
   let remote: OpenRemote
+  /// As in `heads/main`.
   let accepted: Set<String>
   var moved: [FetchResult.Ref] = []
   /// Those that are not after where they were: left where they are.
@@ -121,13 +149,18 @@ private struct FetchedMoves {
   func checkRefused() throws(DSVError) {
     guard let first = refused.first, let old = first.old, let new = first.new else { return }
     let others = refused.dropFirst().map { "'\($0.name)'" }
+    let choices = try refused.map { (ref) throws(DSVError) in
+      let (branch, tag) = (RefName.branch(ref.name), RefName.tag(ref.name))
+      let other = try remote.catalogue.ref(ref.isTag ? branch : tag)
+      return "--accept \(other == nil ? ref.name : ref.isTag ? tag : branch)"
+    }
     throw DSVError(
       .conflict,
       "remote '\(remote.name)' has moved \(first.isTag ? "tag" : "branch") '\(first.name)' from \(old.short) to \(new.short), "
         + "which does not come after it"
         + (others.isEmpty ? "" : ", and likewise \(others.joined(separator: ", "))")
         + ": it was rolled back, or deleted and made anew. All else was brought. If it is meant, "
-        + "'dsv fetch \(remote.name) \(refused.map { "--accept \($0.name)" }.joined(separator: " "))' takes it over"
+        + "'dsv fetch \(remote.name) \(choices.joined(separator: " "))' takes it over"
     )
   }
 }

@@ -77,9 +77,9 @@ extension Repository {
     try store.userKeys().map { KeyInfo(id: "\($0.id)", isPassphrase: $0.isPassphrase, isOwn: $0.isOwn) }
   }
 
-  /// Lets another key open the repository; returns its ID.
+  /// Lets another key open the repository; returns its ID, also where it does already.
   ///
-  /// - Throws: `conflict` if it does already, `badInput` if the repository is plain.
+  /// - Throws: `badInput` if the repository is plain.
   public func addKey(_ key: RepositoryKey) throws(DSVError) -> String {
     "\(try store.addKey(key.value, keep: key.keep))"
   }

@@ -25,6 +25,8 @@ public struct PushResult: Sendable {
   public internal(set) var packCount = 0
   /// What was put, of packs and their indexes. Less than their length where a push that was broken off had put some.
   public internal(set) var byteCount = 0
+  /// Whether the remote's keys, which are those of here now, were others when they were last looked at.
+  public internal(set) var hasNewKeys = false
 }
 
 /// What is to be pushed.
@@ -45,7 +47,7 @@ extension Repository {
   /// What the remote has already is not sent. Refs move last, all or none, and forward only. A push that was broken off goes on
   /// where it was. Memory: about 150 MB, and 50 bytes an object that is sent.
   /// - Parameter name: the remote; `nil` for `origin` or the only one.
-  /// - Throws: `conflict` if a branch has diverged or a tag is elsewhere there, and nothing was pushed; `io` if the remote cannot be
+  /// - Throws: `conflict` if a branch has diverged or was begun apart, or a tag is elsewhere there, and nothing was pushed; `io` if the remote cannot be
   ///   reached; `badInput` if it is one that must not be pushed to.
   public func push(
     to name: String? = nil, _ options: PushOptions = PushOptions(),
@@ -66,9 +68,20 @@ extension Repository {
     let lease = try store.lease()
     defer { withExtendedLifetime(lease) {} }
     let wishes = options.deletes ? try deletions(options.names, remote) : try wishes(options)
+    let keyring = try remote.seenKeyring
     var job = PushJob(self, remote, progress)
-    let outcomes = try job.run(wishes)
+    let outcomes: [String: Push.Outcome]
+    do throws(DSVError) { outcomes = try job.run(wishes) } catch {
+      guard error.code == .conflict, let branch = try strangeBranch(wishes, remote) else { throw error }
+      throw DSVError(
+        .conflict,
+        "branch '\(branch)' here and on remote '\(remote.name)' have no version in common: they were begun apart, and none goes on from "
+          + "the other. Give this repository a place of its own ('dsv remote add'), or push the branch under another name ('dsv branch "
+          + "NAME', 'dsv push \(remote.name) NAME'); nothing was pushed")
+    }
     var result = job.result
+    let newKeyring = try remote.seenKeyring
+    result.hasNewKeys = keyring > 0 && newKeyring > keyring
     for (ref, commit) in wishes {
       let isTag = ref.hasPrefix("tags/")
       let state: PushResult.Ref.State
@@ -83,6 +96,22 @@ extension Repository {
     }
     try track(remote, wishes.map(\.name))
     return result
+  }
+
+  /// A branch that is to be pushed to where one of its name is, and none of whose versions was ever on the remote.
+  private func strangeBranch(
+    _ wishes: [(name: String, commit: CommitID?)], _ remote: OpenRemote
+  ) throws(DSVError) -> String? {
+    for (ref, commit) in wishes where ref.hasPrefix("heads/") {
+      guard let commit, try remote.catalogue.ref(ref) != nil else { continue }
+      var isKnown = false
+      for id in try history(of: commit) where try remote.catalogue.number(of: id) != nil {
+        isKnown = true
+        break
+      }
+      if !isKnown { return String(ref.dropFirst("heads/".count)) }
+    }
+    return nil
   }
 
   private func wishes(_ options: PushOptions) throws(DSVError) -> [(name: String, commit: CommitID?)] {

@@ -55,13 +55,18 @@ extension Repository {
     let catalogue = try catalogue(name)
     let (seen, position) = (try catalogue.seen, try catalogue.position)
     let known = seen.number > position.number ? seen : position
-    let place = try look(at: &config, of: known)
+    var (place, cause): ((bucket: any Bucket, isThere: Bool)?, DSVError?) = (nil, nil)
+    do throws(DSVError) { place = try look(at: &config, makes: known == .start) } catch {
+      guard error.code == .notFound, known != .start else { throw error }
+      cause = error
+    }
     if known != .start {
       let advice =
         "copy the remote there first, whole, or add the place under another name and push to it; nothing was changed"
       guard let place, place.isThere else {
         throw DSVError(
-          .conflict, "\(url) holds no dsv repository, and remote '\(name)' was read from: \(advice)")
+          .conflict, "\(url) holds no dsv repository, and remote '\(name)' was read from: \(advice)",
+          cause: cause)
       }
       do throws(DSVError) {
         _ = try RemoteLog(place.bucket, store.remoteKeys).read(after: known, seen: known) { _ in }
@@ -85,16 +90,6 @@ extension Repository {
     try write(config, of: name)
     attachRemotes()
     return Remote(name, config)
-  }
-
-  /// As ``look(at:makes:)``; `nil` if there is no such folder, where something was read of the remote before.
-  private func look(
-    at config: inout RemoteConfig, of known: LogPosition
-  ) throws(DSVError) -> (bucket: any Bucket, isThere: Bool)? {
-    do throws(DSVError) { return try look(at: &config, makes: known == .start) } catch {
-      guard error.code == .notFound, known != .start else { throw error }
-      return nil
-    }
   }
 
   /// Looks at a remote's place: whether it can be pushed to, and whether it may hold this repository.

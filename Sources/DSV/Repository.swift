@@ -127,14 +127,23 @@ public final class Repository: Sendable {
 
   /// Opens the repository of a folder, or of the nearest folder above it that has one.
   ///
-  /// - Throws: `notFound` if there is none, `wrongKey` if it is encrypted and there is no key, or not one of its own.
+  /// - Throws: `notFound` if there is none, `wrongKey` if it is encrypted and there is no key, or not one of its own; `conflict` for a
+  ///   clone or an encrypted copy that was begun and is not whole.
   public static func open(at path: String, options: Options = Options()) throws(DSVError) -> Repository {
-    try open(at: path, options: options, isCloning: false)
+    try open(at: path, options: options, for: .use)
   }
 
-  /// - Parameter isCloning: whether it may be a clone that is not whole, without a word.
-  static func open(at path: String, options: Options, isCloning: Bool) throws(DSVError) -> Repository {
-    var folder = path.hasPrefix("/") ? path : try Machine.currentFolder() + "/" + path
+  /// What a repository is opened for. What is not whole yet is open to who goes on with it.
+  enum Purpose {
+    case use, cloning, encrypting
+  }
+
+  static func open(at path: String, options: Options, for purpose: Purpose) throws(DSVError) -> Repository {
+    var folder = path
+    if !path.hasPrefix("/") {
+      let current = try Machine.currentFolder()
+      folder = path == "." ? current : "\(current == "/" ? "" : current)/\(path)"
+    }
     while true {
       if try FileSystem.exists(folder + "/" + folderName) { break }
       if let advice = try CloneMark(folder).advice() { throw DSVError(.notFound, advice) }
@@ -145,8 +154,33 @@ public final class Repository: Sendable {
     }
     let store = try Store.open(
       at: (folder == "/" ? "" : folder) + "/" + folderName, keys: provider(options), note: options.note)
-    if !isCloning, let advice = try CloneMark(folder == "/" ? "" : folder).advice() { options.note(advice) }
-    return Repository(path: folder, store: store, options: options)
+    let repository = Repository(path: folder, store: store, options: options)
+    try repository.checkWhole(for: purpose)
+    return repository
+  }
+
+  /// Nobody is to take half a clone or copy for an empty repository, and commit to it.
+  private func checkWhole(for purpose: Purpose) throws(DSVError) {
+    // What is damaged is not told here: who mends it has to open it.
+    func unlessDamaged(_ body: () throws(DSVError) -> Bool) throws(DSVError) -> Bool? {
+      do throws(DSVError) { return try body() } catch {
+        guard error.code == .corrupt else { throw error }
+        return nil
+      }
+    }
+    if purpose != .encrypting, isEncrypted,
+      try unlessDamaged({ () throws(DSVError) in try store.ref(Self.encryptingRef) != nil }) == true
+    {
+      throw DSVError(
+        .conflict,
+        "\(path): an encrypted copy was begun here and is not whole yet: if nobody is at it, the same 'dsv encrypt' goes on with it; "
+          + "to give it up, delete \(store.root)")
+    }
+    guard purpose != .cloning, let advice = try CloneMark(path == "/" ? "" : path).advice() else { return }
+    // One that is at a version has all that was asked for, and lacks its last step only.
+    let isAtVersion = try unlessDamaged { () throws(DSVError) in try head().commit != nil }
+    guard isAtVersion != false else { throw DSVError(.conflict, advice) }
+    options.note(advice)
   }
 }
 

@@ -50,10 +50,19 @@ extension DSVError: CustomStringConvertible {
     var (text, next) = (message, cause)
     while let error = next {
       let inner = error as? DSVError
-      let words = inner?.message ?? "\(error)"
+      let words = Self.rest(of: inner?.message ?? "\(error)", beside: text)
       if !text.contains(words) { text += " (\(words))" }
       next = inner?.cause
     }
     return text
+  }
+
+  /// What a cause says without the names of what it is about, as far as these have been told.
+  private static func rest(of cause: String, beside told: String) -> String {
+    var rest = Substring(cause)
+    while let colon = rest.firstRange(of: ": "), told.contains(rest[..<colon.upperBound]) {
+      rest = rest[colon.upperBound...]
+    }
+    return String(rest)
   }
 }

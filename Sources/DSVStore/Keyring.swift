@@ -227,9 +227,12 @@ extension Keyring {
     beginEpoch()
   }
 
+  /// A user key's ID, if it is one of the repository's.
+  func known(_ key: UserKey) throws(DSVError) -> KeyID? { try HolderKey(key, among: slots)?.id }
+
   private func refuseKnown(_ key: UserKey) throws(DSVError) {
-    guard let known = try HolderKey(key, among: slots) else { return }
-    throw DSVError(.conflict, "key \(known.id) is one of the repository's already")
+    guard let known = try known(key) else { return }
+    throw DSVError(.conflict, "key \(known) is one of the repository's already")
   }
 
   /// What follows from those of `keys` that are among `slots`, all of which must be.

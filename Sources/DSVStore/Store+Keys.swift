@@ -25,7 +25,7 @@ extension Store {
   /// - Throws: `.wrongKey` if the key that opened the repository was taken away, and no other is given.
   package func refreshKeys() throws(DSVError) { try keys?.refresh() }
 
-  /// Lets another key open the repository.
+  /// Lets another key open the repository. One that does already stays what it is.
   ///
   /// - Parameter keep: puts `key` where its user finds it again. Called when all is checked, before the keyring is written.
   package func addKey(
@@ -33,6 +33,7 @@ extension Store {
   ) throws(DSVError) -> KeyID {
     try changingKeys { (keys) throws(DSVError) in
       try keys.change { (keyring) throws(DSVError) in
+        if let known = try keyring.known(key) { return known }
         let id = try keyring.add(key, cost: cost)
         try keep()
         return id

@@ -62,13 +62,28 @@ extension Store {
   /// verified first, and rebuilt from packs and reflog if it is damaged or gone; `note` says so.
   /// - Parameter keys: asked for a key if the repository is encrypted; a plain one takes none.
   /// - Throws: `.notFound` if there is no repository, `.unsupportedFormat` if it is of a newer dsv, `.wrongKey` if it is
-  ///   encrypted and there is no key, or not one of its own.
+  ///   encrypted and there is no key, or not one of its own; `.io` where this user may not write.
   package static func open(
     at root: String, keys provider: KeyProvider? = nil,
     note: @escaping @Sendable (String) -> Void = { _ in }
   ) throws(DSVError) -> Store {
     let folder = RepositoryFolder(root: root)
     let format = try readFormat(folder)
+    do throws(DSVError) { return try open(folder, format, provider, note) } catch {
+      guard let failure = error.cause as? SystemFailure, failure.isRefusal else { throw error }
+      // That nobody can write here does not say that nobody writes: it may be mounted for writing elsewhere. So readers take locks too.
+      throw DSVError(
+        error.code,
+        "\(root): it cannot be opened for writing, which reading needs too, for its locks: \(failure.reason). Let this user write there, "
+          + "or copy the folder to where they may, and read it there", cause: error)
+    }
+  }
+
+  private static func open(
+    _ folder: RepositoryFolder, _ format: RepositoryFormat, _ provider: KeyProvider?,
+    _ note: @escaping @Sendable (String) -> Void
+  ) throws(DSVError) -> Store {
+    let root = folder.root
     try FileSystem.refuseNetwork(root)
     let isEncrypted = format.readerRequired.contains(RepositoryFormat.encryption)
     if !isEncrypted, try FileSystem.exists(folder.keyring) {

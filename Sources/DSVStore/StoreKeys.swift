@@ -36,7 +36,14 @@ final class StoreKeys: Sendable {
     self.provider = provider
     let status = try file.status()
     if status == nil { throw DSVError(.corrupt, "\(path): it is gone, and with it the keys of all there is") }
-    let keyring = try file.open(key)
+    let keyring: Keyring
+    do throws(DSVError) { keyring = try file.open(key) } catch {
+      guard error.code == .wrongKey else { throw error }
+      throw DSVError(
+        .wrongKey,
+        "\(error.message): give another by --key-file, --key-command, --passphrase, DSV_KEY_FILE or DSV_KEY; where somebody has "
+          + "exchanged keys ('dsv key rotate'), the new one")
+    }
     state = Mutex(State(keyring: keyring, status: status))
     naming = keyring.naming
   }

@@ -8,7 +8,12 @@ package struct SystemFailure: Error, Sendable, CustomStringConvertible {
   /// The value of `errno`.
   package let code: Int32
 
-  package var description: String { "\(call): \(String(cString: strerror(code))) [\(code)]" }
+  /// In the system's words: `Permission denied`.
+  package var reason: String { String(cString: strerror(code)) }
+  package var description: String { "\(call): \(reason) [\(code)]" }
+
+  /// Whether the system lets this user not write, or nobody.
+  package var isRefusal: Bool { [EACCES, EPERM, EROFS].contains(code) }
 }
 
 extension DSVError {

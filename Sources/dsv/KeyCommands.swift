@@ -55,14 +55,24 @@ struct KeyList: ParsableCommand {
 struct KeyAdd: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "add", abstract: "Let another key open the repository.",
-    discussion: "Example: dsv key add --new-key-file colleague.key")
+    discussion: """
+      A key that opens it already stays what it is.
+
+      Example: dsv key add --new-key-file colleague.key
+      """)
   @OptionGroup var new: NewKeyOptions
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
     let repository = try global.open()
+    let known = try repository.keys().map(\.id)
     let id = try repository.addKey(try new.newKey())
-    KeyText.tell("added key", id, isJSON: global.json)
+    let isNew = !known.contains(id)
+    if global.json {
+      return Terminal.print(
+        JSON.object([("key", .text(id)), ("reencrypted", .bool(false)), ("added", .bool(isNew))]).text)
+    }
+    Terminal.print(isNew ? "added key \(id)" : "key \(id) opens this repository already; nothing was changed")
   }
 }
 

@@ -33,25 +33,39 @@ struct PlaceOptions: ParsableArguments {
   var pathStyle = false
 }
 
-struct RemoteAdd: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "add",
-    abstract: "Add a place to push to and fetch from.",
-    discussion: "Example: dsv remote add origin s3://my-bucket/my-dataset --region eu-central-1")
-  @Argument(help: "What it is called here.")
+/// A remote, and where it is.
+struct RemoteOptions: ParsableArguments {
+  @Argument(help: "The remote's name here.")
   var name: String
   @Argument(help: "s3://BUCKET/PREFIX or file:///FOLDER.")
   var url: String
   @OptionGroup var place: PlaceOptions
   @OptionGroup var global: GlobalOptions
 
-  func run() throws {
-    let repository = try global.open()
-    let remote = try repository.addRemote(
-      name, url: url, endpoint: place.endpoint, region: place.region, isPathStyle: place.pathStyle)
+  /// Says to a repository where the remote is, and to the user, in `words`, what came of it.
+  func run(
+    _ change: (Repository) -> (String, String, String?, String?, Bool) throws(DSVError) -> Remote,
+    _ words: (Remote) -> String
+  ) throws {
+    let remote = try change(try global.open())(
+      name, url, place.endpoint, place.region, place.pathStyle)
     if global.json { return Terminal.print(RemoteText.json(remote).text) }
-    Terminal.print("added remote \(Terminal.bold(remote.name)): \(remote.url)")
+    Terminal.print(words(remote))
     if let reason = remote.readOnlyReason { Terminal.note("it can only be read: \(reason)") }
+  }
+}
+
+struct RemoteAdd: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "add",
+    abstract: "Add a place to push to and fetch from.",
+    discussion: "Example: dsv remote add origin s3://my-bucket/my-dataset --region eu-central-1")
+  @OptionGroup var options: RemoteOptions
+
+  func run() throws {
+    try options.run(
+      { $0.addRemote(_:url:endpoint:region:isPathStyle:) },
+      { "added remote \(Terminal.bold($0.name)): \($0.url)" })
   }
 }
 
@@ -82,20 +96,12 @@ struct RemoteSetURL: ParsableCommand {
         dsv remote set-url origin s3://other-bucket/my-dataset --region eu-central-1
         dsv remote set-url origin file:///mnt/backup/set
       """)
-  @Argument(help: "The remote.")
-  var name: String
-  @Argument(help: "s3://BUCKET/PREFIX or file:///FOLDER.")
-  var url: String
-  @OptionGroup var place: PlaceOptions
-  @OptionGroup var global: GlobalOptions
+  @OptionGroup var options: RemoteOptions
 
   func run() throws {
-    let repository = try global.open()
-    let remote = try repository.setRemoteURL(
-      name, url: url, endpoint: place.endpoint, region: place.region, isPathStyle: place.pathStyle)
-    if global.json { return Terminal.print(RemoteText.json(remote).text) }
-    Terminal.print("remote \(Terminal.bold(remote.name)) is at \(remote.url)")
-    if let reason = remote.readOnlyReason { Terminal.note("it can only be read: \(reason)") }
+    try options.run(
+      { $0.setRemoteURL(_:url:endpoint:region:isPathStyle:) },
+      { "remote \(Terminal.bold($0.name)) is at \($0.url)" })
   }
 }
 

@@ -43,7 +43,7 @@ enum Terminal {
     ProgressBar.clear()
     if tellsJSON.load(ordering: .relaxed) {
       let object = JSON.object([
-        ("error", .object([("code", .text(error.code.rawValue)), ("message", .text(error.message))]))
+        ("error", .object([("code", .text(error.code.rawValue)), ("message", .text(error.text))]))
       ])
       write(object.text + "\n", to: 2)
       return

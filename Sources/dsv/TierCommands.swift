@@ -96,7 +96,7 @@ struct TierDemote: ParsableCommand {
 
       Examples:
         dsv tier demote v1 v2
-        dsv tier demote v*..HEAD~3
+        dsv tier demote "v*..HEAD~3"
       """)
   @Argument(help: "The versions.")
   var revisions: [String]
@@ -146,7 +146,9 @@ struct TierPolicyCommand: ParsableCommand {
           ("policy", .text(settings.policy.text)), ("rules", .int(settings.policy.rules.count)),
         ]).text)
     } else if policy == nil {
-      Terminal.print(settings.policy.text)
+      let text = settings.policy.text
+      guard !text.isEmpty else { return Terminal.note("no policy is set: what is here stays on this disk") }
+      Terminal.print(text)
     }
   }
 }

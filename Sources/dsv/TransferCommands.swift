@@ -46,7 +46,7 @@ struct PushCommand: ParsableCommand {
         JSON.object([
           ("remote", .text(result.remote)), ("commits", .int(result.commitCount)),
           ("objects", .int(result.objectCount)), ("packs", .int(result.packCount)),
-          ("bytes", .int(result.byteCount)),
+          ("bytes", .int(result.byteCount)), ("keys", .bool(result.hasNewKeys)),
           (
             "refs",
             .array(
@@ -64,6 +64,9 @@ struct PushCommand: ParsableCommand {
       Terminal.print(
         "\(Terminal.count(result.commitCount)) versions, \(Terminal.count(result.objectCount)) objects, "
           + "\(Terminal.size(result.byteCount)) sent")
+    }
+    if result.hasNewKeys {
+      Terminal.print("\(Terminal.bold(result.remote)) has the keys of this repository as they are now")
     }
   }
 
@@ -96,7 +99,10 @@ struct FetchCommand: ParsableCommand {
   var remote: String?
   @Option(
     name: .customLong("accept"),
-    help: "Take over a branch or tag though it was rolled back, or deleted and made anew. May be repeated.")
+    help: """
+      Take over a branch or tag though it was rolled back, or deleted and made anew: heads/NAME or tags/NAME where there are \
+      both. May be repeated.
+      """)
   var accepted: [String] = []
   @OptionGroup var global: GlobalOptions
 
@@ -118,6 +124,10 @@ struct PullCommand: ParsableCommand {
       If both have gone on, nothing moves, unless --rebase makes the versions that are only here again on the remote's: \
       appended and upserted rows, and transforms, which run again. What else has diverged is a conflict. An upserted row replaces the \
       remote's of the same key, also where that is newer: the last one wins. How many were is told.
+
+      Where yours cannot be made again, they can be kept under another name, and the branch begun anew where the remote's is: \
+      'dsv branch mine', 'dsv checkout mine', 'dsv branch --delete main', 'dsv branch main origin/main', 'dsv checkout main'. \
+      'dsv diff main mine' then shows what is to be committed again.
 
       Examples:
         dsv pull
@@ -143,6 +153,7 @@ struct PullCommand: ParsableCommand {
           ("version", .text(version)),
           ("commit", .text(result.new.description)), ("old", .optional(result.old?.description)),
           ("replayed", .int(result.replayedCount)), ("replaced", .int(result.replacedRowCount)),
+          ("skipped", .array(try result.skipped.map { .text(try repository.versionName($0)) })),
           ("fetch", .object(TransferText.members(result.fetch))),
         ]).text)
     }
@@ -154,6 +165,11 @@ struct PullCommand: ParsableCommand {
       Terminal.print(
         "\(Terminal.bold(result.branch)) → \(version): \(Terminal.count(result.replayedCount)) versions made again"
       )
+      for id in result.skipped {
+        Terminal.note(
+          "\(try repository.versionName(id)) was not made again: \(result.fetch.remote)/\(result.branch) has all that it changed already"
+        )
+      }
       if result.replacedRowCount > 0 {
         Terminal.note(
           "\(Terminal.count(result.replacedRowCount)) rows that the remote had changed too are yours now: the last upsert wins; "

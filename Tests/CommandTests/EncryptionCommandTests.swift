@@ -159,6 +159,30 @@ import Testing
     #expect(try !FileSystem.exists("\(bench.path)/copy") && !FileSystem.exists("\(bench.path)/copy.key"))
   }
 
+  @Test("a push that only brings keys says so, and a clone may be told of a key twice")
+  func pushedKeys() throws {
+    withKey("my.key")
+    let url = "file://\(bench.path)/remote"
+    try bench.ok("commit", "\(bench.path)/a.jsonl", "-m", "one")
+    try bench.ok("remote", "add", "origin", url)
+    #expect(try !bench.ok("push").contains("keys"))
+    try bench.ok("clone", url, "\(bench.path)/copy")
+    #expect(key("rotate", "--new-key-file", "\(bench.path)/new.key").exitCode == 0)
+    withKey("new.key")
+    let pushed = try bench.ok("push")
+    #expect(pushed.contains("origin has the keys of this repository as they are now"), "\(pushed)")
+    #expect(try bench.json("push")["keys"].bool == false)
+    // What README says of other clones, for one that is at the new key already, too.
+    for words in ["added key", "already"] {
+      let added = try bench.run([
+        "-C", "\(bench.path)/copy", "key", "add", "--new-key-file", "\(bench.path)/new.key", "--key-file",
+        "\(bench.path)/my.key",
+      ])
+      #expect(added.exitCode == 0 && added.text.contains(words), "\(added.errors)")
+    }
+    #expect(try bench.run(["-C", "\(bench.path)/copy", "pull"]).exitCode == 0)
+  }
+
   @Test("what is refused makes no key file, and leaves one that was there")
   func refusedKeys() throws {
     withKey("my.key")
@@ -172,7 +196,12 @@ import Testing
       try bench.run(["init", "other", "--encrypt", "--key-file", "\(bench.path)/no/new.key"]).exitCode == 3)
     #expect(try !FileSystem.exists(new) && !FileSystem.exists("\(bench.path)/other/.dsv"))
     let second = try bench.folder.read("second.key")
-    #expect(key("add", "--new-key-file", "\(bench.path)/second.key").exitCode == 4)
+    // It opens the repository already: that is what was asked for.
+    let known = key("add", "--new-key-file", "\(bench.path)/second.key")
+    #expect(known.exitCode == 0 && known.text.contains("already") && known.errors.isEmpty, "\(known.errors)")
+    let document = key("add", "--new-key-file", "\(bench.path)/second.key", "--json").text
+    #expect(document.contains(#""added":false"#))
+    #expect(key("list").lines.count == 2)
     #expect(try bench.folder.read("second.key") == second)
   }
 }

@@ -31,7 +31,7 @@ import Testing
     #expect(try added.keys == ["name", "url", "endpoint", "region", "path_style", "read_only"])
     #expect(try bench.json("remote", "list").array.count == 1)
     let pushed = try bench.json("push")
-    #expect(try pushed.keys == ["remote", "commits", "objects", "packs", "bytes", "refs"])
+    #expect(try pushed.keys == ["remote", "commits", "objects", "packs", "bytes", "keys", "refs"])
     #expect(try pushed["commits"].int == 1)
     #expect(try pushed["refs"].array[0]["state"].text == "pushed")
     #expect(try bench.json("push")["refs"].array[0]["state"].text == "upToDate")
@@ -42,7 +42,9 @@ import Testing
     #expect(try other.json("fetch").keys == ["remote", "commits", "objects", "bytes", "refs"])
     let pulled = try other.json("pull")
     #expect(
-      try pulled.keys == ["branch", "kind", "version", "commit", "old", "replayed", "replaced", "fetch"])
+      try pulled.keys == [
+        "branch", "kind", "version", "commit", "old", "replayed", "replaced", "skipped", "fetch",
+      ])
     #expect(try pulled["kind"].text == "upToDate")
     let collected = try bench.json("remote", "gc")
     #expect(
@@ -90,13 +92,13 @@ import Testing
     try bench.ok("remote", "add", "origin", url)
     try bench.ok("push")
     let copy = "\(other.path)/copy"
-    try other.fails(7, "no column 'nope'; there are: id, t", "clone", url, copy, "--columns", "t,nope")
-    try other.fails(7, "no table 'nope'; there are: data", "clone", url, copy, "--table", "nope")
+    try other.fails(3, "no column 'nope'; there are: id, t", "clone", url, copy, "--columns", "t,nope")
+    try other.fails(3, "no table 'nope'; there are: data", "clone", url, copy, "--table", "nope")
     try other.fails(3, "no branch 'nope'; there are: main", "clone", url, copy, "--branch", "nope")
     #expect(try FileSystem.list(other.path) == ["c.jsonl"])
     // A folder that was there stays.
     try FileSystem.makeFolder(copy)
-    try other.fails(7, "'nope'", "clone", url, copy, "--columns", "nope")
+    try other.fails(3, "'nope'", "clone", url, copy, "--columns", "nope")
     #expect(try FileSystem.list(copy) == [])
     try other.ok("clone", url, copy, "--columns", "t")
     try bench.ok("push", "origin", "main", "--delete")
@@ -120,14 +122,17 @@ import Testing
     #expect(try other.run("init", "copy").exitCode == 4)
     try other.ok("init", "begun")
     try FileSystem.rename("\(other.path)/begun/.dsv", to: "\(other.path)/copy/.dsv")
-    #expect(try log().errors.contains("the same 'dsv clone' goes on with it"))
+    // It is no empty repository, to which one may commit.
+    let begun = try log()
+    #expect(begun.exitCode == 4 && begun.errors.contains("the same 'dsv clone' goes on with it"))
+    let commit = ["commit", "\(other.path)/c.jsonl", "--append", "-m", "mine"]
+    #expect(try other.run(["-C", "\(other.path)/copy"] + commit).exitCode == 4)
     try other.ok("clone", url, "copy")
     let whole = try log()
     #expect(whole.exitCode == 0 && whole.errors.isEmpty, "\(whole.errors)")
     // Killed in its last moment, and worked with all the same: nothing of that is lost, whatever has become of the remote.
     func count() throws -> String { try other.run(["-C", "\(other.path)/copy", "count"]).text }
     try FileSystem.replace("\(other.path)/copy/.dsv.cloning", with: Array("url \(url)\n".utf8))
-    let commit = ["commit", "\(other.path)/c.jsonl", "--append", "-m", "mine"]
     #expect(try other.run(["-C", "\(other.path)/copy"] + commit).exitCode == 0)
     try bench.ok("push", "origin", "main", "--delete")
     try other.fails(3, "no branch to begin on", "clone", url, "copy")
@@ -135,6 +140,69 @@ import Testing
     try bench.ok("push")
     try other.ok("clone", url, "copy")
     #expect(try count() == "21\n" && log().errors.isEmpty)
+  }
+
+  @Test("a clone that was begun of another place is told, and nothing is made beside it")
+  func otherCloneBegun() throws {
+    try bench.ok("remote", "add", "origin", url)
+    try bench.ok("push")
+    let copy = "\(other.path)/copy"
+    try FileSystem.makeFolder(copy)
+    try FileSystem.replace("\(copy)/.dsv.cloning", with: Array("url s3://other/place\n".utf8))
+    let refused = try other.fails(4, "another clone, of s3://other/place, was begun", "clone", url, copy)
+    #expect(refused.errors.contains("delete \(copy)/.dsv.cloning to begin this one"), "\(refused.errors)")
+    #expect(try FileSystem.list(copy) == [".dsv.cloning"])
+    try other.fails(
+      4, "a clone of s3://other/place was begun here", "encrypt", bench.path, copy, "--key-file",
+      "\(other.path)/new.key")
+    #expect(try FileSystem.list(copy) == [".dsv.cloning"])
+    try FileSystem.replace("\(copy)/.dsv.cloning", with: Array("url \(url)\n".utf8))
+    try other.fails(4, "was begun there with other options", "clone", url, copy, "--lazy")
+    #expect(try FileSystem.list(copy) == [".dsv.cloning"])
+    try other.ok("clone", url, copy)
+  }
+
+  @Test("a version that the remote has already is left out of a rebase, and that is told")
+  func leftOut() throws {
+    try bench.ok("remote", "add", "origin", url)
+    try bench.ok("push")
+    try clone()
+    try bench.ok("commit", "\(bench.path)/b.jsonl", "--append", "-m", "second")
+    try bench.ok("push")
+    try other.ok("commit", "\(bench.path)/b.jsonl", "--append", "-m", "second")
+    let pulled = try other.run("pull", "--rebase")
+    #expect(pulled.exitCode == 0 && pulled.text.contains("0 versions made again"), "\(pulled.text)")
+    #expect(
+      pulled.errors.contains("v2 was not made again: origin/main has all that it changed already"),
+      "\(pulled.errors)")
+    try bench.ok("commit", "\(bench.path)/b.jsonl", "--upsert", "-m", "nothing")
+    try bench.file("d.jsonl", "{\"id\":300,\"t\":\"d\"}\n")
+    for each in [bench, other] { try each.ok("commit", "\(bench.path)/d.jsonl", "--append", "-m", "third") }
+    try bench.ok("push")
+    let document = try other.json("pull", "--rebase")
+    #expect(try document["skipped"].array.map { try $0.text } == ["v4"] && document["replayed"].int == 0)
+  }
+
+  @Test("what cannot be made again is kept under another name, in the way that the help tells")
+  func begunAnew() throws {
+    try bench.ok("remote", "add", "origin", url)
+    try bench.ok("push")
+    try clone()
+    try bench.ok("commit", "\(bench.path)/b.jsonl", "--append", "-m", "theirs")
+    try bench.ok("push")
+    try other.ok("commit", "\(other.path)/c.jsonl", "-m", "replaced")
+    try other.fails(4, "'dsv pull --help' says how to keep yours", "pull", "--rebase")
+    let help = try other.ok("pull", "--help").split { $0.isWhitespace }.joined(separator: " ")
+    let way = try #require(help.firstMatch(of: #/: ((?:'dsv [^']+',? ?)+)\./#)).output.1
+    let commands = way.split(separator: "'").map(String.init).filter { $0.hasPrefix("dsv ") }
+    #expect(commands.count == 5)
+    for command in commands {
+      let outcome = try other.run(command.split(separator: " ").dropFirst().map(String.init))
+      #expect(outcome.exitCode == 0, "\(command): \(outcome.errors)")
+    }
+    #expect(try other.ok("count") == "21\n" && other.ok("count", "mine") == "1\n")
+    try other.ok("commit", "\(other.path)/c.jsonl", "--append", "-m", "again")
+    try other.ok("push")
   }
 
   @Test("where both have changed a row, the upsert that is made again wins, and that is told")
@@ -176,6 +244,7 @@ import Testing
     let moved = "file://\(bench.path)/moved"
     let refused = try bench.fails(4, "holds no dsv repository", "remote", "set-url", "origin", moved)
     #expect(refused.errors.contains("copy the remote there first"))
+    #expect(refused.errors.contains("there is no such folder"))
     // Another repository's, and an older copy of this one's.
     let third = try Bench()
     try third.ok("commit", "\(bench.path)/b.jsonl", "-m", "other")

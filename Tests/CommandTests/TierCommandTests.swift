@@ -111,7 +111,7 @@ import Testing
     #expect(try bench.json("tier", "status")["policy"].text == policy)
     #expect(try tiers()[0]["limit"].int == 8 << 20)
     try bench.ok("tier", "policy", "")
-    #expect(try bench.ok("tier", "policy") == "\n")
+    #expect(try bench.ok("tier", "policy") == "")
     #expect(try bench.ok("tier", "budget", "disk=none").isEmpty)
     #expect(try bench.ok("tier", "budget").contains("disk: none"))
   }
@@ -125,7 +125,7 @@ import Testing
     #expect(try bench.run("tier", "demote", "v9").exitCode == 3)
     #expect(try bench.run("tier", "policy", "v9 to cold").exitCode == 3)
     try bench.fails(3, "no remote 'attic'; there are: origin", "tier", "policy", "everything to attic")
-    #expect(try bench.ok("tier", "policy") == "\n")
+    #expect(try bench.ok("tier", "policy") == "")
     // A table may come later.
     let note = try bench.run("tier", "policy", "table nope to origin; column text to cold")
     #expect(note.exitCode == 0 && note.errors.contains("table 'nope'") && note.errors.contains("data"))

@@ -93,6 +93,9 @@ import Testing
       DSVError(.io, "here: the disk is slow", cause: inner).description
         == "io: here: the disk is slow (a wire)")
     #expect(DSVError(.io, "x", cause: inner).description == "io: x (the disk is slow) (a wire)")
+    // What it is about is told once.
+    let named = DSVError(.io, "a/b: line 3: it is torn")
+    #expect(DSVError(.io, "a/b: no list", cause: named).text == "a/b: no list (line 3: it is torn)")
   }
 
   @Test(

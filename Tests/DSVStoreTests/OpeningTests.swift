@@ -2,6 +2,7 @@ import DSVFormat
 import DSVStore
 import DSVSystem
 import Dispatch
+import Glibc
 import Synchronization
 import Testing
 
@@ -28,6 +29,24 @@ import Testing
     #expect(!wasOpen)
     try turn.unlock()
     #expect(done.wait(timeout: .now() + 600) == .success)
+  }
+
+  @Test("who may not write is told why reading fails, and what to do")
+  func unwritable() async throws {
+    let scratch = try Scratch()
+    _ = try scratch.create().publishTest(1)
+    for path in [scratch.root, "\(scratch.root)/index", "\(scratch.root)/locks"] { chmod(path, 0o555) }
+    for name in ["index.open", "index.stamp", "index/lock.mdb", "index/data.mdb"] {
+      chmod("\(scratch.root)/\(name)", 0o444)
+    }
+    await #expect(processExitsWith: .success) { [root = scratch.root as String] in
+      // Who may do everything does so as somebody else.
+      if geteuid() == 0 { #expect(seteuid(65534) == 0) }
+      let error = try #require(throws: DSVError.self) { try TestStore.open(at: root) }
+      #expect(error.code == .io && error.message.contains("opened for writing"), "\(error)")
+      #expect(error.message.contains("Permission denied") && error.message.contains("copy"), "\(error)")
+    }
+    for path in [scratch.root, "\(scratch.root)/index", "\(scratch.root)/locks"] { chmod(path, 0o755) }
   }
 
   /// What a process leaves that is killed as it makes LMDB's lock file anew: byte 48 of it has the last transaction's number.

@@ -146,6 +146,9 @@ import Testing
       }
       #expect(code == (limit < 4 ? .interrupted : nil))
       if limit == 4 { continue }
+      // It is no empty repository, to which one may commit.
+      let told = try #require(throws: DSVError.self) { try Self.open(folder.path, key) }
+      #expect(told.code == .conflict && told.message.contains("the same 'dsv encrypt' goes on"), "\(told)")
       let result = try dataset.repository.encrypt(to: folder.path, with: key)
       #expect(result.commits.count == 4)
       #expect(try Self.open(folder.path, key).check().problems == [])

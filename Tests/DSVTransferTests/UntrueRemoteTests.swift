@@ -1,10 +1,11 @@
-import DSV
 import DSVFormat
 import DSVRemote
 import DSVStore
 import DSVSystem
 import DSVTesting
 import Testing
+
+@testable import DSV
 
 /// Remotes that say what they should not, and what a clone does that was there before.
 @Suite struct UntrueRemoteTests {
@@ -115,7 +116,10 @@ import Testing
     }
     var options = clones.options
     options.threadCount = 0
-    let broken = try Repository.open(at: path, options: options)
+    let told = try #require(throws: DSVError.self) { try Repository.open(at: path, options: options) }
+    #expect(told.code == .conflict && told.message.contains("goes on with it"), "\(told)")
+    // As a dsv did that did not look.
+    let broken = try Repository.open(at: path, options: options, for: .cloning)
     try broken.commitTest([row(7)])
     try broken.makeTag("mine", at: try broken.resolve("HEAD").commit)
     broken.close()
