@@ -4,8 +4,8 @@
     bench/growth.py [ROWS ...]
 
 Tables of numbers and texts of 10^5, 10^6 and 10^7 rows, made up, each in a repository of its own, by the library in a process
-that stays; the median of three runs, but for what writes, which is done once. flat: the largest table's time for a row (of a diff
-or an upsert: its time) by the first one's.
+that stays; the median of three runs, but for what writes, which is done once. flat: the largest table's time for a row (of works on a
+few rows, or none: its time) by the first one's.
 """
 
 import os, random, sys, tempfile
@@ -18,7 +18,7 @@ from place import Process
 HERE = Path(__file__).resolve().parent
 LIBRARY = HERE.parent / ".build/release/DSVBench"
 # Works whose time should not follow the table's size.
-SMALL = ("diff 1 row", "upsert 1,000")
+SMALL = ("tag", "branch", "checkout", "1,000 random rows", "diff 1 row", "upsert 1,000")
 
 
 def row(number: int, rng: random.Random, note: str = "") -> str:
@@ -52,6 +52,12 @@ def measured(count: int, folder: str) -> dict[str, tuple[float, float]]:
     os.remove(base)
     work("scan", 3, "stream", "v1", "", "")
     work("export", 3, "export", "v1")
+    rows = ",".join(map(str, sorted(random.Random(2).sample(range(count), 1000))))
+    work("1,000 random rows", 3, "take", "v1", rows)
+    for name, words in ("tag", ["v1"]), ("branch", ["v1"]), ("checkout", []):
+        works = [library(name, f"other{number}", *words).seconds for number in range(9)]
+        found[name] = median(works), memory.peak() / 1e6
+    library("checkout", "main")
     library("commit", one, "upsert", "")
     work("diff 1 row", 3, "diff", "v1", "v2")
     work("upsert 1,000", 1, "commit", thousand, "upsert", "")
