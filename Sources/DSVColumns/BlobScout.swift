@@ -7,16 +7,20 @@ import DSVFormat
 enum BlobScout {
   /// Its jobs wait for what is far away, and hardly for the processor.
   private static let pool = WorkerPool(threadCount: 4)
+  /// So many chunks are a job: the blobs of none of them are asked for before all of them are here.
+  private static let groupCount = 4
 
-  /// Returns at once. What fails here fails again where it is read.
+  /// Returns soon. What fails here fails again where it is read.
   ///
   /// - Parameter chunks: those that refer to blobs, as their tree says, and that are asked for already.
   static func tell(_ chunks: [ColumnID], _ reader: ObjectReader) {
-    guard !chunks.isEmpty else { return }
-    _ = pool.submit { () throws(DSVError) in try run(chunks, reader) }
+    for start in stride(from: 0, to: chunks.count, by: groupCount) {
+      let group = chunks[start..<min(start + groupCount, chunks.count)]
+      _ = pool.submit { () throws(DSVError) in try run(group, reader) }
+    }
   }
 
-  private static func run(_ chunks: [ColumnID], _ reader: ObjectReader) throws(DSVError) {
+  private static func run(_ chunks: ArraySlice<ColumnID>, _ reader: ObjectReader) throws(DSVError) {
     var ids: [ColumnID] = []
     for id in chunks {
       let chunk = try reader.chunk(id)
