@@ -1,4 +1,5 @@
 package import DSVFormat
+import Glibc
 
 /// The smallest and the largest value of a run, where its type has an order that bytes can carry.
 ///
@@ -124,8 +125,8 @@ package enum BoundsOrder: Sendable {
     var high: UnsafeRawBufferPointer?
     for index in 0..<array.count where !array.isNull(index) {
       let value = array.bytes(index)
-      if let known = low { if value.lexicographicallyPrecedes(known) { low = value } } else { low = value }
-      if let known = high { if known.lexicographicallyPrecedes(value) { high = value } } else { high = value }
+      if let known = low { if precedes(value, known) { low = value } } else { low = value }
+      if let known = high { if precedes(known, value) { high = value } } else { high = value }
     }
     guard let low, let high else { return nil }
     var cut = Array(high.prefix(byteCountMax))
@@ -137,6 +138,12 @@ package enum BoundsOrder: Sendable {
     return Bounds(
       min: Array(low.prefix(byteCountMax)), max: cut, minIsExact: low.count <= byteCountMax,
       maxIsExact: high.count <= byteCountMax)
+  }
+
+  private static func precedes(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+    guard let start = a.baseAddress, let other = b.baseAddress else { return a.count < b.count }
+    let order = memcmp(start, other, Swift.min(a.count, b.count))
+    return order == 0 ? a.count < b.count : order < 0
   }
 
   private static var byteCountMax: Int { Bounds.byteCountMax }
