@@ -55,8 +55,10 @@ package enum BitPacking {
   /// Number `index`. Eight bytes after the packed ones must be readable.
   @inline(__always)
   package static func read(_ packed: UnsafeRawPointer, _ index: Int, width: Int) -> UInt64 {
-    let bit = index * width
-    let word = packed.loadUnaligned(fromByteOffset: bit >> 3, as: UInt64.self)
-    return word >> UInt64(bit & 7) & (1 << UInt64(width) - 1)
+    // What is read lies in a buffer, so that the bit's number cannot overflow.
+    let bit = index &* width
+    let word = packed.loadUnaligned(fromByteOffset: bit &>> 3, as: UInt64.self)
+    let mask = (1 as UInt64) &<< UInt64(truncatingIfNeeded: width) &- 1
+    return word &>> UInt64(truncatingIfNeeded: bit & 7) & mask
   }
 }

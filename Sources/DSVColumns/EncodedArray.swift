@@ -102,6 +102,7 @@ package struct EncodedArray {
     guard case .dictionary(let numbers, let width) = form else {
       return Int(offsets[run.upperBound]) - Int(offsets[run.lowerBound])
     }
+    if width == 0, view.validity == nil { return Int(offsets[1]) * run.count }
     var sum = 0
     for index in run where !view.isNull(index) {
       let entry = entry(index, numbers, width)
@@ -121,6 +122,11 @@ package struct EncodedArray {
       return
     }
     var end = UInt32(start)
+    if width == 0, view.validity == nil {
+      let byteCount = offsets[1]
+      for index in 0..<run.count { ends[index] = end &+ UInt32(truncatingIfNeeded: index &+ 1) &* byteCount }
+      return
+    }
     for index in run {
       if !view.isNull(index) {
         let entry = entry(index, numbers, width)
@@ -141,6 +147,9 @@ package struct EncodedArray {
         from: view.values + start, byteCount: Int(offsets[run.upperBound]) - start)
       return
     }
+    if width == 0, view.validity == nil {
+      return Self.fill(target, UnsafeRawBufferPointer(start: view.values, count: Int(offsets[1])), run.count)
+    }
     var end = target
     for index in run where !view.isNull(index) {
       let entry = entry(index, numbers, width)
@@ -153,6 +162,20 @@ package struct EncodedArray {
         end.copyMemory(from: source, byteCount: byteCount)
       }
       end += byteCount
+    }
+  }
+
+  /// Writes `bytes` so many times, one after another.
+  private static func fill(_ target: UnsafeMutableRawPointer, _ bytes: UnsafeRawBufferPointer, _ count: Int) {
+    guard let source = bytes.baseAddress, !bytes.isEmpty, count > 0 else { return }
+    let byteCount = bytes.count * count
+    target.copyMemory(from: source, byteCount: bytes.count)
+    var done = bytes.count
+    while done < byteCount {
+      // What is there is copied behind itself.
+      let next = min(done, byteCount - done)
+      (target + done).copyMemory(from: target, byteCount: next)
+      done += next
     }
   }
 
@@ -174,9 +197,12 @@ package struct EncodedArray {
     case .fixed(let width): writeFixed(0..<count, to: plain.grow(by: count * width))
     case .bytes, .list:
       plain.append(UInt32(0))
-      writeEnds(0..<count, from: 0, to: plain.grow(by: count * 4))
+      let ends = plain.grow(by: count * 4)
+      writeEnds(0..<count, from: 0, to: ends)
+      // Read here, for the memory may move as it grows.
+      let length = count == 0 ? 0 : Int(ends.load(fromByteOffset: (count - 1) * 4, as: UInt32.self))
       plain.align8()
-      if case .bytes = layout { writeBytes(0..<count, to: plain.grow(by: length(0..<count))) }
+      if case .bytes = layout { writeBytes(0..<count, to: plain.grow(by: length)) }
     case .struct(let fields): plain.append(UInt64(fields.count))
     }
     plain.align8()

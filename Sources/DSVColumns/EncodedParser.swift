@@ -82,11 +82,12 @@ struct EncodedParser {
     try count(8)
     let number = code == 9 || code == 10 ? Int(clamping: try reader.read(UInt64.self)) : 0
     let validity = flags & 1 == 1 ? try takeBits(slots) : nil
-    if let validity, (0..<(slots + 7) / 8).reduce(0, { $0 + validity[$1].nonzeroBitCount }) == slots {
-      throw reader.corrupt("a validity bitmap without a null")
-    }
+    let nullCount =
+      validity.map { bits in slots - (0..<(slots + 7) / 8).reduce(0) { $0 + bits[$1].nonzeroBitCount } } ?? 0
+    if validity != nil, nullCount == 0 { throw reader.corrupt("a validity bitmap without a null") }
     let blobs = flags & 2 == 2 ? try takeBits(slots) : nil
-    let those = Slots(count: slots, validity: validity, blobs: blobs, origin: try take(0))
+    let those = Slots(
+      count: slots, validity: validity, nullCount: nullCount, blobs: blobs, origin: try take(0))
     switch code {
     case 0: return those.array(.none)
     case 1: return those.array(.bool, try takeBits(slots))
@@ -143,14 +144,9 @@ struct EncodedParser {
     let numbers =
       encoding == .constant
       ? slots.origin : try take(BitPacking.byteCount(slots.count, width: width))
-    var (last, byteCount) = (0, 0)
-    for index in 0..<slots.count {
-      let entry = Int(BitPacking.read(numbers, index, width: width))
-      last = max(last, entry)
-      if slots.isNull(index) || entry >= entryCount { continue }
-      byteCount += Int(offsets[entry + 1] - offsets[entry])
+    guard let byteCount = slots.byteCount(numbers, width: width, offsets, entryCount: entryCount) else {
+      throw reader.corrupt("a dictionary index is out of range")
     }
-    guard last < entryCount else { throw reader.corrupt("a dictionary index is out of range") }
     try count(byteCount)
     let result = slots.array(.bytes, entries, offsets: offsets, form: .dictionary(numbers, width: width))
     if let problem = result.blobProblem { throw reader.corrupt(problem) }
@@ -197,6 +193,7 @@ struct EncodedParser {
 private struct Slots {
   let count: Int
   let validity: UnsafePointer<UInt8>?
+  let nullCount: Int
   let blobs: UnsafePointer<UInt8>?
   /// Some memory that 8 bytes can be read from: where numbers of no bits are.
   let origin: UnsafeRawPointer
@@ -205,6 +202,55 @@ private struct Slots {
   func isNull(_ index: Int) -> Bool {
     guard let validity else { return false }
     return validity[index >> 3] >> UInt8(index & 7) & 1 == 0
+  }
+
+  /// How many bytes all slots have, whose entries `numbers` are; `nil` where one names an entry that is not there.
+  func byteCount(
+    _ numbers: UnsafeRawPointer, width: Int, _ offsets: UnsafePointer<UInt32>, entryCount: Int
+  ) -> Int? {
+    if width == 0 { return Int(offsets[1]) * (count - nullCount) }
+    if width <= 8, validity == nil, count >= 64 {
+      return byteCount(short: numbers, width: width, offsets, entryCount: entryCount)
+    }
+    var (last, byteCount) = (0, 0)
+    for index in 0..<count {
+      let entry = Int(truncatingIfNeeded: BitPacking.read(numbers, index, width: width))
+      last = max(last, entry)
+      if entry >= entryCount || isNull(index) { continue }
+      byteCount &+= Int(offsets[entry &+ 1] &- offsets[entry])
+    }
+    return last < entryCount ? byteCount : nil
+  }
+
+  /// The same for numbers of at most 8 bits, of which eight begin with a byte and lie in a word, and for slots that all have
+  /// a value.
+  private func byteCount(
+    short numbers: UnsafeRawPointer, width: Int, _ offsets: UnsafePointer<UInt32>, entryCount: Int
+  ) -> Int? {
+    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 256) { lengths in
+      // What is not there has a bit that no length has.
+      lengths.initialize(repeating: 1 << 63)
+      for entry in 0..<min(entryCount, 256) {
+        lengths[entry] = UInt64(offsets[entry + 1] &- offsets[entry])
+      }
+      let mask = (1 as UInt64) &<< UInt64(truncatingIfNeeded: width) &- 1
+      var (seen, sum) = (0 as UInt64, 0 as UInt64)
+      for group in 0..<count >> 3 {
+        var word = numbers.loadUnaligned(fromByteOffset: group &* width, as: UInt64.self)
+        for _ in 0..<8 {
+          let length = lengths[Int(truncatingIfNeeded: word & mask)]
+          seen |= length
+          sum &+= length
+          word &>>= UInt64(truncatingIfNeeded: width)
+        }
+      }
+      for index in count & ~7..<count {
+        let length = lengths[Int(truncatingIfNeeded: BitPacking.read(numbers, index, width: width))]
+        seen |= length
+        sum &+= length
+      }
+      return seen >> 63 == 0 ? Int(sum) : nil
+    }
   }
 
   func array(

@@ -1,4 +1,5 @@
 package import DSVFormat
+import Glibc
 
 /// The smallest and the largest value of a run, where its type has an order that bytes can carry.
 ///
@@ -6,13 +7,43 @@ package import DSVFormat
 /// a longer maximum is cut and its last byte that can be raised is raised. NaN is left out of both.
 package struct Bounds: Equatable, Sendable {
   package static let byteCountMax = 16
-  package let min: [UInt8]
-  package let max: [UInt8]
+  let low: Bound
+  let high: Bound
   package let minIsExact: Bool
   package let maxIsExact: Bool
 
+  package var min: [UInt8] { low.bytes }
+  package var max: [UInt8] { high.bytes }
+
   package init(min: [UInt8], max: [UInt8], minIsExact: Bool = true, maxIsExact: Bool = true) {
-    (self.min, self.max, self.minIsExact, self.maxIsExact) = (min, max, minIsExact, maxIsExact)
+    self.init(
+      min.withUnsafeBytes { Bound($0) }, max.withUnsafeBytes { Bound($0) }, minIsExact: minIsExact,
+      maxIsExact: maxIsExact)
+  }
+
+  init(_ low: Bound, _ high: Bound, minIsExact: Bool, maxIsExact: Bool) {
+    (self.low, self.high, self.minIsExact, self.maxIsExact) = (low, high, minIsExact, maxIsExact)
+  }
+}
+
+/// The bytes of one of ``Bounds``. No array: a node has two for each child, and is read and written often.
+struct Bound: Equatable, Sendable {
+  /// The first byte is the lowest; those behind the last are 0.
+  let word: UInt128
+  let byteCount: UInt8
+
+  /// - Parameter bytes: at most ``Bounds/byteCountMax``.
+  init(_ bytes: UnsafeRawBufferPointer) {
+    var word: UInt128 = 0
+    withUnsafeMutableBytes(of: &word) { $0.copyMemory(from: bytes) }
+    (self.word, byteCount) = (UInt128(littleEndian: word), UInt8(bytes.count))
+  }
+
+  var bytes: [UInt8] { withUnsafeBytes(of: word.littleEndian) { Array($0[..<Int(byteCount)]) } }
+
+  /// As the bytes compare, the first ones first.
+  static func isBefore(_ a: Bound, _ b: Bound) -> Bool {
+    a.word == b.word ? a.byteCount < b.byteCount : a.word.byteSwapped < b.word.byteSwapped
   }
 }
 
@@ -31,35 +62,39 @@ package enum BoundsOrder: Sendable {
   }
 
   /// Whether bound `a` comes before bound `b`.
-  func precedes(_ a: [UInt8], _ b: [UInt8]) -> Bool {
+  func precedes(_ a: Bound, _ b: Bound) -> Bool {
     switch self {
     case .signed: Self.integer(a) < Self.integer(b)
     case .unsigned: Self.unsigned(a) < Self.unsigned(b)
     case .float: Self.double(a) < Self.double(b)
-    case .bytes: a.lexicographicallyPrecedes(b)
+    case .bytes: Bound.isBefore(a, b)
     }
   }
 
-  package static func unsigned(_ bytes: [UInt8]) -> UInt64 {
-    bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+  private static func unsigned(_ bound: Bound) -> UInt64 { UInt64(truncatingIfNeeded: bound.word) }
+
+  private static func integer(_ bound: Bound) -> Int64 {
+    let shift = UInt64(64 - 8 * Swift.min(8, Int(bound.byteCount)))
+    return shift == 64 ? 0 : Int64(bitPattern: unsigned(bound) << shift) >> Int64(shift)
   }
 
-  package static func integer(_ bytes: [UInt8]) -> Int64 {
-    let shift = UInt64(64 - 8 * Swift.min(8, bytes.count))
-    return shift == 64 ? 0 : Int64(bitPattern: unsigned(bytes) << shift) >> Int64(shift)
+  private static func double(_ bound: Bound) -> Double {
+    bound.byteCount == 4
+      ? Double(Float(bitPattern: UInt32(truncatingIfNeeded: unsigned(bound))))
+      : Double(bitPattern: unsigned(bound))
   }
 
-  package static func double(_ bytes: [UInt8]) -> Double {
-    bytes.count == 4
-      ? Double(Float(bitPattern: UInt32(truncatingIfNeeded: unsigned(bytes))))
-      : Double(bitPattern: unsigned(bytes))
-  }
+  package static func unsigned(_ bytes: [UInt8]) -> UInt64 { unsigned(bytes.withUnsafeBytes { Bound($0) }) }
+
+  package static func integer(_ bytes: [UInt8]) -> Int64 { integer(bytes.withUnsafeBytes { Bound($0) }) }
+
+  package static func double(_ bytes: [UInt8]) -> Double { double(bytes.withUnsafeBytes { Bound($0) }) }
 
   /// Bounds that hold for both runs.
   func union(_ a: Bounds, _ b: Bounds) -> Bounds {
-    let low = precedes(b.min, a.min) ? b : a
-    let high = precedes(a.max, b.max) ? b : a
-    return Bounds(min: low.min, max: high.max, minIsExact: low.minIsExact, maxIsExact: high.maxIsExact)
+    let low = precedes(b.low, a.low) ? b : a
+    let high = precedes(a.high, b.high) ? b : a
+    return Bounds(low.low, high.high, minIsExact: low.minIsExact, maxIsExact: high.maxIsExact)
   }
 
   /// The bounds of an array's values that are not null; `nil` if there are none.
@@ -124,8 +159,8 @@ package enum BoundsOrder: Sendable {
     var high: UnsafeRawBufferPointer?
     for index in 0..<array.count where !array.isNull(index) {
       let value = array.bytes(index)
-      if let known = low { if value.lexicographicallyPrecedes(known) { low = value } } else { low = value }
-      if let known = high { if known.lexicographicallyPrecedes(value) { high = value } } else { high = value }
+      if let known = low { if precedes(value, known) { low = value } } else { low = value }
+      if let known = high { if precedes(known, value) { high = value } } else { high = value }
     }
     guard let low, let high else { return nil }
     var cut = Array(high.prefix(byteCountMax))
@@ -137,6 +172,12 @@ package enum BoundsOrder: Sendable {
     return Bounds(
       min: Array(low.prefix(byteCountMax)), max: cut, minIsExact: low.count <= byteCountMax,
       maxIsExact: high.count <= byteCountMax)
+  }
+
+  private static func precedes(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+    guard let start = a.baseAddress, let other = b.baseAddress else { return a.count < b.count }
+    let order = memcmp(start, other, Swift.min(a.count, b.count))
+    return order == 0 ? a.count < b.count : order < 0
   }
 
   private static var byteCountMax: Int { Bounds.byteCountMax }

@@ -97,9 +97,9 @@ package struct TreeNode: Equatable, Sendable {
         continue
       }
       writer.write(blobFlag | 1 | (bounds.minIsExact ? 2 : 0) | (bounds.maxIsExact ? 4 : 0))
-      for bound in [bounds.min, bounds.max] {
-        writer.write(UInt8(bound.count))
-        writer.write(bytes: bound)
+      for bound in [bounds.low, bounds.high] {
+        writer.write(bound.byteCount)
+        withUnsafeBytes(of: bound.word.littleEndian) { writer.write(bytes: $0[..<Int(bound.byteCount)]) }
       }
     }
     return writer.bytes
@@ -136,12 +136,12 @@ extension TreeEntry {
       bounds = nil
       return
     }
-    func bound() throws(DSVError) -> [UInt8] {
+    func bound() throws(DSVError) -> Bound {
       let count = Int(try reader.read(UInt8.self))
       guard count <= Bounds.byteCountMax else { throw reader.corrupt("a bound of \(count) bytes") }
-      return Array(try reader.readBytes(count))
+      return Bound(try reader.readBytes(count))
     }
     bounds = Bounds(
-      min: try bound(), max: try bound(), minIsExact: flags & 2 == 2, maxIsExact: flags & 4 == 4)
+      try bound(), try bound(), minIsExact: flags & 2 == 2, maxIsExact: flags & 4 == 4)
   }
 }

@@ -28,6 +28,29 @@ func differingCells(
   return differing
 }
 
+/// Whether so many loaded cells, `rowA + i` and `rowB + i`, are equal; `false` also where they have to be looked at one by one.
+func cellsAreAllEqual(_ a: FieldCursor, _ rowA: Int, _ b: FieldCursor, _ rowB: Int, count: Int) -> Bool {
+  let (sliceA, sliceB) = (a.loaded, b.loaded)
+  let (x, y) = (sliceA.array, sliceB.array)
+  guard x.validity == nil, y.validity == nil, x.blobs == nil, y.blobs == nil else { return false }
+  let (i, j) = (rowA - sliceA.startRow, rowB - sliceB.startRow)
+  switch x.layout {
+  case .none: return true
+  case .fixed(let width): return memcmp(x.values + i * width, y.values + j * width, count * width) == 0
+  case .bytes:
+    guard let offsetsX = x.offsets.map({ $0 + i }), let offsetsY = y.offsets.map({ $0 + j }) else {
+      return false
+    }
+    let shift = offsetsY[0] &- offsetsX[0]
+    var differing: UInt32 = 0
+    for index in 1...count { differing |= offsetsY[index] &- offsetsX[index] ^ shift }
+    return differing == 0
+      && memcmp(
+        x.values + Int(offsetsX[0]), y.values + Int(offsetsY[0]), Int(offsetsX[count] - offsetsX[0])) == 0
+  case .bool, .list, .fixedSizeList, .struct: return false
+  }
+}
+
 private func nullBits(_ array: ArrayView, _ start: Int, count: Int) -> UInt64 {
   guard let validity = array.validity else { return 0 }
   var bits: UInt64 = 0

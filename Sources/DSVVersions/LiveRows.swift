@@ -8,6 +8,9 @@ final class LiveRows {
   private let reader: ObjectReader
   private let cursor: ColumnCursor?
   private var slice: ColumnSlice?
+  /// What `slice` holds, where it is looked at for each few rows: of rows `start..<end`.
+  private var codes: UnsafeRawPointer?
+  private var (start, end) = (0, 0)
 
   init(_ table: Table, reader: ObjectReader) {
     (self.table, self.reader) = (table, reader)
@@ -17,17 +20,28 @@ final class LiveRows {
   /// The live ones among the at most 64 rows from `row` on, as bits; `count` becomes less where a chunk ends.
   func mask(at row: Int, count: inout Int) throws(DSVError) -> UInt64 {
     let all: UInt64 = count == 64 ? .max : 1 << UInt64(count) - 1
-    guard let cursor else { return all }
-    if slice.map({ row < $0.startRow || row >= $0.endRow }) ?? true { slice = try cursor.slice(at: row) }
-    guard let slice else { return all }
-    count = min(count, slice.endRow - row)
-    let codes = slice.array.values + (row - slice.startRow) * 2
+    if cursor == nil { return all }
+    if row < start || row >= end { try turn(to: row) }
+    guard let codes = codes.map({ $0 + (row - start) * 2 }) else { return all }
+    count = min(count, end - row)
     var mask: UInt64 = 0
+    if count == 64 {
+      // Nearly everywhere all are live.
+      for word in 0..<16 { mask |= codes.loadUnaligned(fromByteOffset: word * 8, as: UInt64.self) }
+      if mask == 0 { return all }
+      mask = 0
+    }
     for bit in 0..<count {
       let code = codes.loadUnaligned(fromByteOffset: bit * 2, as: UInt16.self)
       mask |= (code == 0 ? 1 : 0) << UInt64(bit)
     }
     return mask
+  }
+
+  private func turn(to row: Int) throws(DSVError) {
+    guard let slice = try cursor?.slice(at: row) else { return }
+    self.slice = slice
+    (codes, start, end) = (slice.array.values, slice.startRow, slice.endRow)
   }
 
   /// Calls `body` with the live rows among `rows`: 64 bits, and the row of the first.

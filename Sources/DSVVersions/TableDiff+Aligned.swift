@@ -58,14 +58,16 @@ extension TableDiff {
   }
 
   private func compareOpen(_ open: inout [OpenColumn], isInPlace: Bool) throws(DSVError) {
-    var doneA = 0
+    var (doneA, window) = (0, 64)
     var sinceCheck = 0
     for run in open.flatMap(\.runs).sorted(by: { $0.startA < $1.startA }) {
       var row = max(run.startA, doneA)
       while row < run.endA {
         if sinceCheck & 0x7f == 0 { try poll() }
         sinceCheck += 1
-        let (count, differing) = try difference(&open, row, run)
+        let (count, differing) = try difference(&open, row, run, atMost: window)
+        // Where nothing differs, more and more is compared at once.
+        window = differing == 0 && count == window ? 2 * window : 64
         if differing != 0 { try settle(open, row, row + run.delta, differing, count, isInPlace: isInPlace) }
         row += count
       }
@@ -73,13 +75,13 @@ extension TableDiff {
     }
   }
 
-  /// Compares the next rows, at most 64, in the columns that are open there.
+  /// Compares the next rows, at most `window`, in the columns that are open there.
   ///
-  /// - Returns: how many were compared, and which differ in some column.
+  /// - Returns: how many were compared, and which differ in some column: some of the first 64, or none.
   private func difference(
-    _ open: inout [OpenColumn], _ row: Int, _ run: AlignedRun
+    _ open: inout [OpenColumn], _ row: Int, _ run: AlignedRun, atMost window: Int
   ) throws(DSVError) -> (count: Int, differing: UInt64) {
-    var end = min(run.endA, row + 64)
+    var end = min(run.endA, row + window)
     for index in open.indices {
       while open[index].next < open[index].runs.count, open[index].runs[open[index].next].endA <= row {
         open[index].next += 1
@@ -96,11 +98,22 @@ extension TableDiff {
         end, try cellsA[column].load(at: row), try cellsB[column].load(at: row + run.delta) - run.delta)
     }
     var differing: UInt64 = 0
+    if end - row > 64 {
+      let areEqual = open.allSatisfy { column in
+        !column.isOpen || areAllEqual(column.column, row, row + run.delta, count: end - row)
+      }
+      if areEqual { return (end - row, 0) }
+      end = row + 64
+    }
     for index in open.indices where open[index].isOpen {
       open[index].differing = try difference(open[index].column, row, row + run.delta, count: end - row)
       differing |= open[index].differing
     }
     return (end - row, differing)
+  }
+
+  private func areAllEqual(_ column: Int, _ rowA: Int, _ rowB: Int, count: Int) -> Bool {
+    isAlike[column] && cellsAreAllEqual(cellsA[column], rowA, cellsB[column], rowB, count: count)
   }
 
   private func difference(_ column: Int, _ rowA: Int, _ rowB: Int, count: Int) throws(DSVError) -> UInt64 {

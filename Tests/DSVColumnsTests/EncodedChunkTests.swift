@@ -91,18 +91,18 @@ import Testing
     }
   }
 
-  /// The code of the outermost array's encoding.
-  private func encoding(_ stored: [UInt8]) throws -> UInt8 {
-    if stored[0] == 0 { return stored[10] }
-    let count = stored[4..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
-    var encoded = [UInt8](repeating: 0, count: count)
+  /// As stored without compression.
+  private func uncompressed(_ stored: [UInt8]) throws -> [UInt8] {
+    if stored[0] == 0 { return stored }
+    var encoded = [UInt8](repeating: 0, count: stored[4..<8].reversed().reduce(0) { $0 << 8 | Int($1) })
     try stored[8...].withUnsafeBytes { frame in
-      try encoded.withUnsafeMutableBytes { target in
-        try Zstd().decompress(frame, into: target, of: "test")
-      }
+      try encoded.withUnsafeMutableBytes { try Zstd().decompress(frame, into: $0, of: "test") }
     }
-    return encoded[2]
+    return [0] + stored[1..<8] + encoded
   }
+
+  /// The code of the outermost array's encoding.
+  private func encoding(_ stored: [UInt8]) throws -> UInt8 { try uncompressed(stored)[10] }
 
   @Test("any rows out of the encoded form are those of the plain form", arguments: 0..<6)
   func runs(seed: UInt64) throws {
@@ -180,5 +180,36 @@ import Testing
       }
     }
     #expect(refused > 100 && accepted > 100, "\(refused), \(accepted)")
+  }
+
+  @Test(
+    "dictionaries of each size decode, and a number that names no entry is refused wherever it is",
+    arguments: [1, 2, 3, 5, 9, 17, 33, 65, 129, 200, 300])
+  func dictionaries(size: Int) throws {
+    for count in [4 * size, 4 * size + 5, 4 * size + 64] {
+      let builder = ArrayBuilder(.bytes)
+      for index in 0..<count {
+        Array(repeating: UInt8(index % size & 0xff), count: 1 + index % size % 7).withUnsafeBytes {
+          builder.append($0)
+        }
+      }
+      let chunk = try plain(builder).withUnsafeBytes { try Chunk(copying: $0, of: "test") }
+      let stored = try uncompressed(ChunkEncoder(zstd: Zstd()).store(chunk))
+      let decoded = try plainChunk(stored, chunk.plainBytes.count)
+      withExtendedLifetime((decoded, chunk)) {
+        #expect(decoded.plainBytes.elementsEqual(chunk.plainBytes), "\(count)")
+      }
+      // All numbers of the width name an entry.
+      let width = Int.bitWidth - (size - 1).leadingZeroBitCount
+      if size == 1 << width { continue }
+      #expect(stored[10] == 2, "no dictionary")
+      let start = stored.count - (count * width + 7) / 8
+      for number in [0, 7, 8, count / 2, count - 1] {
+        var damaged = stored
+        for bit in number * width..<(number + 1) * width { damaged[start + bit / 8] |= UInt8(1 << (bit % 8)) }
+        let error = #expect(throws: DSVError.self) { try plainChunk(damaged, chunk.plainBytes.count) }
+        #expect(error?.message.contains("a dictionary index is out of range") == true, "number \(number)")
+      }
+    }
   }
 }
