@@ -97,7 +97,7 @@ private struct RemoteCollection {
       guard error.code == .notFound || error.code == .corrupt else { throw error }
       throw DSVError(
         .corrupt,
-        "\(error.message). 'dsv remote check \(remote.name)' tells what of the remote is damaged, and with --repair puts anew "
+        "remote '\(remote.name)' has not all that is needed of it: \(error.message). 'dsv remote check \(remote.name)' tells what of the remote is damaged, and with --repair puts anew "
           + "what is whole here; nothing was changed", cause: error)
     }
   }

@@ -191,7 +191,10 @@ private struct PackInspector: Sendable {
       case .hanging(let base): finding.hanging.append((id, base))
       case .bad(let problem):
         finding.bad.append(id)
-        if finding.objectProblem == nil { finding.objectProblem = "object \(id): \(problem)" }
+        let isNamed = problem.hasPrefix("object \(id)")
+        if finding.objectProblem == nil {
+          finding.objectProblem = isNamed ? problem : "object \(id): \(problem)"
+        }
       }
     }
     return finding

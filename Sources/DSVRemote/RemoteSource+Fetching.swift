@@ -100,12 +100,12 @@ extension RemoteSource {
   package func fetch(_ id: AnyID) throws(DSVError) -> StoredObject? {
     var attempt = FetchAttempt()
     if let object = try fetchOnce(id, &attempt) { return object }
-    // The remote's own clean-up may have put it into another pack, or a repair; and a catalogue that was taken away knows nothing
+    // The remote's own clean-up may have put it into another pack, or a repair, also what it had lost; and a catalogue that was taken away knows nothing
     // until it is read anew.
     if attempt.hasLostPack || hasUnreadRemote {
       attempt = FetchAttempt(failures: refresh())
       if let object = try fetchOnce(id, &attempt) { return object }
-    } else if attempt.hasDamage {
+    } else if attempt.hasDamage || (attempt.failures.isEmpty && prefetches) {
       let before = packs(of: id)
       let failures = refresh()
       if packs(of: id) != before {

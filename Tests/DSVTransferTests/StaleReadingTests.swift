@@ -81,10 +81,25 @@ import Testing
     }
     #expect(try #require(throws: DSVError.self) { try lazy.rowsTest() }.code == .corrupt)
     #expect(try a.checkRemote(repairs: true).lost == [])
-    // Another process: one that has just looked does not look again at once.
-    lazy.close()
-    let again = try Repository.open(at: lazy.path, options: clones.options)
-    #expect(try again.rowsTest() == a.rowsTest())
+    #expect(try reopened(lazy).rowsTest() == a.rowsTest())
+  }
+
+  @Test("a lazy clone that has found something lost reads it once another has put it")
+  func lostAndPut() throws {
+    let a = try filled()
+    let lazy = try clones.lazyClone()
+    let packs = try a.catalogue("origin").allPacks
+    try clones.bucket.base.delete(packs.map(\.key))
+    #expect(try !lazy.checkRemote(repairs: true).lost.isEmpty)
+    #expect(try #require(throws: DSVError.self) { try lazy.rowsTest() }.code == .notFound)
+    #expect(try a.checkRemote(repairs: true).lost == [])
+    #expect(try reopened(lazy).rowsTest() == a.rowsTest())
+  }
+
+  /// As another process has it: one that has just looked at a remote does not look again at once.
+  private func reopened(_ repository: Repository) throws -> Repository {
+    repository.close()
+    return try Repository.open(at: repository.path, options: clones.options)
   }
 
   @Test("packs that were read back where the remote was count for nothing where it is")
