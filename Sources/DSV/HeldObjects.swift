@@ -115,7 +115,13 @@ final class HeldObjects {
     }
     verifiedByteCount += pack.byteCount
     let slots = outcome.bases.sorted()
-    try remote.places.markVerified(pack.id, over: slots)
+    guard try remote.places.markVerified(pack.id, over: slots) else {
+      bad.insert(key)
+      add(
+        "remote '\(remote.name)', \(pack.key): the remote was moved, or the pack given up, while it was read back"
+      )
+      return nil
+    }
     return slots
   }
 

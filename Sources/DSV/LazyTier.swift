@@ -46,21 +46,36 @@ struct LazyBucket: Bucket {
 /// A remote's catalogue, opened when it is first asked.
 struct LazyPlaces: RemotePlaces {
   private let later: Later<CataloguedPlaces>
+  /// Learns the keys that others may have exchanged; whether there was something to learn from.
+  private let learnKeys: @Sendable () throws(DSVError) -> Bool
 
-  init(_ open: @escaping @Sendable () throws(DSVError) -> CataloguedPlaces) { later = Later(open) }
+  init(
+    learnKeys: @escaping @Sendable () throws(DSVError) -> Bool,
+    _ open: @escaping @Sendable () throws(DSVError) -> CataloguedPlaces
+  ) {
+    (self.learnKeys, later) = (learnKeys, Later(open))
+  }
 
   func place(of id: AnyID) throws(DSVError) -> RemotePlace? { try later.get().place(of: id) }
   func objects(in pack: RemotePack) throws(DSVError) -> [(AnyID, RemotePlace)] {
     try later.get().objects(in: pack)
   }
-  func markVerified(_ pack: PackID, over slots: [UInt32]) throws(DSVError) {
+  func markVerified(_ pack: PackID, over slots: [UInt32]) throws(DSVError) -> Bool {
     try later.get().markVerified(pack, over: slots)
   }
   func forgetVerified(_ pack: PackID) throws(DSVError) { try later.get().forgetVerified(pack) }
   func pack(slot: UInt32) throws(DSVError) -> RemotePack? { try later.get().pack(slot: slot) }
   var totals: (objectCount: Int, byteCount: Int) { get throws(DSVError) { try later.get().totals } }
   func codec(of pack: RemotePack) throws(DSVError) -> PackCodec { try later.get().codec(of: pack) }
-  func refresh() throws(DSVError) { try later.get().refresh() }
+  func refresh() throws(DSVError) {
+    let places = try later.get()
+    do throws(DSVError) { try places.refresh() } catch {
+      // What follows an exchange of keys is sealed with the new ones.
+      guard error.code == .corrupt, try learnKeys() else { throw error }
+      try places.refresh()
+    }
+  }
+
   var isUnread: Bool { get throws(DSVError) { try later.get().isUnread } }
   func tips() throws(DSVError) -> [CommitID]? { try later.get().tips() }
 }
@@ -81,8 +96,12 @@ extension Repository {
           try options.open(config.address, makes: false)
         }
         let (folder, note, sealer) = (remoteFolder(name), options.note, store.remoteKeys)
-        let places = LazyPlaces { () throws(DSVError) in
-          CataloguedPlaces(try Catalogue(folder, sealer, note: note), bucket)
+        let learnKeys: @Sendable () throws(DSVError) -> Bool = { () throws(DSVError) in
+          guard let sealer else { return false }
+          return try OpenRemote.learnKeys(bucket, folder, sealer)
+        }
+        let places = LazyPlaces(learnKeys: learnKeys) { () throws(DSVError) in
+          CataloguedPlaces(try Catalogue(folder, sealer, note: note), bucket, at: config.address)
         }
         tiers.append(RemoteTier(name, bucket, places))
       }

@@ -11,22 +11,35 @@ final class SyncedKeys: Sendable {
 
 extension OpenRemote {
   /// The highest number of a keyring of the remote that was ever read or written here.
-  private var seenPath: String { "\(folder)/keyring" }
+  private static func seenPath(_ folder: String) -> String { "\(folder)/keyring" }
 
-  var seenKeyring: Int {
-    get throws(DSVError) {
-      do throws(DSVError) {
-        let text = String(decoding: try FileSystem.read(seenPath, limit: 64), as: UTF8.self)
-        return Int(text.dropLast()) ?? 0
-      } catch {
-        guard error.code == .notFound else { throw error }
-        return 0
-      }
+  var seenKeyring: Int { get throws(DSVError) { try Self.seenKeyring(folder) } }
+
+  private static func seenKeyring(_ folder: String) throws(DSVError) -> Int {
+    do throws(DSVError) {
+      let text = String(decoding: try FileSystem.read(seenPath(folder), limit: 64), as: UTF8.self)
+      return Int(text.dropLast()) ?? 0
+    } catch {
+      guard error.code == .notFound else { throw error }
+      return 0
     }
   }
 
   private func remember(_ number: Int) throws(DSVError) {
-    try FileSystem.replace(seenPath, with: Array("\(number)\n".utf8))
+    try FileSystem.replace(Self.seenPath(folder), with: Array("\(number)\n".utf8))
+  }
+
+  /// The number of the newest keyring that is there, 0 for none, and of the newest that was ever seen here.
+  private static func newest(
+    _ numbers: [Int], _ bucket: any Bucket, _ folder: String
+  ) throws(DSVError) -> (last: Int, seen: Int) {
+    let (last, seen) = (numbers.last ?? 0, try seenKeyring(folder))
+    guard last >= seen else {
+      throw DSVError(
+        .corrupt,
+        "\(bucket.name): its keyring was rolled back: number \(seen) was there, and now \(last) is the last")
+    }
+    return (last, seen)
   }
 
   /// The numbers of the keyrings that are there, ascending.
@@ -66,13 +79,7 @@ extension OpenRemote {
     var isAdopted = false
     for _ in 0..<Push.attemptCountMax {
       let numbers = try Self.keyrings(bucket)
-      let (last, seen) = (numbers.last ?? 0, try seenKeyring)
-      guard last >= seen else {
-        throw DSVError(
-          .corrupt,
-          "\(bucket.name): its keyring was rolled back: number \(seen) was there, and now \(last) is the last"
-        )
-      }
+      let (last, seen) = try Self.newest(numbers, bucket, folder)
       guard last < RemoteLayout.numberLimit - 1 else {
         throw DSVError(
           .corrupt, "\(bucket.name)/\(RemoteLayout.keyring(last)): nobody has given it that number; delete it"
@@ -109,14 +116,38 @@ extension OpenRemote {
     _ bytes: [UInt8], of subject: String, _ sealer: RemoteKeys
   ) throws(DSVError) -> RemoteKeys.Relation {
     do throws(DSVError) { return try store.adopt(keyring: bytes, of: subject) } catch {
-      guard error.code == .wrongKey else { throw error }
-      let theirs = try SealedKeyring(bytes, of: subject).slots.map { "\($0.id)" }.joined(separator: ", ")
-      throw DSVError(
-        .wrongKey,
-        "\(subject): key \(sealer.userKeyID), which is used here, does not open it: others have changed the keys there, which are "
-          + "\(theirs) now. Let one of those open this repository too, by 'dsv key add', and go on with that one",
-        cause: error)
+      throw try Self.told(error, bytes, of: subject, sealer)
     }
+  }
+
+  /// Says what to do where the key that is used here does not open the remote's keyring.
+  private static func told(
+    _ error: DSVError, _ bytes: [UInt8], of subject: String, _ sealer: RemoteKeys
+  ) throws(DSVError) -> DSVError {
+    guard error.code == .wrongKey else { return error }
+    let theirs = try SealedKeyring(bytes, of: subject).slots.map { "\($0.id)" }.joined(separator: ", ")
+    return DSVError(
+      .wrongKey,
+      "\(subject): key \(sealer.userKeyID), which is used here, does not open it: others have changed the keys there, which are "
+        + "\(theirs) now. Let one of those open this repository too, by 'dsv key add', and go on with that one",
+      cause: error)
+  }
+
+  /// Lets what others have added to a remote since they exchanged its keys be read here. Nothing is taken over: fetching does that.
+  ///
+  /// - Parameter folder: the remote's own.
+  /// - Returns: `false` if there is no keyring to learn from.
+  /// - Throws: `.wrongKey` if the key that is used here was revoked there; `.corrupt` if an old keyring was put back there.
+  static func learnKeys(
+    _ bucket: any Bucket, _ folder: String, _ sealer: RemoteKeys
+  ) throws(DSVError) -> Bool {
+    let (last, _) = try newest(try keyrings(bucket), bucket, folder)
+    guard last > 0 else { return false }
+    let (bytes, subject) = (try keyring(last, bucket), "\(bucket.name)/\(RemoteLayout.keyring(last))")
+    do throws(DSVError) { try sealer.learn(bytes, of: subject) } catch {
+      throw try told(error, bytes, of: subject, sealer)
+    }
+    return true
   }
 
   // MARK: - Adding to the log

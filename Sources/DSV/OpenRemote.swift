@@ -20,24 +20,28 @@ struct OpenRemote: Sendable {
   var log: RemoteLog { RemoteLog(bucket, sealer) }
   var journal: PushJournal { PushJournal(folder, sealer) }
   var reader: RemoteReader { RemoteReader(bucket, catalogue) }
+  var tier: RemoteTier { RemoteTier(name, bucket, CataloguedPlaces(catalogue, bucket, at: config.address)) }
 
   /// Takes in what is new in the remote's log.
   ///
   /// - Parameters:
   ///   - known: indexes of packs that were just put.
   ///   - isPushing: whether the remote's keyring is to have what this repository's has.
+  ///   - isForgiving: whether packs may stay whose indexes are gone or damaged.
   /// - Returns: `false` if there is no repository yet.
   @discardableResult
-  func readOn(known: [PackID: PackIndex] = [:], isPushing: Bool = false) throws(DSVError) -> Bool {
+  func readOn(
+    known: [PackID: PackIndex] = [:], isPushing: Bool = false, isForgiving: Bool = false
+  ) throws(DSVError) -> Bool {
     if try catalogue.position == .start {
       guard let features = try log.format() else { return false }
       try Self.check(features, isEncrypted: sealer != nil, of: config.address.url)
     }
     try syncKeyring(isPushing: isPushing)
-    do throws(DSVError) { try catalogue.readOn(log, known: known) } catch {
+    do throws(DSVError) { try catalogue.readOn(log, known: known, isForgiving: isForgiving) } catch {
       // Keys may have been exchanged since: then what follows is sealed with the new ones.
       guard sealer != nil, error.code == .corrupt, try syncKeyring(isPushing: false) else { throw error }
-      try catalogue.readOn(log, known: known)
+      try catalogue.readOn(log, known: known, isForgiving: isForgiving)
     }
     return true
   }

@@ -7,7 +7,8 @@ import DSVVersions
 
 /// What a collection of a remote's garbage did.
 public struct RemoteGarbageResult: Sendable {
-  /// Packs that were given up: nobody may use them any more, and they are deleted once they have been for long enough.
+  /// Packs that were given up: nobody may use them any more, and they are deleted once they have been for long enough. Bytes are
+  /// those that lie there, of packs and their indexes.
   public internal(set) var condemnedPackCount = 0
   public internal(set) var condemnedByteCount = 0
   /// Packs that were written with what was live of those.
@@ -68,18 +69,37 @@ private struct RemoteCollection {
       number: position.number + 1, previous: position.digest, nonce: .random(),
       time: Clock.secondsSince1970())
     // Before anything is put here that no entry names yet.
-    let orphans = try orphans(before: time)
-    let (condemned, rewritten) = try condemnedPacks()
+    let sizes = try sizes()
+    let orphans = try orphans(in: sizes, before: time)
+    let (condemned, rewritten) = try advising { (collection) throws(DSVError) in
+      try collection.condemnedPacks()
+    }
     entry.condemned = condemned + orphans
     entry.added = rewritten.map(\.logged)
     entry.deleted = try delete(before: time)
+    if let folder = remote.bucket as? FolderBucket { _ = try folder.removeLeftovers() }
     if entry.condemned.isEmpty, entry.deleted.isEmpty { return result }
     guard try remote.create(entry) != nil else { return nil }
     let indexes = Dictionary(rewritten.map { ($0.index.packID, $0.index) }) { first, _ in first }
     try remote.readOn(known: indexes)
     result.condemnedPackCount = entry.condemned.count
+    result.condemnedByteCount = entry.condemned.reduce(0) { $0 + sizes[$1, default: 0] }
+    result.deletedByteCount = entry.deleted.reduce(0) { $0 + sizes[$1, default: 0] }
     result.rewrittenPackCount = rewritten.count
     return result
+  }
+
+  /// Says what to do where the remote has not all that it should.
+  private mutating func advising<Value>(
+    _ body: (inout RemoteCollection) throws(DSVError) -> Value
+  ) throws(DSVError) -> Value {
+    do throws(DSVError) { return try body(&self) } catch {
+      guard error.code == .notFound || error.code == .corrupt else { throw error }
+      throw DSVError(
+        .corrupt,
+        "remote '\(remote.name)' has not all that is needed of it: \(error.message). 'dsv remote check \(remote.name)' tells what of the remote is damaged, and with --repair puts anew "
+          + "what is whole here; nothing was changed", cause: error)
+    }
   }
 
   /// The packs that hold something that nothing leads to; what is live in them is put in new ones.
@@ -109,7 +129,6 @@ private struct RemoteCollection {
       if try catalogue.spares(of: id).allSatisfy({ dead.contains($0.pack.slot) }) { live.append((id, place)) }
     }
     let condemned = try catalogue.allPacks.filter { dead.contains($0.slot) && $0.condemnedTime == nil }
-    result.condemnedByteCount = condemned.reduce(0) { $0 + $1.byteCount }
     guard !live.isEmpty else { return (condemned.map(\.id), []) }
     // What is put in vain, as somebody else came first, no push needs: without a journal the next clean-up finds it.
     let uploads = PackUploads(
@@ -177,22 +196,28 @@ private struct RemoteCollection {
     return bases
   }
 
-  /// Packs that no entry names: pushes that were broken off, or are under way, put them. Those of our own journal stay until a
-  /// pack that was given up when they were put would be deleted.
-  private func orphans(before time: Int) throws(DSVError) -> [PackID] {
-    try remote.journal.forget(before: time)
-    let own = Set(try remote.journal.packs().map(\.index.packID))
-    var found: Set<PackID> = []
+  /// The packs that lie there, and how many bytes each takes with its index.
+  private func sizes() throws(DSVError) -> [PackID: Int] {
+    var sizes: [PackID: Int] = [:]
     var last: String?
     while true {
       let entries = try remote.bucket.list(prefix: RemoteLayout.packPrefix, after: last, limit: 1000)
       for entry in entries {
-        guard let id = RemoteLayout.packID(ofKey: entry.key), !own.contains(id) else { continue }
-        if try catalogue.pack(id) == nil { found.insert(id) }
+        if let id = RemoteLayout.packID(ofKey: entry.key) { sizes[id, default: 0] += entry.byteCount }
       }
-      guard entries.count == 1000 else { return found.sorted() }
+      guard entries.count == 1000 else { return sizes }
       last = entries.last?.key
     }
+  }
+
+  /// Packs that no entry names: pushes that were broken off, or are under way, put them. Those of our own journal stay until a
+  /// pack that was given up when they were put would be deleted.
+  private func orphans(in sizes: [PackID: Int], before time: Int) throws(DSVError) -> [PackID] {
+    try remote.journal.forget(before: time)
+    let own = Set(try remote.journal.packs().map(\.index.packID))
+    var found: [PackID] = []
+    for id in sizes.keys where !own.contains(id) { if try catalogue.pack(id) == nil { found.append(id) } }
+    return found.sorted()
   }
 
   /// Deletes packs that were given up long enough ago. Done before the log says so: twice does no harm.
@@ -205,7 +230,6 @@ private struct RemoteCollection {
         Progress(phase: "deleting packs", done: start + group.count, total: old.count, unit: .objects))
     }
     result.deletedPackCount = old.count
-    result.deletedByteCount = old.reduce(0) { $0 + $1.byteCount }
     return old.map(\.id)
   }
 }

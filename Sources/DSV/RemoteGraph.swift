@@ -6,13 +6,13 @@ import DSVVersions
 
 /// What a remote holds, as a store: read from here where it is here, and held against its ID where it is not.
 final class RemoteGraph: ObjectStore {
-  private let source: RemoteObjects
+  private let source: GivenObjects
   /// What objects on the remote build on.
   private let bases: [AnyID: AnyID]
   private let check: ObjectCheck
 
   init(_ local: Store, _ remote: OpenRemote, bases: [AnyID: AnyID]) {
-    source = RemoteObjects(local: local, remote: remote)
+    source = GivenObjects(local: local, remote: remote)
     self.bases = bases
     // A base that is not what it should be makes another object of what builds on it: so it is found out too.
     check = ObjectCheck(ObjectReader(source, cache: ObjectCache(byteCountMax: 8 << 20), pool: .onCaller))
@@ -41,8 +41,8 @@ final class RemoteGraph: ObjectStore {
   }
 }
 
-/// Objects as a remote gives them.
-private struct RemoteObjects: ObjectStore {
+/// Objects as a remote gives them, not held against their IDs.
+private struct GivenObjects: ObjectStore {
   let local: Store
   let remote: OpenRemote
 

@@ -44,11 +44,11 @@ public struct PushOptions: Sendable {
 extension Repository {
   /// Makes a remote have branches and tags as they are here, with all that they need and nothing else.
   ///
-  /// What the remote has already is not sent. Refs move last, all or none, and forward only. A push that was broken off goes on
-  /// where it was. Memory: about 150 MB, and 50 bytes an object that is sent.
+  /// What the remote has already is not sent; packs of it that are gone are told of, see ``checkRemote(_:repairs:progress:)``. Refs
+  /// move last, all or none, and forward only. A push that was broken off goes on where it was. Memory: about 150 MB, and 50 bytes an object that is sent.
   /// - Parameter name: the remote; `nil` for `origin` or the only one.
-  /// - Throws: `conflict` if a branch has diverged or was begun apart, or a tag is elsewhere there, and nothing was pushed; `io` if the remote cannot be
-  ///   reached; `badInput` if it is one that must not be pushed to.
+  /// - Throws: `conflict` if a branch has diverged or was begun apart, or a tag is elsewhere there, and nothing was pushed; `io` if the
+  ///   remote cannot be reached; `badInput` if it is one that must not be pushed to.
   public func push(
     to name: String? = nil, _ options: PushOptions = PushOptions(),
     progress: @escaping ProgressHandler = { _ in }
@@ -95,6 +95,7 @@ extension Repository {
         .init(name: String(ref.dropFirst(isTag ? 5 : 6)), isTag: isTag, state: state, old: old, new: commit))
     }
     try track(remote, wishes.map(\.name))
+    if !options.deletes { tellOfLostPacks(remote) }
     return result
   }
 
@@ -112,6 +113,28 @@ extension Repository {
       if !isKnown { return String(ref.dropFirst("heads/".count)) }
     }
     return nil
+  }
+
+  /// So many packs, and their indexes, are one list of a remote's.
+  private static let listedPackCount = 500
+
+  /// Tells of packs that the remote's log names and that do not lie there whole: what they should hold is not sent again.
+  ///
+  /// Where one request does not tell that, it is left to ``checkRemote(_:repairs:progress:)``.
+  private func tellOfLostPacks(_ remote: OpenRemote) {
+    do throws(DSVError) {
+      let packs = try remote.catalogue.allPacks
+      guard packs.count <= Self.listedPackCount else { return }
+      let listed = try PackVerification.listed(remote.tier)
+      let lost = packs.filter { $0.condemnedTime == nil && listed[$0.key] != $0.byteCount }
+      guard let first = lost.first else { return }
+      let others = lost.count == 1 ? "" : " and \(lost.count - 1) more"
+      options.note(
+        "remote '\(remote.name)' does not have \(first.key)\(others) any more, or not whole: 'dsv remote check \(remote.name) --repair' "
+          + "puts anew what is whole here")
+    } catch {
+      // What was pushed is there, and a check tells the rest.
+    }
   }
 
   private func wishes(_ options: PushOptions) throws(DSVError) -> [(name: String, commit: CommitID?)] {

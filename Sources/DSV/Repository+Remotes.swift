@@ -77,7 +77,7 @@ extension Repository {
           cause: error)
       }
       let lying = try PackVerification.listed(
-        RemoteTier(name, place.bucket, CataloguedPlaces(catalogue, place.bucket)))
+        RemoteTier(name, place.bucket, CataloguedPlaces(catalogue, place.bucket, at: config.address)))
       for pack in try catalogue.allPacks where pack.condemnedTime == nil && lying[pack.key] != pack.byteCount
       {
         throw DSVError(
@@ -86,8 +86,7 @@ extension Repository {
             + "was cleaned up since, 'dsv fetch' first; nothing was changed")
       }
     }
-    try catalogue.forgetVerified()
-    try write(config, of: name)
+    try catalogue.forgetVerified { () throws(DSVError) in try write(config, of: name) }
     attachRemotes()
     return Remote(name, config)
   }

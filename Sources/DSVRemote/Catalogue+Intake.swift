@@ -9,11 +9,15 @@ extension Catalogue {
   /// Takes in what was added to the remote's log since it was last read, a group of entries at a time.
   ///
   /// Memory: as ``RemoteLog/read(after:seen:_:)`` says, and the indexes of eight packs.
-  /// - Parameter known: indexes that need not be asked for, as they were just put.
+  /// - Parameters:
+  ///   - known: indexes that need not be asked for, as they were just put.
+  ///   - isForgiving: whether a pack may stay whose index is gone or damaged: nothing is known of what it holds.
   /// - Returns: how many entries were read.
-  /// - Throws: `.corrupt` if the remote was rolled back or rewritten.
+  /// - Throws: `.corrupt` if the remote was rolled back or rewritten, or such a pack is not condemned.
   @discardableResult
-  package func readOn(_ log: RemoteLog, known: [PackID: PackIndex] = [:]) throws(DSVError) -> Int {
+  package func readOn(
+    _ log: RemoteLog, known: [PackID: PackIndex] = [:], isForgiving: Bool = false
+  ) throws(DSVError) -> Int {
     let writer = try index.writer()
     forgetPacks()
     let indexes = RemoteIndexes(bucket: log.bucket, known: known)
@@ -37,7 +41,7 @@ extension Catalogue {
       }
       throw error
     }
-    try addLacking(indexes, writer)
+    try addLacking(indexes, writer, isForgiving: isForgiving)
     return count
   }
 
@@ -169,16 +173,21 @@ extension Catalogue {
     }
   }
 
-  /// Takes in what packs hold whose indexes were gone when they were named: unless they are condemned by now, it must be there.
+  /// Takes in what packs hold whose indexes were not to be had when they were named: unless they are condemned by now, they must be.
   private func addLacking(
-    _ indexes: RemoteIndexes, _ writer: borrowing CatalogueIndex.Writer
+    _ indexes: RemoteIndexes, _ writer: borrowing CatalogueIndex.Writer, isForgiving: Bool
   ) throws(DSVError) {
     for var pack in try allPacks where pack.isLacking && pack.condemnedTime == nil {
-      let logged = LoggedPack(pack.id, byteCount: pack.byteCount)
-      guard let contents = try indexes.indexes(of: [logged]).first ?? nil else {
+      let contents: PackIndex
+      do throws(DSVError) {
+        contents = try indexes.index(of: LoggedPack(pack.id, byteCount: pack.byteCount))
+      } catch {
+        guard error.code == .corrupt else { throw error }
+        if isForgiving { continue }
         throw DSVError(
           .corrupt,
-          "\(indexes.bucket.name)/\(RemoteLayout.index(pack.id)): it is gone, and its pack is still named")
+          "\(error.message), and its pack is still named; 'dsv remote check --repair' in a repository that has all of it "
+            + "makes it again", cause: error)
       }
       var intake = Intake()
       intake.given = [pack.slot]
@@ -208,7 +217,7 @@ extension Catalogue {
 
   private func isLive(_ slot: UInt32, _ intake: Intake) throws(DSVError) -> Bool {
     if intake.given.contains(slot) { return true }
-    guard let pack = try pack(slot) else { return false }
+    guard let pack = try pack(slot: slot) else { return false }
     return pack.condemnedTime == nil
   }
 
@@ -319,20 +328,38 @@ struct RemoteIndexes: Sendable {
   /// Those that need not be asked for.
   let known: [PackID: PackIndex]
 
-  /// The indexes of packs, in their order; `nil` for one that is gone.
+  /// The indexes of packs, in their order; `nil` for one that is gone or damaged.
   func indexes(of packs: [LoggedPack]) throws(DSVError) -> [PackIndex?] {
-    let (bucket, known) = (bucket, known)
-    return try Parallel.map(packs.count, width: Self.width) {
-      (number) throws(DSVError) -> PackIndex? in
-      let pack = packs[number]
-      if let known = known[pack.id] { return known }
-      let key = RemoteLayout.index(pack.id)
-      guard let bytes = try bucket.get(key, limit: RemoteLayout.indexByteCountMax) else { return nil }
-      let index = try PackIndex(bytes, of: "\(bucket.name)/\(key)")
-      guard index.packID == pack.id, index.packByteCount == pack.byteCount else {
-        throw DSVError(.corrupt, "\(bucket.name)/\(key): it is another pack's")
+    try Parallel.map(packs.count, width: Self.width) { (number) throws(DSVError) -> PackIndex? in
+      do throws(DSVError) { return try index(of: packs[number]) } catch {
+        guard error.code == .corrupt else { throw error }
+        return nil
       }
-      return index
     }
+  }
+
+  /// - Throws: `.corrupt` if it is gone or damaged.
+  func index(of pack: LoggedPack) throws(DSVError) -> PackIndex {
+    if let known = known[pack.id] { return known }
+    return try PackIndex.read(of: pack.id, byteCount: pack.byteCount, from: bucket)
+  }
+}
+
+extension PackIndex {
+  /// The index of a remote's pack.
+  ///
+  /// - Throws: `.corrupt` if it is gone, damaged, or another pack's.
+  static func read(
+    of pack: PackID, byteCount: Int, from bucket: any Bucket
+  ) throws(DSVError) -> PackIndex {
+    let key = RemoteLayout.index(pack)
+    guard let bytes = try bucket.get(key, limit: RemoteLayout.indexByteCountMax) else {
+      throw DSVError(.corrupt, "\(bucket.name)/\(key): it is gone")
+    }
+    let index = try PackIndex(bytes, of: "\(bucket.name)/\(key)")
+    guard index.packID == pack, index.packByteCount == byteCount else {
+      throw DSVError(.corrupt, "\(bucket.name)/\(key): it is another pack's")
+    }
+    return index
   }
 }

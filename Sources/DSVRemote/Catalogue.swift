@@ -13,8 +13,8 @@ package struct RemotePack: Sendable, Hashable {
   package var condemnedTime: Int?
   /// The slots of the packs that it builds on, if it was read back whole and each ID was computed; else `nil`.
   package var verifiedOver: [UInt32]?
-  /// Whether its index was gone when the log named it, so that nothing is known of what it holds. It was condemned later.
-  var isLacking: Bool
+  /// Whether its index was gone or damaged when it was asked for, so that nothing is known of what it holds.
+  package var isLacking: Bool
   /// See ``RemoteKeys/wrap(_:of:)``.
   let wrappedKey: [UInt8]
 
@@ -89,9 +89,9 @@ extension Catalogue {
 
   package func place(of id: AnyID) throws(DSVError) -> RemotePlace? {
     guard let place = try index.place(of: id) else { return nil }
-    guard let pack = try pack(place.pack) else {
+    guard let pack = try pack(of: place) else {
       // It was condemned between the two.
-      guard let place = try index.place(of: id), let pack = try pack(place.pack) else { return nil }
+      guard let place = try index.place(of: id), let pack = try pack(of: place) else { return nil }
       return RemotePlace(pack, place)
     }
     return RemotePlace(pack, place)
@@ -104,7 +104,7 @@ extension Catalogue {
   /// Runs `body` for each object, in order of IDs; no transaction is open meanwhile.
   package func forEachObject(_ body: (AnyID, RemotePlace) throws(DSVError) -> Void) throws(DSVError) {
     try forEachPlace { (id, place) throws(DSVError) in
-      if let pack = try pack(place.pack) { try body(id, RemotePlace(pack, place)) }
+      if let pack = try pack(of: place) { try body(id, RemotePlace(pack, place)) }
     }
   }
 
@@ -112,7 +112,7 @@ extension Catalogue {
   package func spares(of id: AnyID) throws(DSVError) -> [RemotePlace] {
     var spares: [RemotePlace] = []
     for place in try index.spares(of: id) {
-      if let pack = try pack(place.pack) { spares.append(RemotePlace(pack, place)) }
+      if let pack = try pack(of: place) { spares.append(RemotePlace(pack, place)) }
     }
     return spares
   }
@@ -120,7 +120,7 @@ extension Catalogue {
   /// Runs `body` for each further place of an object; no transaction is open meanwhile.
   package func forEachSpare(_ body: (AnyID, RemotePlace) throws(DSVError) -> Void) throws(DSVError) {
     try forEachSparePlace { (id, place) throws(DSVError) in
-      if let pack = try pack(place.pack) { try body(id, RemotePlace(pack, place)) }
+      if let pack = try pack(of: place) { try body(id, RemotePlace(pack, place)) }
     }
   }
 
@@ -182,10 +182,13 @@ extension Catalogue {
     return packs.byID[id].flatMap { packs.bySlot[$0] }
   }
 
-  func pack(_ slot: UInt32) throws(DSVError) -> RemotePack? {
-    // A slot is given once, so what is known of it does not go wrong.
-    if let known = packs.withLock({ $0.bySlot[slot] }), known.condemnedTime == nil { return known }
-    return try loadPacks().bySlot[slot]
+  /// The pack of that slot, as it is now.
+  package func pack(slot: UInt32) throws(DSVError) -> RemotePack? { try loadPacks().bySlot[slot] }
+
+  /// The pack that a place names. It may have been condemned since it was looked up, or been read back: what else is said of it stays.
+  func pack(of place: Place) throws(DSVError) -> RemotePack? {
+    if let known = packs.withLock({ $0.bySlot[place.pack] }), known.condemnedTime == nil { return known }
+    return try pack(slot: place.pack)
   }
 
   /// The key of a pack's records; `nil` in a plain remote.
@@ -266,17 +269,22 @@ extension Catalogue {
   }
 
   /// Remembers that a pack was read back whole, and is what it should be over what other packs hold.
-  package func markVerified(_ id: PackID, over slots: [UInt32]) throws(DSVError) {
+  ///
+  /// - Parameter address: where it was read.
+  /// - Returns: `false` if the remote is said to be somewhere else meanwhile: then nothing is remembered.
+  package func markVerified(
+    _ id: PackID, over slots: [UInt32], at address: RemoteAddress
+  ) throws(DSVError) -> Bool {
     let writer = try index.writer()
-    guard var pack = try pack(id) else { return }
+    // Who says where a remote is now holds the same lock.
+    guard try RemoteConfig(folder: folder).address == address else { return false }
+    guard var pack = try pack(id) else { return false }
     pack.verifiedOver = slots
     var change = CatalogueIndex.Change()
     change.values = [(Key.pack(pack.slot), Self.encode(pack))]
     try writer.apply(change)
+    return true
   }
-
-  /// The pack of that slot, as it is now.
-  package func pack(slot: UInt32) throws(DSVError) -> RemotePack? { try loadPacks().bySlot[slot] }
 
   /// Forgets that a pack was read back: a read found it damaged.
   package func forgetVerified(_ id: PackID) throws(DSVError) {
@@ -290,7 +298,9 @@ extension Catalogue {
   }
 
   /// Forgets which packs were read back: where the remote is from now on none was.
-  package func forgetVerified() throws(DSVError) {
+  ///
+  /// - Parameter move: says where that is. Nobody remembers anything meanwhile that was read where it was.
+  package func forgetVerified(_ move: () throws(DSVError) -> Void) throws(DSVError) {
     let writer = try index.writer()
     var change = CatalogueIndex.Change()
     for var pack in try allPacks where pack.verifiedOver != nil {
@@ -298,5 +308,6 @@ extension Catalogue {
       change.values.append((Key.pack(pack.slot), Self.encode(pack)))
     }
     if !change.values.isEmpty { try writer.apply(change) }
+    try move()
   }
 }

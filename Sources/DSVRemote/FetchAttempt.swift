@@ -22,6 +22,9 @@ struct FetchAttempt {
   /// Whether a remote may have put the object into another pack.
   var hasLostPack: Bool { failures.contains { $0.code == .notFound } }
 
+  /// Whether what a remote gave is not what it should be.
+  var hasDamage: Bool { failures.contains { $0.code == .corrupt } }
+
   /// What to throw in the end; `nil` if nobody has the object.
   ///
   /// Names each remote that failed. Where one of them may be well again later, that is what the code says.

@@ -133,7 +133,7 @@ package struct RemoteLog: Sendable {
     return update
   }
 
-  /// Makes sure that an entry which was read before is what it was. It may be sealed with a key that was given up since.
+  /// Makes sure that an entry which was read before is what it was. That needs no key.
   private func check(_ position: LogPosition) throws(DSVError) {
     guard
       let stored = try bucket.get(

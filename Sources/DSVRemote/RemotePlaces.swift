@@ -10,7 +10,9 @@ package protocol RemotePlaces: Sendable {
   func objects(in pack: RemotePack) throws(DSVError) -> [(AnyID, RemotePlace)]
 
   /// Remembers that a pack was read back whole, and is what it should be over what packs in other slots hold.
-  func markVerified(_ pack: PackID, over slots: [UInt32]) throws(DSVError)
+  ///
+  /// - Returns: `false` if the remote is somewhere else by now.
+  func markVerified(_ pack: PackID, over slots: [UInt32]) throws(DSVError) -> Bool
 
   /// Forgets that a pack was read back: a read found it damaged or gone.
   func forgetVerified(_ pack: PackID) throws(DSVError)
@@ -57,28 +59,23 @@ package struct RemoteTier: Sendable {
 package struct CataloguedPlaces: RemotePlaces {
   package let catalogue: Catalogue
   package let bucket: any Bucket
+  /// Where that is.
+  package let address: RemoteAddress
 
-  package init(_ catalogue: Catalogue, _ bucket: any Bucket) {
-    (self.catalogue, self.bucket) = (catalogue, bucket)
+  package init(_ catalogue: Catalogue, _ bucket: any Bucket, at address: RemoteAddress) {
+    (self.catalogue, self.bucket, self.address) = (catalogue, bucket, address)
   }
 
   package func place(of id: AnyID) throws(DSVError) -> RemotePlace? { try catalogue.place(of: id) }
-  package func markVerified(_ pack: PackID, over slots: [UInt32]) throws(DSVError) {
-    try catalogue.markVerified(pack, over: slots)
+  package func markVerified(_ pack: PackID, over slots: [UInt32]) throws(DSVError) -> Bool {
+    try catalogue.markVerified(pack, over: slots, at: address)
   }
   package func forgetVerified(_ pack: PackID) throws(DSVError) { try catalogue.forgetVerified(pack) }
   package func pack(slot: UInt32) throws(DSVError) -> RemotePack? { try catalogue.pack(slot: slot) }
   package func codec(of pack: RemotePack) throws(DSVError) -> PackCodec { try catalogue.codec(of: pack) }
 
   package func objects(in pack: RemotePack) throws(DSVError) -> [(AnyID, RemotePlace)] {
-    let key = RemoteLayout.index(pack.id)
-    guard let bytes = try bucket.get(key, limit: RemoteLayout.indexByteCountMax) else {
-      throw DSVError(.corrupt, "\(bucket.name)/\(key): it is gone")
-    }
-    let index = try PackIndex(bytes, of: "\(bucket.name)/\(key)")
-    guard index.packID == pack.id, index.packByteCount == pack.byteCount else {
-      throw DSVError(.corrupt, "\(bucket.name)/\(key): it is another pack's")
-    }
+    let index = try PackIndex.read(of: pack.id, byteCount: pack.byteCount, from: bucket)
     return index.entries.map { ($0.id, RemotePlace(pack, $0.place(in: pack.slot))) }
   }
 

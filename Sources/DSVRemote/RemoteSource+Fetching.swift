@@ -50,22 +50,24 @@ extension RemoteSource {
     }
   }
 
-  /// Looks at the remotes for what is new there; not more often than once in ten seconds.
+  /// Looks at the remotes for what is new there: not more often than once in ten seconds, and one that could not be looked at, in thirty.
   ///
   /// - Returns: what kept some from being looked at.
   private func refresh() -> [DSVError] {
-    refreshedAt.withLock { last in
-      let now = Clock.monotonicNanoseconds()
-      // Who waited for another to look need not look again.
-      if last != 0, now - last < 10_000_000_000 { return [] }
-      var failures: [DSVError] = []
-      for remote in remotes {
-        do throws(DSVError) { try remote.places.refresh() } catch {
-          failures.append(Self.failure(remote, error))
+    // Who waited for another to look need not look again.
+    refreshes.withLock { refreshes in
+      for (index, remote) in remotes.enumerated() where refreshes[index].end <= Clock.monotonicNanoseconds() {
+        do throws(DSVError) {
+          try remote.places.refresh()
+          refreshes[index] = Refresh(end: Clock.monotonicNanoseconds() + Refresh.nanoseconds)
+        } catch {
+          let failure = Self.failure(remote, error)
+          // Who was interrupted may ask again at once.
+          let wait = error.code == .interrupted ? 0 : Trouble.nanoseconds
+          refreshes[index] = Refresh(end: Clock.monotonicNanoseconds() + wait, failure: failure)
         }
       }
-      if failures.isEmpty { last = Clock.monotonicNanoseconds() }
-      return failures
+      return refreshes.compactMap(\.failure)
     }
   }
 
@@ -98,14 +100,39 @@ extension RemoteSource {
   package func fetch(_ id: AnyID) throws(DSVError) -> StoredObject? {
     var attempt = FetchAttempt()
     if let object = try fetchOnce(id, &attempt) { return object }
-    // The remote's own clean-up may have put it into another pack; and a catalogue that was taken away knows nothing until
-    // it is read anew.
+    // The remote's own clean-up may have put it into another pack, or a repair, also what it had lost; and a catalogue that was taken away knows nothing
+    // until it is read anew.
     if attempt.hasLostPack || hasUnreadRemote {
       attempt = FetchAttempt(failures: refresh())
       if let object = try fetchOnce(id, &attempt) { return object }
+    } else if attempt.hasDamage || (attempt.failures.isEmpty && prefetches) {
+      let before = packs(of: id)
+      let failures = refresh()
+      if packs(of: id) != before {
+        attempt = FetchAttempt(failures: failures)
+        if let object = try fetchOnce(id, &attempt) { return object }
+      } else {
+        attempt = FetchAttempt(failures: attempt.failures + failures)
+      }
     }
-    if let failure = attempt.failure { throw failure }
+    if let failure = attempt.failure { throw Self.advised(failure) }
     return nil
+  }
+
+  /// Says what to do where remotes gave something that it is not, or nothing.
+  private static func advised(_ error: DSVError) -> DSVError {
+    let advice = "'dsv remote check' tells what is damaged there"
+    guard error.code == .corrupt || error.code == .notFound, !error.message.contains(advice) else {
+      return error
+    }
+    return DSVError(error.code, "\(error.message); \(advice)", cause: error.cause)
+  }
+
+  /// The packs that remotes have the object in.
+  private func packs(of id: AnyID) -> [PackID?] {
+    remotes.map { remote in
+      do throws(DSVError) { return try remote.places.place(of: id)?.pack.id } catch { return nil }
+    }
   }
 
   private func fetchOnce(_ id: AnyID, _ attempt: inout FetchAttempt) throws(DSVError) -> StoredObject? {

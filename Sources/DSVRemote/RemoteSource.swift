@@ -41,6 +41,17 @@ package final class RemoteSource: ObjectSource {
     static let nanoseconds: UInt64 = 30_000_000_000
   }
 
+  /// A look at a remote for what is new there.
+  struct Refresh {
+    /// How long one counts: who asks meanwhile is told what came of it. One that failed is not tried again for each object.
+    static let nanoseconds: UInt64 = 10_000_000_000
+
+    /// Until when it counts; 0 before the first.
+    var end: UInt64 = 0
+    /// What kept the remote from being looked at.
+    var failure: DSVError?
+  }
+
   struct State {
     var board: FetchBoard
     var workerCount = 0
@@ -60,8 +71,8 @@ package final class RemoteSource: ObjectSource {
   let limits: FetchLimits
   let kinds: Set<ObjectKind>
   let isPartial: Atomic<Bool>
-  /// When the remotes were last looked at as a pack was gone.
-  let refreshedAt = Mutex<UInt64>(0)
+  /// Of each remote: how it was last looked at as something was not where it was known to be.
+  let refreshes: Mutex<[Refresh]>
 
   /// - Parameters:
   ///   - kinds: what is given. A commit or snapshot that is not here is not to be had by reading: who has one has all that
@@ -79,6 +90,7 @@ package final class RemoteSource: ObjectSource {
     (self.remotes, self.store, self.limits, self.kinds) = (remotes, store, limits, kinds)
     self.isPartial = Atomic(isPartial)
     (self.promoter, self.whole, self.check) = (promoter, whole, check)
+    refreshes = Mutex(Array(repeating: Refresh(), count: remotes.count))
     state = Mutex(State(board: FetchBoard(limits), counts: Array(repeating: Counts(), count: remotes.count)))
   }
 

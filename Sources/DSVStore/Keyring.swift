@@ -159,7 +159,7 @@ extension Keyring {
   /// What new log records and refs are encrypted under.
   package var currentLogKey: LogKey { secrets.logKeys[secrets.logKeys.count - 1] }
 
-  /// That of an epoch; `nil` if there is none, or it was given up.
+  /// That of an epoch; `nil` if there is none.
   package func logKey(_ epoch: UInt32) -> LogKey? { secrets.logKeys.first { $0.epoch == epoch } }
 
   /// Makes a new log key: what is logged from now on no copy of an older keyring opens.

@@ -74,6 +74,18 @@ extension RemoteKeys {
   /// What a remote keeps: the keyring without the keys of packs, for the same user keys.
   package func keyringBytes() throws(DSVError) -> [UInt8] { try keys.keyring.withoutPacks().bytes() }
 
+  /// Lets this process open what is sealed under newer log keys of a remote's keyring. The repository's own keyring stays as it is: for
+  /// who only reads.
+  ///
+  /// - Throws: as ``Store/adopt(keyring:of:)``.
+  package func learn(_ bytes: [UInt8], of subject: String) throws(DSVError) {
+    try keys.refresh()
+    var trial = keys.keyring
+    let sealed = try SealedKeyring(bytes, of: subject)
+    let key = sealed.slots.contains { $0.id == trial.keyID } ? nil : try keys.givenKey()
+    if try trial.adopt(sealed, key, of: subject) == .adopted { keys.learn(trial.logKeys) }
+  }
+
   /// How what is there stands to the repository's keyring, which it does not change.
   package func relation(to bytes: [UInt8], of subject: String) throws(DSVError) -> Relation {
     var keyring = keys.keyring
@@ -130,7 +142,6 @@ extension Keyring {
         .conflict, "\(subject): it is of another repository, which was encrypted under other keys")
     }
     let (own, theirs) = (logKeys, other.logKeys)
-    // Old log keys may have been given up on either side.
     guard let last = own.last, let otherLast = theirs.last else { return .same }
     if last == otherLast {
       // The ring key is the same, so a slot of either opens both.

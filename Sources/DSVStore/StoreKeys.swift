@@ -11,8 +11,9 @@ final class StoreKeys: Sendable {
     /// What the file was like when the keyring was read from it.
     var status: FileStatus?
     var sealers: [PackID: PackSealer] = [:]
-    /// Those that keyrings had which were read before: an index that was exchanged meanwhile is under them.
-    var formerLogKeys: [UInt32: LogKey] = [:]
+    /// Those that keyrings had which were read before, as an index that was exchanged meanwhile is under them; and those that
+    /// only remotes' keyrings have. They open, and seal nothing.
+    var otherLogKeys: [UInt32: LogKey] = [:]
   }
 
   let naming: ObjectNaming
@@ -80,9 +81,14 @@ final class StoreKeys: Sendable {
     state.withLock { state in
       // Another thread may have been faster.
       guard new.generation >= state.keyring.generation else { return }
-      for key in state.keyring.logKeys { state.formerLogKeys[key.epoch] = key }
+      for key in state.keyring.logKeys { state.otherLogKeys[key.epoch] = key }
       (state.keyring, state.status) = (new, status)
     }
+  }
+
+  /// Lets this process open what is sealed under keys that the keyring does not have.
+  func learn(_ logKeys: [LogKey]) {
+    state.withLock { state in for key in logKeys { state.otherLogKeys[key.epoch] = key } }
   }
 
   /// The user key that is given now, if any.
@@ -274,7 +280,7 @@ extension StoreKeys {
     if let key = keyring.logKey(epoch) { return key }
     // Nobody gives an epoch that is no key's yet: other bytes do.
     if epoch > keyring.currentLogKey.epoch { try refresh() }
-    if let key = keyring.logKey(epoch) ?? state.withLock({ $0.formerLogKeys[epoch] }) { return key }
+    if let key = keyring.logKey(epoch) ?? state.withLock({ $0.otherLogKeys[epoch] }) { return key }
     throw DSVError(.corrupt, "\(subject): there is no key of epoch \(epoch)")
   }
 }

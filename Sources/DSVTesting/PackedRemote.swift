@@ -66,10 +66,11 @@ package final class PackedRemote: RemotePlaces {
     }
   }
 
-  package func markVerified(_ id: PackID, over slots: [UInt32]) throws(DSVError) {
+  package func markVerified(_ id: PackID, over slots: [UInt32]) throws(DSVError) -> Bool {
     state.withLock { state in
       for (slot, pack) in state.packs where pack.id == id { state.packs[slot]?.verifiedOver = slots }
     }
+    return true
   }
 
   package func forgetVerified(_ pack: PackID) throws(DSVError) {}

@@ -5,7 +5,7 @@ import DSVFormat
 struct RemoteCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "remote",
-    abstract: "Add, list, move or remove remotes; collect a remote's garbage.",
+    abstract: "Add, list, move or remove remotes; check and repair one, or collect its garbage.",
     discussion: """
       Examples:
         dsv remote add origin s3://my-bucket/my-dataset --region eu-central-1
@@ -13,12 +13,14 @@ struct RemoteCommand: ParsableCommand {
         dsv remote add backup file:///mnt/backup/set
         dsv remote list
         dsv remote set-url origin s3://other-bucket/my-dataset
+        dsv remote check origin --repair
         dsv remote gc origin
 
       Credentials of S3 come from the AWS environment variables and files.
       """,
     subcommands: [
-      RemoteAdd.self, RemoteList.self, RemoteSetURL.self, RemoteRemove.self, RemoteGc.self,
+      RemoteAdd.self, RemoteList.self, RemoteSetURL.self, RemoteRemove.self, RemoteCheck.self,
+      RemoteGc.self,
     ],
     defaultSubcommand: RemoteList.self)
 }
@@ -119,13 +121,75 @@ struct RemoteRemove: ParsableCommand {
   }
 }
 
+struct RemoteCheck: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check",
+    abstract:
+      "Read all of a remote back, recompute every ID, and name what is damaged or gone; --repair puts it anew.",
+    discussion: """
+      All of the remote's packs are read. A repair puts what was damaged or gone into new packs, from this repository or from \
+      where else the remote has it whole, and gives the damaged packs up in the remote's log: other clones go on. What is whole neither there nor \
+      here is named; a repair from another clone that has it puts it too.
+
+      Exits 5 if anything is damaged, or with --repair if anything could not be put anew.
+
+      Examples:
+        dsv remote check
+        dsv remote check origin --repair
+      """)
+  @Argument(help: "The remote; by default origin or the only one.")
+  var name: String?
+  @Flag(help: "Put anew what is damaged or gone, as far as it is whole anywhere.")
+  var repair = false
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    let result = try global.open().checkRemote(name, repairs: repair, progress: global.progress)
+    ProgressBar.clear()
+    let isOK = repair ? result.lost.isEmpty : result.isWhole
+    if global.json { Terminal.print(RemoteText.json(result, isOK: isOK).text) } else { tell(result) }
+    if !isOK { throw ExitCode(5) }
+  }
+
+  private func tell(_ result: RemoteCheckResult) {
+    for pack in result.damaged {
+      let count = pack.objectCount == 0 ? "" : " (\(Terminal.count(pack.objectCount)) objects)"
+      Terminal.print("\(pack.key): \(pack.problem)\(count)")
+    }
+    if result.missingCount > 0 {
+      Terminal.print("\(Terminal.count(result.missingCount)) objects that versions need are in no pack")
+    }
+    let (packs, objects) = (Terminal.count(result.packCount), Terminal.count(result.objectCount))
+    if result.isWhole {
+      return Terminal.print(
+        "all is well: \(packs) packs, \(objects) objects, \(Terminal.size(result.byteCount))")
+    }
+    if repair {
+      Terminal.print(
+        "\(Terminal.count(result.condemnedPackCount)) packs given up, \(Terminal.count(result.writtenPackCount)) written anew "
+          + "with \(Terminal.count(result.writtenObjectCount)) objects, \(Terminal.count(result.restoredIndexCount)) indexes made again"
+      )
+    } else {
+      Terminal.print("\(Terminal.count(result.damaged.count)) of \(packs) packs are damaged")
+    }
+    for id in result.lost.prefix(20) { Terminal.print("object \(id): it is whole neither there nor here") }
+    if result.lost.count > 20 { Terminal.print("and \(Terminal.count(result.lost.count - 20)) more") }
+    if !result.lost.isEmpty {
+      Terminal.note("a clone that has what is lost puts it with 'dsv remote check \(result.remote) --repair'")
+    } else if !repair {
+      Terminal.note(
+        "all of it is whole here or there: 'dsv remote check \(result.remote) --repair' puts it anew")
+    }
+  }
+}
+
 struct RemoteGc: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gc",
     abstract: "Give back the room of what no branch or tag of a remote leads to.",
     discussion: """
       Packs with garbage are given up at once, with what is live in them written anew, and deleted by a later gc, when \
-      nobody reads them any more: after --keep-days.
+      nobody reads them any more: after --keep-days. What a writer that was killed left in a folder's .tmp goes once it is a day old.
 
       Example: dsv remote gc origin
       """)
@@ -157,6 +221,22 @@ struct RemoteGc: ParsableCommand {
 }
 
 enum RemoteText {
+  static func json(_ result: RemoteCheckResult, isOK: Bool) -> JSON {
+    let damaged = result.damaged.map { pack in
+      JSON.object([
+        ("pack", .text(pack.key)), ("problem", .text(pack.problem)), ("objects", .int(pack.objectCount)),
+      ])
+    }
+    return .object([
+      ("ok", .bool(isOK)), ("remote", .text(result.remote)), ("packs", .int(result.packCount)),
+      ("objects", .int(result.objectCount)), ("bytes", .int(result.byteCount)), ("damaged", .array(damaged)),
+      ("missing", .int(result.missingCount)), ("lost", .array(result.lost.map { .text("\($0)") })),
+      ("condemned_packs", .int(result.condemnedPackCount)), ("written_packs", .int(result.writtenPackCount)),
+      ("written_objects", .int(result.writtenObjectCount)),
+      ("restored_indexes", .int(result.restoredIndexCount)),
+    ])
+  }
+
   static func json(_ remote: Remote) -> JSON {
     .object([
       ("name", .text(remote.name)), ("url", .text(remote.url)), ("endpoint", .optional(remote.endpoint)),

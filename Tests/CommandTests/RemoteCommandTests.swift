@@ -51,7 +51,42 @@ import Testing
       try collected.keys == [
         "condemned_packs", "condemned_bytes", "rewritten_packs", "deleted_packs", "deleted_bytes",
       ])
+    let checked = try bench.json("remote", "check")
+    #expect(
+      try checked.keys == [
+        "ok", "remote", "packs", "objects", "bytes", "damaged", "missing", "lost", "condemned_packs",
+        "written_packs", "written_objects", "restored_indexes",
+      ])
+    #expect(try checked["packs"].int == 1 && checked["damaged"].array.isEmpty && checked["ok"].bool)
     #expect(try other.json("remote", "remove", "origin")["deleted"].text == "origin")
+  }
+
+  @Test("a damaged pack is named, and put anew from a whole copy; what nobody has ends 5")
+  func damagedPack() throws {
+    try bench.file("big.jsonl", (0..<5000).map { "{\"id\":\($0),\"t\":\"row \($0 &* 7919)\"}\n" }.joined())
+    try bench.ok("commit", "\(bench.path)/big.jsonl", "-m", "big", "--key", "id")
+    try bench.ok("remote", "add", "origin", url)
+    try bench.ok("push")
+    #expect(try bench.ok("remote", "check").contains("all is well: 1 packs"))
+    try clone(from: nil, "--lazy")
+    let folder = "\(bench.path)/remote/packs"
+    let pack = try #require(try FileSystem.list(folder).first { $0.hasSuffix(".pack") })
+    try FileSystem.remove("\(folder)/\(pack)")
+    for side in [bench, other] {
+      let outcome = try side.run("remote", "check", "origin")
+      #expect(outcome.exitCode == 5 && outcome.text.contains("packs/\(pack): it is gone"))
+    }
+    // A lazy clone has not all of it.
+    let poor = try other.run("remote", "check", "--repair", "--json")
+    #expect(poor.exitCode == 5)
+    let document = try JSONDocument(poor.output)
+    #expect(try !document["ok"].bool && !document["lost"].array.isEmpty)
+    #expect(try document["damaged"].array[0]["pack"].text == "packs/\(pack)")
+    try bench.fails(5, "dsv remote check origin", "remote", "gc")
+    #expect(try bench.ok("remote", "check", "--repair").contains("1 written anew"))
+    #expect(try bench.ok("remote", "check").contains("all is well"))
+    try other.ok("fetch")
+    #expect(try other.ok("count", "--where", "length(t) > 0") == "5000\n")
   }
 
   @Test("what is there is told, and what to do")

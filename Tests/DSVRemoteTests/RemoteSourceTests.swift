@@ -215,6 +215,25 @@ import Testing
     #expect(faulty.bucket.requestCount > 20)
   }
 
+  @Test("a remote that cannot be looked at is not asked again for each object")
+  func unreachableOften() throws {
+    let lazy = try Lazy()
+    let objects = (0..<40).map { Lazy.object(UInt64($0)) }
+    try lazy.remote.put(objects)
+    lazy.memory.contents = [:]
+    let places = UnreadablePlaces(base: lazy.remote)
+    let source = RemoteSource(
+      [RemoteTier("origin", lazy.bucket, places)], for: lazy.store, promoter: Promoter(lazy.store)
+    ) { (_, _, _) throws(DSVError) in }
+    lazy.store.attach(source)
+    for (id, _) in objects {
+      let error = try #require(throws: DSVError.self) { try lazy.store.read(id) }
+      #expect(error.code == .io && error.message.contains("on purpose"))
+    }
+    // One in thirty seconds, and reading all of them takes no minute for each.
+    #expect((1..<objects.count / 2).contains(places.count.load(ordering: .relaxed)))
+  }
+
   @Test("threads that read at random get what is there", arguments: [1, 2, 3] as [UInt64])
   func random(seed: UInt64) throws {
     let lazy = try Lazy { FaultyBucket($0, .chance(0.05, seed: seed)) }
@@ -269,4 +288,28 @@ private struct RemoteBackedSink: ObjectSink {
   func put(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
     if try !contains(id) { try lazy.remote.put([(id, object)]) }
   }
+}
+
+/// Where the objects of a remote were that cannot be looked at any more.
+private final class UnreadablePlaces: RemotePlaces {
+  let base: PackedRemote
+  /// How often it was tried.
+  let count = Atomic<Int>(0)
+
+  init(base: PackedRemote) { self.base = base }
+
+  func refresh() throws(DSVError) {
+    count.add(1, ordering: .relaxed)
+    throw DSVError(.io, "it fails on purpose")
+  }
+
+  func place(of id: AnyID) throws(DSVError) -> RemotePlace? { try base.place(of: id) }
+  func objects(in pack: RemotePack) throws(DSVError) -> [(AnyID, RemotePlace)] { try base.objects(in: pack) }
+  func markVerified(_ pack: PackID, over slots: [UInt32]) throws(DSVError) -> Bool {
+    try base.markVerified(pack, over: slots)
+  }
+  func forgetVerified(_ pack: PackID) throws(DSVError) {}
+  func pack(slot: UInt32) throws(DSVError) -> RemotePack? { try base.pack(slot: slot) }
+  var totals: (objectCount: Int, byteCount: Int) { get throws(DSVError) { try base.totals } }
+  func codec(of pack: RemotePack) throws(DSVError) -> PackCodec { try base.codec(of: pack) }
 }

@@ -16,6 +16,8 @@ final class Clones {
   /// The keys whose creation fails.
   let refused = Refused()
   private var count = 0
+  /// What must be there for as long as this.
+  var kept: [AnyObject] = []
 
   final class Refused: Sendable {
     let prefix = Mutex<String?>(nil)
@@ -50,6 +52,13 @@ final class Clones {
     let bucket = bucket
     options.openBucket = { (_, _) throws(DSVError) in bucket }
     return options
+  }
+
+  /// A clone that fetches what it reads.
+  func lazyClone() throws -> Repository {
+    var options = CloneOptions()
+    options.isLazy = true
+    return try clone(options)
   }
 
   func newPath() -> String {
@@ -88,6 +97,19 @@ extension Repository {
     var bytes: [UInt8] = []
     try export.run { bytes.append(contentsOf: $0) }
     return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+  }
+
+  /// Makes a branch at HEAD, and goes on on it.
+  func branchOff(_ name: String) throws {
+    try makeBranch(name, at: try resolve("HEAD").commit)
+    try checkout(try resolve(name))
+  }
+
+  /// Takes a branch or tag of the remote away.
+  func deleteThere(_ name: String) throws {
+    var options = PushOptions()
+    (options.names, options.deletes) = ([name], true)
+    #expect(try push(to: nil, options).refs.first?.state == .deleted)
   }
 
   func pushAll() throws -> PushResult {

@@ -12,12 +12,6 @@ import Testing
 
   init() throws { clones = try Clones() }
 
-  private func lazyClone() throws -> Repository {
-    var options = CloneOptions()
-    options.isLazy = true
-    return try clones.clone(options)
-  }
-
   private func packs() throws -> [String] {
     try clones.bucket.base.list(prefix: RemoteLayout.packPrefix, after: nil, limit: 1000).map(\.key)
       .filter { $0.hasSuffix(".pack") }
@@ -65,7 +59,7 @@ import Testing
     try a.commitTest(noise(0..<40, byteCount: 4000, seed: 1), .replace)
     try a.commitTest([row(100)])
     _ = try a.push()
-    let b = try lazyClone()
+    let b = try clones.lazyClone()
     let error = try #require(throws: DSVError.self) { try b.removeRemote("origin") }
     #expect(error.code == .conflict && error.message.contains("tier promote"))
     #expect(try b.rowsTest("v1") == a.rowsTest("v1"))
@@ -122,7 +116,7 @@ import Testing
     _ = try a.addKey(second)
     _ = try a.push()
     let rows = try a.rowsTest()
-    let b = try lazyClone()
+    let b = try clones.lazyClone()
     clones.key = second
     let c = try clones.clone()
     _ = try c.rotateKey(to: third, keeping: [first])

@@ -5,6 +5,7 @@ import DSVStore
 import DSVSystem
 import DSVTesting
 import DSVVersions
+import Glibc
 import Synchronization
 import Testing
 
@@ -20,12 +21,6 @@ import Testing
   private func byteCount() throws -> Int {
     try clones.bucket.base.list(prefix: RemoteLayout.packPrefix, after: nil, limit: 1000)
       .reduce(0) { $0 + $1.byteCount }
-  }
-
-  private func delete(_ name: String, _ repository: Repository) throws {
-    var options = PushOptions()
-    (options.names, options.deletes) = ([name], true)
-    #expect(try repository.push(to: nil, options).refs.first?.state == .deleted)
   }
 
   @Test(
@@ -45,14 +40,9 @@ import Testing
     for number in 0..<5 { try a.commitTest([row(1000 + number)]) }
     _ = try a.pushAll()
     let b = try clones.clone()
-    let lazy = try clones.clone(
-      {
-        var options = CloneOptions()
-        options.isLazy = true
-        return options
-      }())
+    let lazy = try clones.lazyClone()
     #expect(try a.collectRemoteGarbage(nil, before: 0).condemnedPackCount == 0)
-    try delete("side", a)
+    try a.deleteThere("side")
     let (before, byteCountBefore) = (try packKeys(), try byteCount())
     let first = try b.collectRemoteGarbage(nil, before: 0)
     #expect(first.condemnedPackCount > 0 && first.rewrittenPackCount > 0 && first.deletedPackCount == 0)
@@ -83,8 +73,7 @@ import Testing
   func basesOnly() throws {
     let a = try clones.new()
     try a.commitTest([row(1)], .replace)
-    try a.makeBranch("side", at: try a.resolve("HEAD").commit)
-    try a.checkout(try a.resolve("side"))
+    try a.branchOff("side")
     try a.commitTest(noise(0..<20, byteCount: 4000, seed: 1), .replace, table: "own")
     try a.commitTest(noise(20..<40, byteCount: 4000, seed: 2), .replace, table: "own")
     _ = try a.push()
@@ -93,7 +82,7 @@ import Testing
     try a.commitTest(noise(20..<40, byteCount: 4000, seed: 2), .replace, table: "own")
     #expect(try a.resolve("main").commit != a.resolve("side").commit)
     _ = try a.push()
-    try delete("side", a)
+    try a.deleteThere("side")
     _ = try a.collectRemoteGarbage(nil, before: 0)
     _ = try a.collectRemoteGarbage(nil, before: .max)
     let b = try clones.clone()
@@ -111,14 +100,12 @@ import Testing
     for start in [0, 20] { try a.commitTest(noise(start..<start + 20, byteCount: 4000, seed: 1)) }
     try a.makeBranch("side", at: try a.resolve("v1").commit)
     _ = try a.pushAll()
-    var lazyClone = CloneOptions()
-    lazyClone.isLazy = true
-    let lazy = try clones.clone(lazyClone)
+    let lazy = try clones.lazyClone()
     try lazy.commitTest([row(7)])
     let rows = try a.rowsTest()
     #expect(try a.demote([try a.resolve("v2").commit]).objectCount > 0)
     try a.commitTest([row(8)])
-    try delete("side", a)
+    try a.deleteThere("side")
     for repository in [lazy, a] {
       _ = try repository.fetch()
       _ = try repository.collectRemoteGarbage(nil, before: 0)
@@ -133,15 +120,14 @@ import Testing
   func demotedAndDeleted() throws {
     let a = try clones.new()
     try a.commitTest([row(1)])
-    try a.makeBranch("side", at: try a.resolve("HEAD").commit)
-    try a.checkout(try a.resolve("side"))
+    try a.branchOff("side")
     try a.commitTest(noise(20..<40, byteCount: 4000, seed: 2))
     let rows = try a.rowsTest()
     _ = try a.pushAll()
     #expect(try a.demote([try a.resolve("side").commit]).objectCount > 0)
     try a.checkout(try a.resolve("main"))
     try a.deleteBranch("side")
-    try delete("side", a)
+    try a.deleteThere("side")
     for time in [0, Int.max] { _ = try a.collectRemoteGarbage(nil, before: time) }
     try a.makeBranch("again", at: try a.resolve("v2").commit)
     #expect(try a.rowsTest("again") == rows)
@@ -161,7 +147,7 @@ import Testing
     try a.checkout(try a.resolve("side"))
     try a.commitTest(noise(50..<100, byteCount: 4000, seed: 2))
     _ = try a.pushAll()
-    try delete("side", a)
+    try a.deleteThere("side")
     try a.commitTest(noise(100..<150, byteCount: 4000, seed: 3))
     clones.refused.prefix.withLock { $0 = "log/" }
     let before = try packKeys().count
@@ -186,8 +172,7 @@ import Testing
   func basesNotDemoted() throws {
     let a = try clones.new()
     try a.commitTest([row(1)], .replace)
-    try a.makeBranch("side", at: try a.resolve("HEAD").commit)
-    try a.checkout(try a.resolve("side"))
+    try a.branchOff("side")
     try a.commitTest(noise(0..<100, byteCount: 4000, seed: 1))
     for number in 0..<3 { try a.commitTest([row(2000 + number)]) }
     _ = try a.push()
@@ -196,7 +181,7 @@ import Testing
     try a.commitTest(noise(0..<100, byteCount: 4000, seed: 1) + (0..<3).map { row(2000 + $0) })
     _ = try a.push()
     let b = try clones.clone()
-    try delete("side", a)
+    try a.deleteThere("side")
     let between = try ["side~1", "side~2", "side~3"].map { try a.resolve($0).commit }
     let rows = try between.map { try a.rowsTest($0.description) }
     _ = try a.demote(between + [try a.resolve("side").commit, try a.resolve("main").commit])
@@ -215,12 +200,11 @@ import Testing
     let a = try clones.new()
     try a.commitTest([row(1)], .replace)
     _ = try a.push()
-    try a.makeBranch("side", at: try a.resolve("HEAD").commit)
-    try a.checkout(try a.resolve("side"))
+    try a.branchOff("side")
     try a.commitTest(noise(0..<100, byteCount: 4000, seed: 2))
     _ = try a.push()
     let b = try clones.clone()
-    try delete("side", a)
+    try a.deleteThere("side")
     // A new version that needs most of what nothing leads to now.
     try a.commitTest([row(2)])
     clones.refused.prefix.withLock { $0 = "log/" }
@@ -244,27 +228,46 @@ import Testing
     clones.refused.prefix.withLock { $0 = "log/" }
     #expect(throws: DSVError.self) { try a.push() }
     clones.refused.prefix.withLock { $0 = nil }
-    #expect(try b.collectRemoteGarbage(nil, before: 0).condemnedPackCount == 1)
-    #expect(try b.collectRemoteGarbage(nil, before: .max).deletedPackCount == 1)
+    let byteCountBefore = try byteCount()
+    let condemned = try b.collectRemoteGarbage(nil, before: 0)
+    let deleted = try b.collectRemoteGarbage(nil, before: .max)
+    #expect(condemned.condemnedPackCount == 1 && deleted.deletedPackCount == 1)
+    // The log never said how long it is.
+    let byteCount = try byteCountBefore - byteCount()
+    #expect(byteCount > 0 && condemned.condemnedByteCount == byteCount)
+    #expect(deleted.deletedByteCount == byteCount)
     _ = try a.push()
     _ = try b.pull()
     #expect(try b.rowsTest() == a.rowsTest())
     #expect(try clones.clone().rowsTest() == a.rowsTest())
   }
 
+  @Test("what killed writers have left in a folder goes with a clean-up, once it is a day old")
+  func leftovers() throws {
+    let url = "\(clones.folder.path)/remote"
+    let a = try Repository.initialize(at: clones.newPath(), options: .init(threadCount: 0))
+    try a.commitTest([row(1)])
+    _ = try a.addRemote("origin", url: "file://\(url)")
+    _ = try a.push()
+    for name in ["old", "new"] { try FileSystem.replace("\(url)/.tmp/\(name)", with: [1], isDurable: false) }
+    let time = timespec(tv_sec: Clock.secondsSince1970() - 90_000, tv_nsec: 0)
+    #expect(utimensat(AT_FDCWD, "\(url)/.tmp/old", [time, time], 0) == 0)
+    _ = try a.collectRemoteGarbage(nil, before: 0)
+    #expect(try FileSystem.list("\(url)/.tmp") == ["new"])
+  }
+
   @Test("what a branch needs that is not the remote's any more stays on the disk")
   func demotedAfterDeletion() throws {
     let a = try clones.new()
     try a.commitTest([row(1)], .replace)
-    try a.makeBranch("side", at: try a.resolve("HEAD").commit)
-    try a.checkout(try a.resolve("side"))
+    try a.branchOff("side")
     try a.commitTest(noise(0..<100, byteCount: 4000, seed: 2))
     let side = try a.resolve("side").commit
     try a.checkout(try a.resolve("main"))
     _ = try a.pushAll()
     let b = try clones.clone()
     // a does not know of it.
-    try delete("side", b)
+    try b.deleteThere("side")
     _ = try b.collectRemoteGarbage(nil, before: 0)
     #expect(try a.demote([side]).refusedCount > 0)
     _ = try b.collectRemoteGarbage(nil, before: .max)
@@ -276,14 +279,13 @@ import Testing
   func cleanUpAfterDemotion() throws {
     let a = try clones.new()
     try a.commitTest([row(1)], .replace)
-    try a.makeBranch("side", at: try a.resolve("HEAD").commit)
-    try a.checkout(try a.resolve("side"))
+    try a.branchOff("side")
     try a.commitTest(noise(0..<100, byteCount: 4000, seed: 2))
     let side = try a.resolve("side").commit
     try a.checkout(try a.resolve("main"))
     _ = try a.pushAll()
     #expect(try a.demote([side]).objectCount > 0)
-    try delete("side", a)
+    try a.deleteThere("side")
     // What was not pushed may need what was left to the remote.
     try a.makeBranch("next", at: side)
     try a.checkout(try a.resolve("next"))
@@ -298,8 +300,7 @@ import Testing
   func clonedAfterDeletion() throws {
     let a = try clones.new()
     try a.commitTest([row(0)], .replace)
-    try a.makeBranch("side", at: try a.resolve("HEAD").commit)
-    try a.checkout(try a.resolve("side"))
+    try a.branchOff("side")
     try a.commitTest(noise(0..<50, byteCount: 4000, seed: 2))
     _ = try a.pushAll()
     try a.checkout(try a.resolve("main"))
@@ -307,7 +308,7 @@ import Testing
       try a.commitTest([row(number)])
       _ = try a.push()
     }
-    try delete("side", a)
+    try a.deleteThere("side")
     #expect(try a.collectRemoteGarbage(nil, before: 0).condemnedPackCount > 0)
     #expect(try a.collectRemoteGarbage(nil, before: .max).deletedPackCount > 0)
     #expect(try clones.clone().rowsTest() == a.rowsTest())
@@ -329,7 +330,9 @@ import Testing
           try repository.checkout(try repository.resolve(name))
         }
       case 1:
-        if try repository.store.ref("remotes/origin/heads/\(name)") != nil { try delete(name, repository) }
+        if try repository.store.ref("remotes/origin/heads/\(name)") != nil {
+          try repository.deleteThere(name)
+        }
       case 2: _ = try b.collectRemoteGarbage(nil, before: random.oneIn(2) ? 0 : .max)
       default:
         let new = "branch\(round % 3)"
