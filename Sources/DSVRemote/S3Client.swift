@@ -112,6 +112,9 @@ package final class S3Client: Sendable {
         guard damaged != response?.body else { throw failure(call, .corrupt, told) }
         damaged = response?.body
         try pause(call, attempt, policy.strangeAttemptCountMax, 0, .corrupt, told)
+      // Who gives no credentials is not let in the next time either.
+      case .retry(.denied, _, _, _) where used.credentials == nil:
+        throw failure(call, .denied, world.noCredentials())
       case .retry(let code, let told, let least, let isStrange):
         let countMax = isStrange ? policy.strangeAttemptCountMax : policy.attemptCountMax
         try pause(call, attempt, countMax, least, code, told)

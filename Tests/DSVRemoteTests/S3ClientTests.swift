@@ -80,6 +80,8 @@ import Testing
         #expect(outcome.message.contains(word), "\(outcome.message)")
       }
     }
+    let bare = try Self.run([.answer(HTTPResponse(403))], isAnonymous: true)
+    #expect(bare.code == .denied && bare.requests.count == 1 && bare.message.contains("AWS_ACCESS_KEY_ID"))
     #expect(try Self.run([.answer(HTTPResponse(200))], isAnonymous: true).code == nil)
     let environment = ["AWS_PROFILE": "work", "HOME": "/people/a", "AWS_CONFIG_FILE": "/b/config"]
     let text = AWSProfile.noCredentials { environment[$0] }

@@ -167,7 +167,8 @@ import Testing
     let result = try lazy.checkRemote(repairs: true)
     #expect(Set(result.lost) == Set(found.lost))
     #expect(result.condemnedPackCount == 1)
-    if damage == .flipped { #expect(result.writtenObjectCount > result.lost.count) }
+    // What builds on a flipped object is lost with it, and where that is in the pack is for the key to say.
+    if damage == .flipped { #expect(result.writtenObjectCount > 0) }
     // The loss stays known, and a clean-up does not make it greater.
     let before = try values(clones.bucket.base)
     for time in [0, Int.max] {
