@@ -45,7 +45,7 @@ let package = Package(
     target("DSVFormat", ["CCrypto", "CXXHash", "CZstd"]),
     target("DSVSystem", ["CSystem", "DSVFormat"]),
     target("DSVStore", ["CLMDB", "DSVFormat", "DSVSystem"]),
-    target("DSVColumns", ["DSVFormat", "DSVStore"]),
+    target("DSVColumns", ["DSVFormat", "DSVStore", "DSVSystem"]),
     // The standard library's `rounded` and `truncatingRemainder` call libm, which nothing else here links.
     target("DSVExpression", ["DSVFormat"], links: ["m"]),
     target("DSVTables", ["DSVColumns", "DSVExpression", "DSVFormat"]),

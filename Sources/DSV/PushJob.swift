@@ -135,7 +135,8 @@ struct PushJob {
     entry.moves = moves
     entry.added = packs.map(\.logged)
     var number = try catalogue.lastVersion
-    for commit in commits {
+    // One that the remote has lost comes again, and keeps the number that it has there.
+    for commit in commits where try catalogue.number(of: commit) == nil {
       number += 1
       entry.numbered.append(RemoteEntry.Numbered(number, commit))
     }

@@ -43,7 +43,9 @@ extension Repository {
     for _ in 0..<Push.attemptCountMax {
       guard try remote.readOn() else { return RemoteGarbageResult() }
       var collection = RemoteCollection(self, remote, progress)
-      if let result = try collection.run(before: time) { return result }
+      guard let result = try collection.run(before: time) else { continue }
+      if let folder = remote.bucket as? FolderBucket { _ = folder.removeLeftovers() }
+      return result
     }
     throw DSVError(.busy, "others kept pushing to '\(remote.name)' first; try again")
   }
@@ -77,7 +79,6 @@ private struct RemoteCollection {
     entry.condemned = condemned + orphans
     entry.added = rewritten.map(\.logged)
     entry.deleted = try delete(before: time)
-    if let folder = remote.bucket as? FolderBucket { _ = try folder.removeLeftovers() }
     if entry.condemned.isEmpty, entry.deleted.isEmpty { return result }
     guard try remote.create(entry) != nil else { return nil }
     let indexes = Dictionary(rewritten.map { ($0.index.packID, $0.index) }) { first, _ in first }
@@ -97,8 +98,9 @@ private struct RemoteCollection {
       guard error.code == .notFound || error.code == .corrupt else { throw error }
       throw DSVError(
         .corrupt,
-        "remote '\(remote.name)' has not all that is needed of it: \(error.message). 'dsv remote check \(remote.name)' tells what of the remote is damaged, and with --repair puts anew "
-          + "what is whole here; nothing was changed", cause: error)
+        "remote '\(remote.name)' has not all that is needed of it: \(error.message). 'dsv remote check \(remote.name)' tells what of the "
+          + "remote is damaged, and with --repair puts anew what is whole here; nothing was deleted",
+        cause: error)
     }
   }
 

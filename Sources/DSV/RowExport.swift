@@ -50,7 +50,8 @@ package final class RowExport {
         fields.append(field)
       }
     }
-    cursor = TableCursor(table, fields: fields, reader: reader)
+    let isWhole = options.condition == nil && options.limit == .max
+    cursor = TableCursor(table, fields: fields, reader: reader, readsBlobs: isWhole)
     rows = JSONRows(cursor.fields)
   }
 

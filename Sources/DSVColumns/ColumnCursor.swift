@@ -22,6 +22,7 @@ package final class ColumnCursor {
   private let root: ColumnRoot
   private let layout: Layout
   private let readAhead: Int
+  private let readsBlobs: Bool
   private var walker: TreeWalker
   private var current: ColumnSlice?
   /// The row of the last call that had to look for a chunk: the walker is past the chunks before it.
@@ -38,14 +39,16 @@ package final class ColumnCursor {
   /// - Parameters:
   ///   - layout: what the column's type demands; chunks of another are corruption.
   ///   - visits: the rows that will be asked for, in this order, which ascends; and no others.
+  ///   - readsBlobs: whether all values will be read, whole.
   package init(
-    _ root: ColumnRoot, layout: Layout, reader: ObjectReader, readAhead: Int = 4, visits: [Int]? = nil
+    _ root: ColumnRoot, layout: Layout, reader: ObjectReader, readAhead: Int = 4, visits: [Int]? = nil,
+    readsBlobs: Bool = false
   ) {
-    (self.root, self.layout, self.visits) = (root, layout, visits)
+    (self.root, self.layout, self.visits, self.readsBlobs) = (root, layout, visits, readsBlobs)
     self.reader = reader
     self.readAhead = readAhead
     walker = TreeWalker(root, reader: reader)
-    scout = readAhead > 1 ? LeafScout(root, reader: reader) : nil
+    scout = readAhead > 1 ? LeafScout(root, reader: reader, readsBlobs: readsBlobs) : nil
   }
 
   deinit { drop { _ in true } }
@@ -62,7 +65,7 @@ package final class ColumnCursor {
     }
     if row < reached {
       walker = TreeWalker(root, reader: reader)
-      if scout != nil { scout = LeafScout(root, reader: reader) }
+      if scout != nil { scout = LeafScout(root, reader: reader, readsBlobs: readsBlobs) }
       refused = nil
       drop { _ in true }
     }

@@ -14,13 +14,21 @@ package struct LeafScout {
   private var nextVisit = 0
   /// The first chunk, which was found before anything is told.
   private var first: TreeWalker.Leaf?
+  /// Where values are read whole.
+  private let blobs: BlobScout?
 
   /// How far a reader of one column looks ahead, in plain bytes.
   package static let windowByteCount = 16 << 20
 
-  /// - Parameter window: how many plain bytes are told ahead. `nil` where telling is of no use.
-  package init?(_ root: ColumnRoot, reader: ObjectReader, window: Int = windowByteCount) {
+  /// - Parameters:
+  ///   - window: how many plain bytes are told ahead.
+  ///   - readsBlobs: whether the reader wants all values, whole.
+  /// - Returns: `nil` where telling is of no use.
+  package init?(
+    _ root: ColumnRoot, reader: ObjectReader, window: Int = windowByteCount, readsBlobs: Bool = false
+  ) {
     guard reader.prefetches, case .object(_, let level) = root.place, level > 0 else { return nil }
+    blobs = readsBlobs ? BlobScout(reader) : nil
     (self.reader, self.window) = (reader, window)
     walker = TreeWalker(root, reader: reader, announces: true)
   }
@@ -41,14 +49,15 @@ package struct LeafScout {
       passed += 1
     }
     // Many at once: neighbours then travel together.
+    blobs?.pass(row)
     guard !isAtEnd, aheadByteCount <= window / 2 else { return }
     ahead.removeFirst(passed)
     passed = 0
-    var (ids, withBlobs): ([ColumnID], [ColumnID]) = ([], [])
+    var (ids, withBlobs): ([ColumnID], [(ColumnID, Int)]) = ([], [])
     // What cannot be read here will fail where it is asked for.
     do throws(DSVError) { try walk(from: row, visits, &ids, &withBlobs) } catch { isAtEnd = true }
     reader.prefetch(ids)
-    BlobScout.tell(withBlobs, reader)
+    blobs?.tell(withBlobs)
   }
 
   private mutating func next(from row: Int) throws(DSVError) -> TreeWalker.Leaf? {
@@ -59,9 +68,9 @@ package struct LeafScout {
     return try walker.next(from: row)
   }
 
-  /// - Parameter withBlobs: gets the chunks all blobs of which will be wanted.
+  /// - Parameter withBlobs: gets the chunks that refer to blobs, and where they end.
   private mutating func walk(
-    from row: Int, _ visits: [Int]?, _ ids: inout [ColumnID], _ withBlobs: inout [ColumnID]
+    from row: Int, _ visits: [Int]?, _ ids: inout [ColumnID], _ withBlobs: inout [(ColumnID, Int)]
   ) throws(DSVError) {
     while aheadByteCount < window {
       var wanted = row
@@ -73,7 +82,7 @@ package struct LeafScout {
       guard let leaf = try next(from: wanted) else { break }
       while let visits, nextVisit < visits.count, visits[nextVisit] < leaf.endRow { nextVisit += 1 }
       ids.append(leaf.entry.id)
-      if leaf.entry.hasBlobs, visits == nil { withBlobs.append(leaf.entry.id) }
+      if leaf.entry.hasBlobs { withBlobs.append((leaf.entry.id, leaf.endRow)) }
       ahead.append((leaf.endRow, leaf.entry.plainByteCount))
       aheadByteCount += leaf.entry.plainByteCount
     }

@@ -99,7 +99,7 @@ package struct ChunkFeed {
   ) {
     (self.root, self.layout, self.reader, self.budget) = (root, layout, reader, budget)
     walker = TreeWalker(root, reader: reader)
-    scout = window > 0 ? LeafScout(root, reader: reader, window: window) : nil
+    scout = window > 0 ? LeafScout(root, reader: reader, window: window, readsBlobs: true) : nil
   }
 
   /// See ``LeafScout/begin(at:)``.

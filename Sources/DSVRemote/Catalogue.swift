@@ -271,14 +271,14 @@ extension Catalogue {
   /// Remembers that a pack was read back whole, and is what it should be over what other packs hold.
   ///
   /// - Parameter address: where it was read.
-  /// - Returns: `false` if the remote is said to be somewhere else meanwhile: then nothing is remembered.
+  /// - Returns: `false` if the remote is said to be somewhere else meanwhile, or the pack was given up: then nothing is remembered.
   package func markVerified(
     _ id: PackID, over slots: [UInt32], at address: RemoteAddress
   ) throws(DSVError) -> Bool {
     let writer = try index.writer()
     // Who says where a remote is now holds the same lock.
     guard try RemoteConfig(folder: folder).address == address else { return false }
-    guard var pack = try pack(id) else { return false }
+    guard var pack = try pack(id), pack.condemnedTime == nil else { return false }
     pack.verifiedOver = slots
     var change = CatalogueIndex.Change()
     change.values = [(Key.pack(pack.slot), Self.encode(pack))]

@@ -147,20 +147,29 @@ extension FolderBucket {
     return (a, b)
   }
 
-  /// Takes away what writers that died left behind.
+  /// Takes away what writers that died left behind: files, with the names that they are given, in a folder that is one and no
+  /// link. Whoever may write to the remote could have put anything else there, and it is no business of a clean-up.
   ///
-  /// - Returns: how many files that were.
-  package func removeLeftovers(now: Int = Clock.nanosecondsSince1970()) throws(DSVError) -> Int {
-    guard try FileSystem.exists(temporaryFolder) else { return 0 }
+  /// - Returns: how many files that were. Those that cannot be taken away stay.
+  package func removeLeftovers(now: Int = Clock.nanosecondsSince1970()) -> Int {
     var count = 0
-    for leftover in try FileSystem.list(temporaryFolder) {
-      let path = "\(temporaryFolder)/\(leftover)"
-      guard let status = try FileSystem.status(path) else { continue }
-      guard now - status.modified > Self.leftoverNanoseconds else { continue }
-      try FileSystem.remove(path)
-      count += 1
-    }
+    do throws(DSVError) {
+      guard try FileSystem.entryStatus(temporaryFolder)?.isFolder == true else { return 0 }
+      for name in try FileSystem.list(temporaryFolder) where Self.isTemporaryName(name) {
+        let path = "\(temporaryFolder)/\(name)"
+        guard let status = try FileSystem.entryStatus(path), status.isRegular,
+          now - status.modified > Self.leftoverNanoseconds
+        else { continue }
+        // It may be another's.
+        do throws(DSVError) { try FileSystem.remove(path) } catch { continue }
+        count += 1
+      }
+    } catch {}
     return count
+  }
+
+  private static func isTemporaryName(_ name: String) -> Bool {
+    name.utf8.count == 32 && name.utf8.allSatisfy { 48...57 ~= $0 || 97...102 ~= $0 }
   }
 }
 

@@ -20,9 +20,20 @@ package enum FileSystem {
 
   /// What is at `path`, links followed; `nil` if nothing is.
   package static func status(_ path: String) throws(DSVError) -> FileStatus? {
+    try status("stat", path) { stat(path, &$0) }
+  }
+
+  /// The same of the entry itself, where that is a link and not what it leads to.
+  package static func entryStatus(_ path: String) throws(DSVError) -> FileStatus? {
+    try status("lstat", path) { lstat(path, &$0) }
+  }
+
+  private static func status(
+    _ call: String, _ path: String, _ look: (inout stat) -> Int32
+  ) throws(DSVError) -> FileStatus? {
     var status = stat()
     do throws(DSVError) {
-      _ = try retrying("stat", path) { stat(path, &status) }
+      _ = try retrying(call, path) { look(&status) }
     } catch {
       if error.code == .notFound { return nil }
       throw error

@@ -12,18 +12,26 @@ package final class FieldCursor {
   /// The rows that are loaded in this column and all below it.
   private var (loadedStart, loadedEnd) = (0, 0)
 
-  /// - Parameter visits: the rows that will be loaded, in this order, which ascends; `nil` where that is not known.
-  package init(_ field: TableField, reader: ObjectReader, readAhead: Int = 4, visits: [Int]? = nil) {
+  /// - Parameters:
+  ///   - visits: the rows that will be loaded, in this order, which ascends; `nil` where that is not known.
+  ///   - readsBlobs: whether all values will be read, whole.
+  package init(
+    _ field: TableField, reader: ObjectReader, readAhead: Int = 4, visits: [Int]? = nil,
+    readsBlobs: Bool = false
+  ) {
     self.field = field
     self.reader = reader
     values = ColumnCursor(
-      field.values, layout: field.type.layout, reader: reader, readAhead: readAhead, visits: visits)
+      field.values, layout: field.type.layout, reader: reader, readAhead: readAhead, visits: visits,
+      readsBlobs: readsBlobs)
     if case .mixed(let root) = field.absence {
       absence = ColumnCursor(root, layout: .bool, reader: reader, readAhead: 1)
     } else {
       absence = nil
     }
-    children = field.children.map { FieldCursor($0, reader: reader, readAhead: readAhead, visits: visits) }
+    children = field.children.map {
+      FieldCursor($0, reader: reader, readAhead: readAhead, visits: visits, readsBlobs: readsBlobs)
+    }
   }
 
   /// Loads `row`; returns where the loaded values end.

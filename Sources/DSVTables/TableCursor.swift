@@ -12,15 +12,20 @@ package final class TableCursor {
   /// The columns of a table that is read from far away, until the first of it is read.
   private var roots: [ColumnRoot] = []
 
-  /// - Parameter visits: the rows that will be loaded, in this order, which ascends; `nil` where that is not known.
+  /// - Parameters:
+  ///   - visits: the rows that will be loaded, in this order, which ascends; `nil` where that is not known.
+  ///   - readsBlobs: whether all values will be read, whole.
   package init(
-    _ table: Table, fields: [TableField], reader: ObjectReader, readAhead: Int = 4, visits: [Int]? = nil
+    _ table: Table, fields: [TableField], reader: ObjectReader, readAhead: Int = 4, visits: [Int]? = nil,
+    readsBlobs: Bool = false
   ) {
     (self.table, self.reader) = (table, reader)
     if readAhead > 1, reader.prefetches {
       roots = fields.flatMap(\.columns) + (table.selection.map { [$0] } ?? [])
     }
-    self.fields = fields.map { FieldCursor($0, reader: reader, readAhead: readAhead, visits: visits) }
+    self.fields = fields.map {
+      FieldCursor($0, reader: reader, readAhead: readAhead, visits: visits, readsBlobs: readsBlobs)
+    }
     selection = table.selection.map {
       ColumnCursor($0, layout: Table.selectionLayout, reader: reader, readAhead: readAhead, visits: visits)
     }

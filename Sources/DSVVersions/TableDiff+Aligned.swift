@@ -57,19 +57,25 @@ extension TableDiff {
     var isOpen = false
   }
 
+  /// After so many rows it is asked whether to go on.
+  private static let checkRowCount = 8192
+
   private func compareOpen(_ open: inout [OpenColumn], isInPlace: Bool) throws(DSVError) {
     var (doneA, window) = (0, 64)
-    var sinceCheck = 0
+    var sinceCheck = Self.checkRowCount
     for run in open.flatMap(\.runs).sorted(by: { $0.startA < $1.startA }) {
       var row = max(run.startA, doneA)
       while row < run.endA {
-        if sinceCheck & 0x7f == 0 { try poll() }
-        sinceCheck += 1
+        if sinceCheck >= Self.checkRowCount {
+          try poll()
+          sinceCheck = 0
+        }
         let (count, differing) = try difference(&open, row, run, atMost: window)
         // Where nothing differs, more and more is compared at once.
         window = differing == 0 && count == window ? 2 * window : 64
         if differing != 0 { try settle(open, row, row + run.delta, differing, count, isInPlace: isInPlace) }
         row += count
+        sinceCheck += count
       }
       doneA = max(doneA, run.endA)
     }

@@ -31,7 +31,7 @@ private final class FarObjects: ObjectStore {
 }
 
 @Suite struct BlobScoutTests {
-  /// Texts, among them some that are blobs of one chunk and of many, in many chunks; and the blobs.
+  /// Texts, among them some that are blobs, in many chunks; and the blobs.
   private func column(in objects: MemoryObjects) throws -> (ColumnRoot, [BlobReference]) {
     let writer = ColumnWriter(type: .utf8, sink: ColumnSink(objects, pool: .onCaller))
     var random = SeededGenerator(state: 7)
@@ -58,7 +58,7 @@ private final class FarObjects: ObjectStore {
     let (root, blobs) = try column(in: objects)
     let far = FarObjects(objects)
     let reader = ObjectReader(far, cache: ObjectCache(byteCountMax: 1 << 20), pool: .onCaller)
-    let cursor = ColumnCursor(root, layout: .bytes, reader: reader)
+    let cursor = ColumnCursor(root, layout: .bytes, reader: reader, readsBlobs: true)
     // No blob is read here.
     for row in 0..<root.rowCount { _ = try cursor.slice(at: row) }
     var parts = blobs.map { AnyID($0.root) }
@@ -72,18 +72,51 @@ private final class FarObjects: ObjectStore {
     #expect(far.areTold(parts))
   }
 
-  @Test("who reads some rows has no blobs of the others asked for")
-  func someRows() throws {
+  @Test("who does not say that values are read whole has no blobs asked for")
+  func referencesOnly() throws {
     let objects = MemoryObjects()
     let (root, blobs) = try column(in: objects)
     let far = FarObjects(objects)
     let reader = ObjectReader(far, cache: ObjectCache(byteCountMax: 1 << 20), pool: .onCaller)
-    let cursor = ColumnCursor(root, layout: .bytes, reader: reader, visits: [2, 252])
-    for row in [2, 252] { _ = try cursor.slice(at: row) }
+    let cursor = ColumnCursor(root, layout: .bytes, reader: reader)
+    for row in 0..<root.rowCount { _ = try cursor.slice(at: row) }
     #expect(far.told.withLock { $0.isDisjoint(with: blobs.map { AnyID($0.root) }) })
   }
 
-  @Test("blobs of one chunk and of many are read whole, from the memory tier too", arguments: [0, 64 << 20])
+  @Test("no more bytes of blobs are asked for ahead than a window, and the rest as the reader moves on")
+  func window() throws {
+    let objects = MemoryObjects()
+    let writer = ColumnWriter(type: .utf8, sink: ColumnSink(objects, pool: .onCaller))
+    for row in 0..<1800 {
+      var value = [UInt8](repeating: 97, count: row % 30 == 0 ? 1_000_000 : 2000)
+      for (index, digit) in "\(row)".utf8.enumerated() { value[index * 400] = digit }
+      try value.withUnsafeBytes { try writer.append($0) }
+    }
+    let root = try writer.finish()
+    var roots: [AnyID] = []
+    let near = ColumnCursor(
+      root, layout: .bytes,
+      reader: ObjectReader(objects, cache: ObjectCache(byteCountMax: 0), pool: .onCaller))
+    for row in stride(from: 0, to: 1800, by: 30) {
+      let slice = try near.slice(at: row)
+      roots.append(AnyID(try BlobReference(slice.array.bytes(row - slice.startRow)).root))
+    }
+    #expect(Set(roots).count == 60)
+    let far = FarObjects(objects)
+    let reader = ObjectReader(far, cache: ObjectCache(byteCountMax: 1 << 20), pool: .onCaller)
+    let cursor = ColumnCursor(root, layout: .bytes, reader: reader, readsBlobs: true)
+    for row in 0..<1800 {
+      _ = try cursor.slice(at: row)
+      guard row % 30 == 0, row < 1500 else { continue }
+      // Some time, without the reader moving on.
+      #expect(far.areTold([roots[row / 30 + 1]]))
+      // The last chunks that are looked into together may go beyond the window.
+      let ahead = far.told.withLock { told in roots[(row / 30)...].count { told.contains($0) } }
+      #expect(ahead < 50, "row \(row)")
+    }
+  }
+
+  @Test("blobs are read whole, from the memory tier too", arguments: [0, 64 << 20])
   func whole(cacheByteCount: Int) throws {
     let objects = MemoryObjects()
     let (_, blobs) = try column(in: objects)

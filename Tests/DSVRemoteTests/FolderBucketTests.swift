@@ -67,12 +67,33 @@ import Testing
     let folder = try TemporaryFolder()
     let bucket = try FolderBucket(folder.path)
     try bucket.put("a", [1])
-    try folder.write(".tmp/0123", "half")
+    let name = String(repeating: "0123456789abcdef", count: 2)
+    try folder.write(".tmp/\(name)", "half")
     try folder.write("not a key", "x")
     #expect(try bucket.list(prefix: "", after: nil, limit: 9) == [BucketEntry("a", byteCount: 1)])
-    #expect(try bucket.removeLeftovers() == 0)
-    #expect(try bucket.removeLeftovers(now: Clock.nanosecondsSince1970() + 90_000 * 1_000_000_000) == 1)
-    #expect(try FileSystem.list("\(folder.path)/.tmp").isEmpty)
+    let later = Clock.nanosecondsSince1970() + 90_000 * 1_000_000_000
+    #expect(bucket.removeLeftovers() == 0)
+    // What no writer makes is left alone.
+    try FileSystem.makeFolder("\(folder.path)/elsewhere")
+    for other in [".tmp/\(name.dropLast())g", ".tmp/\(name)0", "elsewhere/\(name)"] {
+      try folder.write(other, "mine")
+    }
+    try FileSystem.makeFolder("\(folder.path)/.tmp/\(String(name.reversed()))")
+    #expect(symlink("\(folder.path)/elsewhere/\(name)", "\(folder.path)/.tmp/\(name.prefix(31))e") == 0)
+    #expect(bucket.removeLeftovers(now: later) == 1)
+    #expect(try FileSystem.list("\(folder.path)/.tmp").count == 4)
+  }
+
+  @Test("a clean-up goes behind no link")
+  func linkedLeftovers() throws {
+    let folder = try TemporaryFolder()
+    let name = String(repeating: "0123456789abcdef", count: 2)
+    try FileSystem.makeFolder("\(folder.path)/elsewhere")
+    try folder.write("elsewhere/\(name)", "mine")
+    let bucket = try FolderBucket("\(folder.path)/remote", isMade: true)
+    #expect(symlink("\(folder.path)/elsewhere", "\(folder.path)/remote/.tmp") == 0)
+    #expect(bucket.removeLeftovers(now: Clock.nanosecondsSince1970() + 90_000 * 1_000_000_000) == 0)
+    #expect(try FileSystem.list("\(folder.path)/elsewhere") == [name])
   }
 
   @Test("of processes that create one key at once, one succeeds")
