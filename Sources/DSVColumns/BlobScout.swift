@@ -103,7 +103,7 @@ private final class Work: Sendable {
     for chunk in group {
       guard let reader = living() else { return }
       let found = try Self.roots(in: reader.chunk(chunk.id), upTo: Self.windowByteCount)
-      reader.prefetch(found.ids)
+      reader.prefetch(found.ids, first: true)
       roots += found.ids
       state.withLock { state in
         state.ahead.append((chunk.endRow, found.byteCount))
@@ -113,7 +113,7 @@ private final class Work: Sendable {
     for root in roots {
       guard let reader = living() else { return }
       // What lies below these is asked for by who reads the value.
-      if case .node(let node) = try reader.blobPart(root) { reader.prefetch(node.children.map(\.id)) }
+      if case .node(let node) = try reader.blobPart(root) { reader.prefetch(node.children.map(\.id), first: true) }
     }
   }
 

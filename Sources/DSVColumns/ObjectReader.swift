@@ -29,10 +29,11 @@ package final class ObjectReader: Sendable {
   /// Whether it is worth finding out what will be read: see ``ObjectStore/prefetches``.
   package var prefetches: Bool { store.prefetches }
 
-  /// Says which chunks and nodes will soon be read; those in memory are left out.
-  package func prefetch(_ ids: some Sequence<ColumnID>) {
+  /// Says which chunks and nodes will soon be read, `first` those that are wanted before what was told earlier; those in memory
+  /// are left out.
+  package func prefetch(_ ids: some Sequence<ColumnID>, first: Bool = false) {
     guard prefetches else { return }
-    store.prefetch(ids.filter { !cache.contains($0) }.map { AnyID($0) })
+    store.prefetch(ids.filter { !cache.contains($0) }.map { AnyID($0) }, first: first)
   }
 
   package func chunk(_ id: ColumnID) throws(DSVError) -> Chunk {

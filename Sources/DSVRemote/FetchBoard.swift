@@ -47,6 +47,8 @@ struct FetchBoard {
   /// Flights that wait, by where they lie, in order of offsets.
   private var lanes: [Lane: [Flight]] = [:]
   private var ahead = Line()
+  /// What goes before those.
+  private var first = Line()
   /// Flights that arrived without an owner, oldest first.
   private var unclaimed = Line()
   /// The last request of a pack, and how far the next may go on behind what is wanted.
@@ -90,7 +92,9 @@ struct FetchBoard {
   }
 
   /// Puts flights on the board that nobody waits for yet, as many as may wait.
-  mutating func add(_ new: [Flight]) {
+  ///
+  /// - Parameter isFirst: whether they go before those that were put there earlier, but for others that do.
+  mutating func add(_ new: [Flight], first isFirst: Bool = false) {
     var touched: Set<Lane> = []
     for flight in new where waitingCount < limits.waitingCount && flights[flight.id] == nil {
       flights[flight.id] = flight
@@ -98,7 +102,7 @@ struct FetchBoard {
       let lane = Lane(remote: flight.remote, slot: flight.pack.slot)
       lanes[lane, default: []].append(flight)
       touched.insert(lane)
-      ahead.append(flight)
+      if isFirst { first.append(flight) } else { ahead.append(flight) }
     }
     for lane in touched { lanes[lane]?.sort { $0.place.offset < $1.place.offset } }
   }
@@ -128,16 +132,17 @@ struct FetchBoard {
 
   /// The next request; `nil` if there is none, or no room for it.
   mutating func next(now: UInt64) -> FetchRequest? {
-    while let id = ahead.first {
+    while let id = first.first ?? ahead.first {
+      let isFirst = first.first != nil
       guard let flight = flights[id], flight.phase == .waiting else {
-        ahead.removeFirst()
+        if isFirst { first.removeFirst() } else { ahead.removeFirst() }
         continue
       }
       if stagedByteCount + wantedRoom(for: flight) > limits.stagedByteCount {
         guard dropStale(now) else { return nil }
         continue
       }
-      ahead.removeFirst()
+      if isFirst { first.removeFirst() } else { ahead.removeFirst() }
       return request(around: flight, isDemanded: false)
     }
     return nil

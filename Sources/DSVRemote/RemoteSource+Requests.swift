@@ -74,7 +74,7 @@ extension RemoteSource {
       flight.checked.bring(.failure(error))
     }
     prefetchElsewhere(unclaimed)
-    if !bases.isEmpty { prefetch(Array(bases)) }
+    if !bases.isEmpty { prefetch(Array(bases), first: true) }
     // What arrived made room.
     startWorkers()
   }

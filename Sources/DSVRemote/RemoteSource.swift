@@ -117,7 +117,7 @@ package final class RemoteSource: ObjectSource {
 
   package var prefetches: Bool { isPartial.load(ordering: .relaxed) }
 
-  package func prefetch(_ ids: [AnyID]) {
+  package func prefetch(_ ids: [AnyID], first: Bool) {
     var flights: [Flight] = []
     for id in ids {
       if promoter.object(id) != nil || state.withLock({ $0.board.flights[id] != nil }) { continue }
@@ -127,7 +127,7 @@ package final class RemoteSource: ObjectSource {
       if let flight = locate(id, &attempt) { flights.append(flight) }
     }
     guard !flights.isEmpty else { return }
-    state.withLock { $0.board.add(flights) }
+    state.withLock { $0.board.add(flights, first: first) }
     startWorkers()
   }
 

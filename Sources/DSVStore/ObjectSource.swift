@@ -14,5 +14,7 @@ package protocol ObjectSource: Sendable {
   var prefetches: Bool { get }
 
   /// Begins to fetch what will soon be read. Returns at once; what fails here fails again when it is read.
-  func prefetch(_ ids: [AnyID])
+  ///
+  /// - Parameter first: whether it is wanted before what was told earlier.
+  func prefetch(_ ids: [AnyID], first: Bool)
 }

@@ -60,12 +60,15 @@ package protocol ObjectStore: Sendable {
   var prefetches: Bool { get }
 
   /// Says what will soon be read, in this order. Returns at once; what fails here fails again when it is read.
-  func prefetch(_ ids: [AnyID])
+  ///
+  /// - Parameter first: whether it is wanted before what was told earlier.
+  func prefetch(_ ids: [AnyID], first: Bool)
 }
 
 extension ObjectStore {
   package var prefetches: Bool { false }
-  package func prefetch(_ ids: [AnyID]) {}
+  package func prefetch(_ ids: [AnyID], first: Bool) {}
+  package func prefetch(_ ids: [AnyID]) { prefetch(ids, first: false) }
 }
 
 extension ObjectStore {

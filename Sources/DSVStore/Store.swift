@@ -96,7 +96,7 @@ package final class Store: ObjectStore {
 
   package var prefetches: Bool { source?.prefetches ?? false }
 
-  package func prefetch(_ ids: [AnyID]) { source?.prefetch(ids) }
+  package func prefetch(_ ids: [AnyID], first: Bool) { source?.prefetch(ids, first: first) }
 
   /// What is on this disk, and nothing else: for who must not make a source give what it has.
   package var here: any ObjectStore { LocalObjects(store: self) }

@@ -61,7 +61,7 @@ package final class WriteSession: ObjectSink {
   }
 
   package var prefetches: Bool { store.prefetches }
-  package func prefetch(_ ids: [AnyID]) { store.prefetch(ids) }
+  package func prefetch(_ ids: [AnyID], first: Bool) { store.prefetch(ids, first: first) }
 
   package func put(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
     try checkUsable()

@@ -18,7 +18,7 @@ private final class FarObjects: ObjectStore {
   func read(_ id: AnyID) throws(DSVError) -> StoredObject { try objects.read(id) }
   func baseDepth(of id: AnyID) throws(DSVError) -> Int? { nil }
   func baseID(of id: AnyID) throws(DSVError) -> AnyID? { nil }
-  func prefetch(_ ids: [AnyID]) { told.withLock { $0.formUnion(ids) } }
+  func prefetch(_ ids: [AnyID], first: Bool) { told.withLock { $0.formUnion(ids) } }
 
   /// Waits until all of these were told.
   func areTold(_ ids: [AnyID]) -> Bool {
