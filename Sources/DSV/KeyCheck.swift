@@ -114,6 +114,12 @@ extension Table {
   /// The field of a key's column, which may be one.
   func keyField(_ path: String) throws(DSVError) -> TableField {
     guard let field = field(path) else {
+      if rowCount == 0, fields.isEmpty {
+        throw DSVError(
+          .badInput,
+          "the input has no rows, and table '\(name)' is to have the key column '\(path)'; nothing was changed"
+        )
+      }
       throw DSVError(.badInput, "the key column '\(path)' is not among the columns of table '\(name)'")
     }
     guard field.values.nullCount == 0 else {

@@ -103,8 +103,13 @@ extension Repository {
         return Revision(commit: id, branch: nil, note: nil)
       }
     }
-    throw DSVError(
-      .notFound, "no version, branch, tag or commit is called '\(name)'; see 'dsv log' and 'dsv branch'")
+    let elsewhere = try remoteBranches().map(\.name).first { $0.drop { $0 != "/" }.dropFirst() == name[...] }
+    let advice =
+      elsewhere.map {
+        "it is a branch of a remote: 'dsv pull \($0.replacing("/", with: " ", maxReplacements: 1))' makes it one here"
+      }
+      ?? "see 'dsv log' and 'dsv branch'"
+    throw DSVError(.notFound, "no version, branch, tag or commit is called '\(name)'; \(advice)")
   }
 
   /// What `origin/main`, `origin/v12` or `origin/paper` names, as it was when the remote was last looked at.

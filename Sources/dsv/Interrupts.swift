@@ -30,6 +30,9 @@ enum Interrupts {
   static var isRequested: Bool { count.load(ordering: .relaxed) > 0 }
 
   static func check() throws(DSVError) {
-    if isRequested { throw DSVError(.interrupted, "interrupted; nothing was changed") }
+    if isRequested {
+      throw DSVError(
+        .interrupted, "interrupted; nothing is lost, and the same command begins again or goes on")
+    }
   }
 }

@@ -5,12 +5,26 @@ import DSVFormat
 struct Branch: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "List, make or delete branches.",
-    discussion: "Examples:\n  dsv branch\n  dsv branch cleaning v2\n  dsv branch --delete cleaning")
+    discussion:
+      "Examples:\n  dsv branch\n  dsv branch --remotes\n  dsv branch cleaning v2\n  dsv branch --delete cleaning\n\nA remote's branch becomes one here by 'dsv pull REMOTE NAME'."
+  )
   @OptionGroup var name: NameArguments
+  @Flag(name: .shortAndLong, help: "List the branches of remotes, as of the last fetch or push.")
+  var remotes = false
   @OptionGroup var global: GlobalOptions
+
+  func validate() throws {
+    if remotes, name.name != nil { throw ValidationError("--remotes lists, and takes no name") }
+  }
 
   func run() throws {
     let repository = try global.open()
+    if remotes {
+      return try NameText.list(
+        try repository.remoteBranches().map { NamedCommit(name: $0.name, commit: $0.commit) }, current: nil,
+        repository,
+        isJSON: global.json)
+    }
     switch try name.request(repository, global) {
     case .list:
       try NameText.list(

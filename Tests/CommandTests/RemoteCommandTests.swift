@@ -61,6 +61,23 @@ import Testing
     #expect(try other.json("remote", "remove", "origin")["deleted"].text == "origin")
   }
 
+  @Test("a remote's branches are listed, and who asks for one is told how to get it")
+  func remoteBranches() throws {
+    try bench.ok("remote", "add", "origin", url)
+    try bench.ok("branch", "rel/1", "v1")
+    try bench.ok("push", "--all")
+    try clone()
+    #expect(try other.json("branch").array.map { try $0["name"].text } == ["main"])
+    let listed = try other.json("branch", "--remotes").array
+    #expect(try listed.map { try $0["name"].text } == ["origin/main", "origin/rel/1"])
+    #expect(try listed[1]["version"].text == "v1")
+    let outcome = try other.run("checkout", "rel/1")
+    #expect(outcome.exitCode == 3 && outcome.errors.contains("'dsv pull origin rel/1'"))
+    try other.ok("pull", "origin", "rel/1")
+    try other.ok("checkout", "rel/1")
+    #expect(try other.run("branch", "--remotes", "x").exitCode == 2)
+  }
+
   @Test("a damaged pack is named, and put anew from a whole copy; what nobody has ends 5")
   func damagedPack() throws {
     try bench.file("big.jsonl", (0..<5000).map { "{\"id\":\($0),\"t\":\"row \($0 &* 7919)\"}\n" }.joined())
