@@ -138,7 +138,25 @@ struct RemoteRepair {
       for id in live {
         guard let pack = try catalogue.pack(id), pack.condemnedTime == nil else { return false }
       }
+      guard try areStillOurs(packs) else { return false }
     }
     throw DSVError(.busy, "others kept pushing to '\(remote.name)' first; try again")
+  }
+
+  /// Whether packs that were put, and that no entry names yet, can be named by the next one.
+  ///
+  /// To somebody else's clean-up they are what a push left behind: it gives them up, and deletes them later. And what no pack
+  /// held a push may have put meanwhile: it is the first then.
+  private func areStillOurs(_ packs: [UploadedPack]) throws(DSVError) -> Bool {
+    for pack in packs {
+      let (id, byteCount) = (pack.index.packID, pack.index.packByteCount)
+      guard try catalogue.pack(id) == nil else { return false }
+      let there = try remote.bucket.list(prefix: "\(RemoteLayout.packPrefix)\(id).", after: nil, limit: 3)
+      guard there.map(\.key) == [RemoteLayout.index(id), RemoteLayout.pack(id)],
+        there[1].byteCount == byteCount
+      else { return false }
+    }
+    for id in inspection.missing where try catalogue.contains(id) { return false }
+    return true
   }
 }

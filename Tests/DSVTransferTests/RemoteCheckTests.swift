@@ -225,6 +225,29 @@ import Testing
   }
 
   @Test(
+    "a clean-up that takes what a repair has just put for left behind does not make it give up all",
+    arguments: [1, 2])
+  func cleanedUp(count: Int) throws {
+    let clones = try clones(.memory)
+    let a = try filled(clones)
+    let b = try clones.clone()
+    try damage(try #require(packs(a).first), .flipped, clones.bucket.base)
+    clones.refused.otherAt.withLock { other in
+      other = (
+        .create, "log/",
+        {
+          // The first gives them up, the second deletes them.
+          for _ in 0..<count { _ = try b.collectRemoteGarbage(nil, before: .max) }
+        }
+      )
+    }
+    let result = try a.checkRemote(repairs: true)
+    #expect(clones.refused.otherAt.withLock { $0 == nil })
+    #expect(result.lost == [] && result.condemnedPackCount > 0 && result.writtenPackCount > 0)
+    try expectWhole(clones, a, [b])
+  }
+
+  @Test(
     "a repair that fails at any request does no more damage, and the next goes on",
     arguments: [FaultyBucket.Moment.before, .after])
   func faults(moment: FaultyBucket.Moment) throws {
