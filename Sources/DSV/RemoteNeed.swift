@@ -32,7 +32,35 @@ struct RemoteNeed {
   }
 
   /// Whether the branches and tags lead to the object, or may do so.
-  func leads(to id: AnyID) -> Bool { isCut || walk.leads(to: id) }
+  func leads(to id: AnyID) -> Bool { isCut || surelyLeads(to: id) }
+  func surelyLeads(to id: AnyID) -> Bool { walk.leads(to: id) }
+
+  /// What versions of this repository need, where some of it may be on the remote alone: it was demoted, or never fetched. `nil`
+  /// where that cannot be. A clean-up keeps that too.
+  static func own(
+    _ repository: Repository, _ remote: OpenRemote, _ objects: WholeObjects,
+    _ progress: @escaping ProgressHandler
+  ) throws(DSVError) -> RemoteNeed? {
+    let store = repository.store
+    let hasDemoted = try TierFolder(store).hasDemoted
+    guard remote.config.scope.isPartial || hasDemoted else { return nil }
+    var commits: [CommitID] = []
+    for number in stride(from: 1, through: try store.versionCount, by: 1) {
+      if let commit = try store.commit(number: number), try store.contains(AnyID(commit)) {
+        commits.append(commit)
+      }
+    }
+    return try RemoteNeed(commits, objects, progress)
+  }
+
+  private init(
+    _ commits: [CommitID], _ objects: WholeObjects, _ progress: @escaping ProgressHandler
+  ) throws(DSVError) {
+    (tips, missing) = (Set(commits), [])
+    (walk, isCut) = try Self.walk(objects, commits) { (number) throws(DSVError) in
+      try progress(Progress(phase: "walking versions", done: number, total: commits.count, unit: .objects))
+    }
+  }
 
   /// What commits lead to, as far as it can be read.
   ///

@@ -7,7 +7,8 @@ import DSVVersions
 
 /// Puts anew what was found to be damaged of a remote.
 ///
-/// What no branch or tag of the remote leads to goes with a damaged pack, and then, as in a clean-up, with all packs that hold such.
+/// What no branch or tag of the remote leads to, nor a version that this repository has not whole, goes with a damaged pack, and then, as
+/// in a clean-up, with all packs that hold such.
 struct RemoteRepair {
   private let repository: Repository
   private let remote: OpenRemote
@@ -16,6 +17,8 @@ struct RemoteRepair {
   private var position: LogPosition
   /// Where this repository knew the remote's branches and tags to be before it was asked.
   private let known: Set<CommitID>
+  /// What this repository's own versions need of it.
+  private let own: RemoteNeed?
   private let progress: ProgressHandler
   /// The packs that are given up, by slot.
   private var condemned: [UInt32: PackID] = [:]
@@ -28,7 +31,9 @@ struct RemoteRepair {
   init(
     _ repository: Repository, _ remote: OpenRemote, _ inspection: RemoteInspection, at position: LogPosition,
     known: Set<CommitID>, _ progress: @escaping ProgressHandler
-  ) {
+  ) throws(DSVError) {
+    own =
+      inspection.isWhole ? nil : try RemoteNeed.own(repository, remote, inspection.objects, progress)
     (self.repository, self.remote, self.inspection) = (repository, remote, inspection)
     (self.position, self.known, self.progress) = (position, known, progress)
     result = inspection.result
@@ -41,13 +46,20 @@ struct RemoteRepair {
   private var catalogue: Catalogue { remote.catalogue }
 
   /// Whether an object is put again that lies in a pack that is given up. While something hangs, all that can be.
-  private func keeps(_ id: AnyID) -> Bool { !inspection.hanging.isEmpty || inspection.need.leads(to: id) }
+  private func keeps(_ id: AnyID) -> Bool {
+    !inspection.hanging.isEmpty || inspection.need.leads(to: id) || own?.leads(to: id) ?? false
+  }
+
+  /// Whether it is a loss if the object is whole nowhere.
+  private func isNeeded(_ id: AnyID) -> Bool {
+    inspection.need.leads(to: id) || own?.surelyLeads(to: id) ?? false
+  }
 
   /// Finds out what is whole nowhere, and changes nothing.
   mutating func findLost() throws(DSVError) {
     var bad = Set(inspection.findings.flatMap(\.bad)).union(inspection.missing)
     bad.subtract(inspection.hanging)
-    for id in try wanted() where bad.contains(id) && inspection.need.leads(to: id) {
+    for id in try wanted() where bad.contains(id) && isNeeded(id) {
       if try inspection.objects.whole(id) == nil { result.lost.append(id) }
     }
   }
@@ -144,11 +156,12 @@ struct RemoteRepair {
       }
       let here = shown?.leads(to: id) ?? true
       guard let object = try inspection.objects.whole(id, here: here, readsOn: true) else {
-        if !inspection.need.leads(to: id) || hanging.contains(id) { continue }
+        if !isNeeded(id) || hanging.contains(id) { continue }
         if here {
           result.lost.append(id)
         } else if try inspection.objects.whole(id) != nil {
-          result.withheld.append(id)
+          // Below what is whole nowhere it is not known what was meant.
+          if inspection.need.surelyLeads(to: id) { result.withheld.append(id) }
         } else {
           result.lost.append(id)
         }

@@ -93,7 +93,7 @@ extension Repository {
       let position = try remote.catalogue.position
       let inspection = try RemoteInspection(self, remote, progress)
       if !inspection.isWhole, try isOvertaken(inspection, remote, at: position) { continue }
-      var repair = RemoteRepair(self, remote, inspection, at: position, known: known, progress)
+      var repair = try RemoteRepair(self, remote, inspection, at: position, known: known, progress)
       if !repairs || inspection.isWhole {
         try repair.findLost()
         return done?.followed(by: repair.result) ?? repair.result

@@ -8,20 +8,29 @@ import Synchronization
 /// What of a remote's objects is whole somewhere: here, or in any place of the remote.
 final class WholeObjects: ObjectStore {
   private let sources: ObjectSources
+  /// The same without what is here, not even to build on.
+  private let there: ObjectSources
+  private let thereCheck: ObjectCheck
   private let check: ObjectCheck
   private let reader: ObjectReader
 
   init(_ local: Store, _ remote: OpenRemote) {
     sources = ObjectSources(local, remote)
+    there = ObjectSources(local, remote, isLocalRead: false)
     // A base that is not what it should be makes another object of what builds on it: so it is found out too.
     reader = ObjectReader(sources, cache: ObjectCache(byteCountMax: 32 << 20), pool: .onCaller)
     check = ObjectCheck(reader)
+    thereCheck = ObjectCheck(
+      ObjectReader(there, cache: ObjectCache(byteCountMax: 8 << 20), pool: .onCaller))
   }
 
   var naming: ObjectNaming { sources.naming }
 
   /// Makes further places of the remote count: those of packs whose index nobody can read.
-  func add(_ places: [(AnyID, RemotePlace)]) { sources.add(places) }
+  func add(_ places: [(AnyID, RemotePlace)]) {
+    sources.add(places)
+    there.add(places)
+  }
 
   /// Whether one of the further places is the object's.
   func isKnownThere(_ id: AnyID) -> Bool { sources.hasFurtherPlace(id) }
@@ -36,24 +45,24 @@ final class WholeObjects: ObjectStore {
   /// An object that is whole, in a form that may have a base; `nil` if it is nowhere.
   ///
   /// - Parameters:
-  ///   - here: whether it may be this repository that has it.
+  ///   - here: whether it may be this repository that has it, or what it builds on.
   ///   - readsOn: whether what lies behind it in a pack of the remote will be asked for next.
   func whole(_ id: AnyID, here: Bool = true, readsOn: Bool = false) throws(DSVError) -> StoredObject? {
-    if here, let object = try sources.readHere(id), try check.verdict(id, object) == nil { return object }
-    if let object = try whole(id, among: try sources.places(of: id), readsOn: readsOn) { return object }
-    return try whole(id, among: try sources.placesGivenUp(of: id), readsOn: readsOn)
-  }
-
-  private func whole(
-    _ id: AnyID, among places: [RemotePlace], readsOn: Bool
-  ) throws(DSVError) -> StoredObject? {
-    for place in places {
-      if readsOn, let object = try sources.readOn(id, at: place), try check.verdict(id, object) == nil {
-        return object
+    let (sources, check) = here ? (sources, check) : (there, thereCheck)
+    if let object = try sources.readHere(id), try check.verdict(id, object) == nil { return object }
+    func whole(among places: [RemotePlace]) throws(DSVError) -> StoredObject? {
+      for place in places {
+        if readsOn, let object = try sources.readOn(id, at: place), try check.verdict(id, object) == nil {
+          return object
+        }
+        if let object = try sources.read(id, at: place), try check.verdict(id, object) == nil {
+          return object
+        }
       }
-      if let object = try sources.read(id, at: place), try check.verdict(id, object) == nil { return object }
+      return nil
     }
-    return nil
+    if let object = try whole(among: try sources.places(of: id)) { return object }
+    return try whole(among: try sources.placesGivenUp(of: id))
   }
 
   /// The object without a base.
@@ -76,6 +85,8 @@ final class WholeObjects: ObjectStore {
 private final class ObjectSources: ObjectStore {
   private let local: Store
   private let remote: OpenRemote
+  /// Whether what is on this disk counts.
+  private let isLocalRead: Bool
   /// Places that the catalogue does not know.
   private let others = Mutex<[AnyID: [RemotePlace]]>([:])
   /// What was read last by ``readOn(_:at:)``.
@@ -84,7 +95,9 @@ private final class ObjectSources: ObjectStore {
   /// Places in packs that were given up; `nil` until they are wanted.
   private let givenUp = Mutex<[AnyID: [RemotePlace]]?>(nil)
 
-  init(_ local: Store, _ remote: OpenRemote) { (self.local, self.remote) = (local, remote) }
+  init(_ local: Store, _ remote: OpenRemote, isLocalRead: Bool = true) {
+    (self.local, self.remote, self.isLocalRead) = (local, remote, isLocalRead)
+  }
 
   var naming: ObjectNaming { local.naming }
 
@@ -144,7 +157,7 @@ private final class ObjectSources: ObjectStore {
   }
 
   func contains(_ id: AnyID) throws(DSVError) -> Bool {
-    if try local.contains(id) { return true }
+    if isLocalRead, try local.contains(id) { return true }
     if try !places(of: id).isEmpty { return true }
     return try !placesGivenUp(of: id).isEmpty
   }
@@ -155,7 +168,7 @@ private final class ObjectSources: ObjectStore {
   /// What is on this disk and not damaged; `nil` if that is nothing.
   func readHere(_ id: AnyID) throws(DSVError) -> StoredObject? {
     try Self.unlessDamaged { () throws(DSVError) in
-      guard try local.contains(id) else { return nil }
+      guard isLocalRead, try local.contains(id) else { return nil }
       return try local.here.read(id)
     }
   }

@@ -473,6 +473,28 @@ import Testing
     try expectWhole(clones, a, [lazy, fresh])
   }
 
+  @Test(
+    "what no branch leads to any more is a loss to a lazy clone whose versions need it, and it keeps the rest"
+  )
+  func deletedBranchOfLazyClone() throws {
+    let clones = try clones(.memory)
+    let a = try filled(clones)
+    try a.branchOff("side")
+    try a.commitTest(noise(100..<160, byteCount: 4000, seed: 2))
+    _ = try a.push()
+    let count = try packs(a).count
+    try a.commitTest(noise(200..<210, byteCount: 4000, seed: 3), table: "other")
+    _ = try a.push()
+    let last = try packs(a)[count...]
+    let lazy = try clones.lazyClone()
+    try a.deleteThere("side")
+    for pack in last { try damage(pack, .gone, clones.bucket.base) }
+    #expect(try !lazy.checkRemote().lost.isEmpty)
+    let result = try lazy.checkRemote(repairs: true)
+    #expect(!result.lost.isEmpty && result.condemnedPackCount == last.count)
+    #expect(try lazy.rowsTest("origin/side~1") == a.rowsTest("side~1"))
+  }
+
   @Test("a branch that only the remote's log tells of does not have a repair show what is only here")
   func forgedRef() throws {
     let clones = try clones(.memory)
@@ -523,5 +545,46 @@ import Testing
     #expect(result.isWhole && result.condemnedPackCount == 0)
     #expect(try packs(a).count < before)
     try expectWhole(clones, a, [b])
+  }
+
+  @Test("once it is known what all packs hold, a repair looks at what they build on")
+  func lacking() throws {
+    let clones = try clones(.memory)
+    var a = try clones.new()
+    try a.commitTest([row(1)], .replace)
+    _ = try a.push()
+    let first = try #require(packs(a).first)
+    try a.branchOff("side")
+    try a.commitTest(noise(0..<20, byteCount: 4000, seed: 1), .replace, table: "own")
+    _ = try a.push()
+    let base = try #require(packs(a).last)
+    try a.commitTest(noise(20..<40, byteCount: 4000, seed: 2), .replace, table: "own")
+    _ = try a.push()
+    let last = try #require(packs(a).last)
+    // The same snapshot without the one between.
+    try a.checkout(try a.resolve("main"))
+    try a.commitTest(noise(20..<40, byteCount: 4000, seed: 2), .replace, table: "own")
+    _ = try a.push()
+    try a.deleteThere("side")
+    var basedCount = 0
+    try a.catalogue("origin").forEachObject { (id, place) throws(DSVError) in
+      guard place.pack.id == last.id, let object = try a.store.baseID(of: id) else { return }
+      if try a.catalogue("origin").place(of: object)?.pack.id == base.id { basedCount += 1 }
+    }
+    #expect(basedCount > 0)
+    // Somebody gives up what others build on, and an index goes.
+    var entry = try nextEntry(a)
+    entry.condemned = [base.id]
+    #expect(try RemoteLog(clones.bucket).create(entry) != nil)
+    try clones.bucket.base.delete([RemoteLayout.index(first.id)])
+    a.close()
+    try FileSystem.removeTree("\(a.path)/.dsv/remotes/origin/catalogue")
+    a = try Repository.open(at: a.path, options: clones.options)
+    let result = try a.checkRemote(repairs: true)
+    #expect(result.restoredIndexCount == 1 && result.condemnedPackCount > 0 && result.lost == [])
+    #expect(try a.checkRemote().isWhole)
+    let fresh = try clones.clone()
+    #expect(try fresh.rowsTest("origin/main", table: "own") == a.rowsTest("main", table: "own"))
+    #expect(try fresh.check().problems == [])
   }
 }
