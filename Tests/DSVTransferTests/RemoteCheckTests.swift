@@ -426,15 +426,6 @@ import Testing
     }
   }
 
-  @Test("a check whose requests fail now and then ends, or finds that all is well", arguments: 0..<12)
-  func passingFailures(seed: UInt64) throws {
-    let clones = try clones(.memory)
-    _ = try filled(clones)
-    let lazy = try clones.lazyClone()
-    clones.bucket.plan(.chance(0.1, seed: seed))
-    do throws(DSVError) { #expect(try lazy.checkRemote().isWhole) } catch { #expect(error.code == .io) }
-  }
-
   @Test(
     "what no branch leads to any more is no loss, is not put, and comes back whole with its branch",
     arguments: [false, true])
