@@ -120,7 +120,8 @@ let package = Package(
     tests(
       "DSVTransferTests",
       [
-        "DSV", "DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTables", "DSVTesting", "DSVTransforms",
+        "DSV", "DSVColumns", "DSVFormat", "DSVRemote", "DSVStore", "DSVSystem", "DSVTables", "DSVTesting",
+        "DSVTransforms",
         "DSVVersions",
       ]),
     tests("TidyTests", ["DSV"]),

@@ -34,9 +34,9 @@ final class RemoteGraph: ObjectStore {
     return object
   }
 
-  /// - Throws: `corrupt` if what the remote gave is not what its ID names.
+  /// - Throws: `corrupt` if what the remote gave is not what its ID names; what kept its base from being read.
   func verify(_ id: AnyID, _ object: StoredObject) throws(DSVError) {
-    guard let problem = check.problem(id, object) else { return }
+    guard let problem = try check.verdict(id, object) else { return }
     throw DSVError(.corrupt, "object \(id) of remote '\(source.remote.name)': \(problem)")
   }
 }

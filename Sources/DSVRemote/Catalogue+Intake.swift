@@ -348,16 +348,17 @@ struct RemoteIndexes: Sendable {
 extension PackIndex {
   /// The index of a remote's pack.
   ///
+  /// - Parameter byteCount: the pack's length; `nil` where only the index may say that.
   /// - Throws: `.corrupt` if it is gone, damaged, or another pack's.
-  static func read(
-    of pack: PackID, byteCount: Int, from bucket: any Bucket
+  package static func read(
+    of pack: PackID, byteCount: Int?, from bucket: any Bucket
   ) throws(DSVError) -> PackIndex {
     let key = RemoteLayout.index(pack)
     guard let bytes = try bucket.get(key, limit: RemoteLayout.indexByteCountMax) else {
       throw DSVError(.corrupt, "\(bucket.name)/\(key): it is gone")
     }
     let index = try PackIndex(bytes, of: "\(bucket.name)/\(key)")
-    guard index.packID == pack, index.packByteCount == byteCount else {
+    guard index.packID == pack, index.packByteCount == byteCount ?? index.packByteCount else {
       throw DSVError(.corrupt, "\(bucket.name)/\(key): it is another pack's")
     }
     return index

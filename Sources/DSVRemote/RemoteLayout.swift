@@ -12,6 +12,9 @@ package enum RemoteLayout {
 
   /// A pack that has reached this length takes no more records.
   package static let packByteCount = 32 << 20
+  /// So no pack has more bytes: it was shorter than that, and took one record more.
+  package static let packByteCountMax =
+    packByteCount + PackLayout.storedByteCountMax + PackLayout.recordHeaderByteCount
   /// A checkpoint follows each entry whose number is a multiple of this.
   package static let checkpointInterval = 64
 

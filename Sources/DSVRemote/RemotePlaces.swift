@@ -95,6 +95,13 @@ package struct CataloguedPlaces: RemotePlaces {
 }
 
 extension RemotePack {
+  /// The pack as somebody knows it who knows its length: the log does not tell that of every one that was given up.
+  package func withLength(_ byteCount: Int) -> RemotePack {
+    RemotePack(
+      slot: slot, id: id, byteCount: byteCount, condemnedTime: condemnedTime, verifiedOver: verifiedOver,
+      isLacking: isLacking, wrappedKey: wrappedKey)
+  }
+
   /// A pack that no log names.
   package init(slot: UInt32, id: PackID, byteCount: Int) {
     self.init(

@@ -11,8 +11,18 @@ package struct ObjectCheck: Sendable {
   /// What is wrong with the object; `nil` if nothing is.
   package func problem(_ id: AnyID, _ stored: StoredObject) -> String? {
     do throws(DSVError) {
-      return try computedID(id, stored) == id ? nil : "its content is not what its ID names"
+      return try computedID(id, stored) == id ? nil : Self.other.message
     } catch {
+      return error.message
+    }
+  }
+
+  /// As ``problem(_:_:)``, for who acts on it: only what is damaged, or builds on what is nowhere, is wrong.
+  ///
+  /// - Throws: what kept its base from being read now.
+  package func verdict(_ id: AnyID, _ stored: StoredObject) throws(DSVError) -> String? {
+    do throws(DSVError) { return try computedID(id, stored) == id ? nil : Self.other.message } catch {
+      guard error.code == .corrupt || error.code == .notFound else { throw error }
       return error.message
     }
   }

@@ -129,7 +129,9 @@ struct RemoteCheck: ParsableCommand {
     discussion: """
       All of the remote's packs are read. A repair puts what was damaged or gone into new packs, from this repository or from \
       where else the remote has it whole, and gives the damaged packs up in the remote's log: other clones go on. What is whole neither there nor \
-      here is named; a repair from another clone that has it puts it too.
+      here is named; a repair from another clone that has it puts it too. What no branch or tag of the remote leads to is no loss, and not put. \
+      To a plain remote a repair shows nothing that only this repository has, unless versions lead to it that it knew to be there: \
+      'dsv fetch' first if others have pushed.
 
       Exits 5 if anything is damaged, or with --repair if anything could not be put anew.
 
@@ -146,7 +148,7 @@ struct RemoteCheck: ParsableCommand {
   func run() throws {
     let result = try global.open().checkRemote(name, repairs: repair, progress: global.progress)
     ProgressBar.clear()
-    let isOK = repair ? result.lost.isEmpty : result.isWhole
+    let isOK = repair ? result.lost.isEmpty && result.withheld.isEmpty : result.isWhole
     if global.json { Terminal.print(RemoteText.json(result, isOK: isOK).text) } else { tell(result) }
     if !isOK { throw ExitCode(5) }
   }
@@ -174,6 +176,12 @@ struct RemoteCheck: ParsableCommand {
     }
     for id in result.lost.prefix(20) { Terminal.print("object \(id): it is whole neither there nor here") }
     if result.lost.count > 20 { Terminal.print("and \(Terminal.count(result.lost.count - 20)) more") }
+    if !result.withheld.isEmpty {
+      Terminal.note(
+        "\(Terminal.count(result.withheld.count)) objects that only this repository has were not put: nothing that was known here of "
+          + "'\(result.remote)' leads to them. If what it says is to be believed, 'dsv fetch \(result.remote)' and repair again"
+      )
+    }
     if !result.lost.isEmpty {
       Terminal.note("a clone that has what is lost puts it with 'dsv remote check \(result.remote) --repair'")
     } else if !repair {
@@ -231,6 +239,7 @@ enum RemoteText {
       ("ok", .bool(isOK)), ("remote", .text(result.remote)), ("packs", .int(result.packCount)),
       ("objects", .int(result.objectCount)), ("bytes", .int(result.byteCount)), ("damaged", .array(damaged)),
       ("missing", .int(result.missingCount)), ("lost", .array(result.lost.map { .text("\($0)") })),
+      ("withheld", .array(result.withheld.map { .text("\($0)") })),
       ("condemned_packs", .int(result.condemnedPackCount)), ("written_packs", .int(result.writtenPackCount)),
       ("written_objects", .int(result.writtenObjectCount)),
       ("restored_indexes", .int(result.restoredIndexCount)),

@@ -23,6 +23,8 @@ final class Clones {
     let prefix = Mutex<String?>(nil)
     /// What somebody else does before the first pack is put; once.
     let other = Mutex<(@Sendable () throws -> Void)?>(nil)
+    /// What somebody else does before a call about a key that begins so; once.
+    let otherAt = Mutex<(call: FaultyBucket.Call, prefix: String, body: @Sendable () throws -> Void)?>(nil)
   }
 
   init(_ base: any Bucket = MemoryBucket()) throws {
@@ -32,6 +34,14 @@ final class Clones {
       if call == .create, let prefix = refused.prefix.withLock({ $0 }), key.hasPrefix(prefix) {
         throw DSVError(.io, "the creation of \(key) fails on purpose")
       }
+      let otherAt = refused.otherAt.withLock { other in
+        guard let known = other, known.call == call, key.hasPrefix(known.prefix) else {
+          return nil as (@Sendable () throws -> Void)?
+        }
+        other = nil
+        return known.body
+      }
+      if let otherAt { #expect(throws: Never.self) { try otherAt() } }
       guard call == .put, key.hasPrefix(RemoteLayout.packPrefix) else { return }
       let other = refused.other.withLock { other in
         defer { other = nil }

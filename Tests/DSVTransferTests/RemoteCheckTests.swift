@@ -1,3 +1,4 @@
+import DSVColumns
 import DSVFormat
 import DSVRemote
 import DSVStore
@@ -187,17 +188,50 @@ import Testing
     try expectWhole(clones, a, [lazy])
   }
 
-  @Test("what was given up and lies there yet is of use to who finds something missing")
-  func givenUp() throws {
+  @Test(
+    "what was given up and lies there yet is of use to who finds something missing",
+    arguments: [false, true], [false, true])
+  func givenUp(forgetting: Bool, isIndexGone: Bool) throws {
+    let clones = try clones(.memory)
+    let a = try filled(clones)
+    var lazy = try clones.lazyClone()
+    let first = try #require(packs(a).first)
+    let bytes = try #require(try clones.bucket.get(first.key, limit: 1 << 26))
+    try clones.bucket.base.delete([first.key])
+    #expect(try !lazy.checkRemote(repairs: true).lost.isEmpty)
+    if forgetting {
+      // A checkpoint does not say how long it was.
+      let state = try #require(try lazy.catalogue("origin").checkpoint())
+      try RemoteLog(clones.bucket).put(state)
+      lazy.close()
+      try FileSystem.removeTree("\(lazy.path)/.dsv/remotes/origin/catalogue")
+      lazy = try Repository.open(at: lazy.path, options: clones.options)
+      _ = try lazy.catalogue("origin").readOn(RemoteLog(clones.bucket))
+      #expect(try lazy.catalogue("origin").pack(first.id)?.byteCount == 0)
+    }
+    // The bucket's owner brings it back.
+    try clones.bucket.base.put(first.key, bytes)
+    if isIndexGone { try clones.bucket.base.delete([RemoteLayout.index(first.id)]) }
+    #expect(try lazy.checkRemote(repairs: true).lost == [])
+    try expectWhole(clones, a, [lazy])
+  }
+
+  @Test("what lies whole in the second of two packs that were given up is not lost")
+  func givenUpTwice() throws {
     let clones = try clones(.memory)
     let a = try filled(clones)
     let lazy = try clones.lazyClone()
     let first = try #require(packs(a).first)
     let bytes = try #require(try clones.bucket.get(first.key, limit: 1 << 26))
-    try clones.bucket.base.delete([first.key])
+    try damage(first, .flipped, clones.bucket.base)
+    let count = try packs(a).count
+    #expect(try a.checkRemote(repairs: true).condemnedPackCount == 1)
+    let second = try packs(a).dropFirst(count - 1)
+    for pack in second { try damage(pack, .gone, clones.bucket.base) }
     #expect(try !lazy.checkRemote(repairs: true).lost.isEmpty)
-    // The bucket's owner brings it back.
+    // Of both what is damaged comes back too.
     try clones.bucket.base.put(first.key, bytes)
+    for pack in second { try clones.bucket.base.put(pack.key, [UInt8](repeating: 0, count: pack.byteCount)) }
     #expect(try lazy.checkRemote(repairs: true).lost == [])
     try expectWhole(clones, a, [lazy])
   }
@@ -221,6 +255,29 @@ import Testing
     #expect(result.condemnedPackCount == (isRepairedByOther ? 0 : 1))
     _ = try a.pull()
     #expect(try a.rowsTest() == b.rowsTest())
+    try expectWhole(clones, a, [b])
+  }
+
+  @Test(
+    "a clean-up that takes what a repair has just put for left behind does not make it give up all",
+    arguments: [1, 2])
+  func cleanedUp(count: Int) throws {
+    let clones = try clones(.memory)
+    let a = try filled(clones)
+    let b = try clones.clone()
+    try damage(try #require(packs(a).first), .flipped, clones.bucket.base)
+    clones.refused.otherAt.withLock { other in
+      other = (
+        .create, "log/",
+        {
+          // The first gives them up, the second deletes them.
+          for _ in 0..<count { _ = try b.collectRemoteGarbage(nil, before: .max) }
+        }
+      )
+    }
+    let result = try a.checkRemote(repairs: true)
+    #expect(clones.refused.otherAt.withLock { $0 == nil })
+    #expect(result.lost == [] && result.condemnedPackCount > 0 && result.writtenPackCount > 0)
     try expectWhole(clones, a, [b])
   }
 
@@ -304,5 +361,221 @@ import Testing
     try a.write(config, of: "origin")
     #expect(try a.checkRemote().isWhole)
     #expect(try #require(throws: DSVError.self) { try a.checkRemote(repairs: true) }.code == .badInput)
+  }
+
+  @Test("a pack that is said to be longer than any may be is named, and not read")
+  func tooLong() throws {
+    let folder = try TemporaryFolder()
+    let clones = try Clones(try FolderBucket("\(folder.path)/remote", isMade: true))
+    let a = try filled(clones)
+    let byteCount = RemoteLayout.packByteCountMax + 1
+    let pack = PackBuilder()
+    let key = RemoteLayout.pack(pack.packID)
+    try clones.bucket.put(key, [0])
+    try File("\(folder.path)/remote/\(key)", .update).truncate(to: byteCount)
+    let index = PackIndex(packID: pack.packID, packByteCount: byteCount, entries: [])
+    try clones.bucket.put(RemoteLayout.index(pack.packID), index.bytes)
+    var entry = try nextEntry(a)
+    entry.added = [LoggedPack(pack.packID, byteCount: byteCount)]
+    #expect(try RemoteLog(clones.bucket).create(entry) != nil)
+    let isRead = Mutex(false)
+    clones.refused.otherAt.withLock { $0 = (.getRange, key, { isRead.withLock { $0 = true } }) }
+    let found = try a.checkRemote()
+    #expect(found.damaged.map(\.key) == [key] && found.lost == [])
+    #expect(!isRead.withLock { $0 })
+    #expect(try a.checkRemote(repairs: true).condemnedPackCount == 1)
+    try expectWhole(clones, a, [])
+  }
+
+  private func nextEntry(_ repository: Repository) throws -> RemoteEntry {
+    _ = try repository.fetch()
+    let position = try repository.catalogue("origin").position
+    return RemoteEntry(
+      number: position.number + 1, previous: position.digest, nonce: .random(), time: 1)
+  }
+
+  /// Gives nothing now.
+  private struct Unreachable: ObjectStore {
+    let naming: ObjectNaming
+    let code: DSVError.Code
+    func contains(_ id: AnyID) throws(DSVError) -> Bool { true }
+    func read(_ id: AnyID) throws(DSVError) -> StoredObject { throw DSVError(code, "on purpose") }
+  }
+
+  @Test(
+    "an object whose base cannot be read now is not said to be damaged",
+    arguments: [DSVError.Code.io, .busy, .interrupted, .denied, .wrongKey, .corrupt, .notFound])
+  func verdict(code: DSVError.Code) throws {
+    let clones = try clones(.memory)
+    let a = try filled(clones)
+    var based: AnyID?
+    try a.catalogue("origin").forEachObject { (id, place) throws(DSVError) in
+      if place.baseDepth > 0, try a.store.baseID(of: id) != nil { based = id }
+    }
+    let id = try #require(based)
+    let reader = ObjectReader(
+      Unreachable(naming: a.store.naming, code: code), cache: ObjectCache(byteCountMax: 1 << 20),
+      pool: .onCaller)
+    let object = try a.store.read(id)
+    #expect(object.base != nil)
+    if code == .corrupt || code == .notFound {
+      #expect(try ObjectCheck(reader).verdict(id, object) != nil)
+    } else {
+      let error = try #require(throws: DSVError.self) { try ObjectCheck(reader).verdict(id, object) }
+      #expect(error.code == code)
+    }
+  }
+
+  @Test(
+    "what no branch leads to any more is no loss, is not put, and comes back whole with its branch",
+    arguments: [false, true])
+  func deletedBranch(isRaced: Bool) throws {
+    let clones = try clones(.memory)
+    let a = try filled(clones)
+    let count = try packs(a).count
+    try a.branchOff("side")
+    try a.commitTest(noise(100..<160, byteCount: 4000, seed: 2))
+    _ = try a.push()
+    let side = try packs(a)[count...]
+    try a.commitTest([row(2000)])
+    _ = try a.push()
+    try a.deleteThere("side")
+    try a.checkout(try a.resolve("main"))
+    let lazy = try clones.lazyClone()
+    for pack in side { try damage(pack, .gone, clones.bucket.base) }
+    let found = try lazy.checkRemote()
+    #expect(Set(found.damaged.map(\.key)) == Set(side.map(\.key)) && found.lost == [])
+    if isRaced {
+      clones.refused.otherAt.withLock { $0 = (.create, "log/", { _ = try a.pushAll() }) }
+    }
+    let result = try lazy.checkRemote(repairs: true)
+    if isRaced {
+      // What was none before is one now, and this clone does not have it.
+      #expect(!result.lost.isEmpty)
+      #expect(try a.checkRemote(repairs: true).lost == [])
+    } else {
+      // The packs that lead to it go as well.
+      #expect(result.lost == [] && result.condemnedPackCount > side.count)
+      try expectWhole(clones, a, [lazy])
+      _ = try a.pushAll()
+    }
+    let fresh = try clones.clone()
+    #expect(try fresh.rowsTest("origin/side") == a.rowsTest("side"))
+    try expectWhole(clones, a, [lazy, fresh])
+  }
+
+  @Test(
+    "what no branch leads to any more is a loss to a lazy clone whose versions need it, and it keeps the rest"
+  )
+  func deletedBranchOfLazyClone() throws {
+    let clones = try clones(.memory)
+    let a = try filled(clones)
+    try a.branchOff("side")
+    try a.commitTest(noise(100..<160, byteCount: 4000, seed: 2))
+    _ = try a.push()
+    let count = try packs(a).count
+    try a.commitTest(noise(200..<210, byteCount: 4000, seed: 3), table: "other")
+    _ = try a.push()
+    let last = try packs(a)[count...]
+    let lazy = try clones.lazyClone()
+    try a.deleteThere("side")
+    for pack in last { try damage(pack, .gone, clones.bucket.base) }
+    #expect(try !lazy.checkRemote().lost.isEmpty)
+    let result = try lazy.checkRemote(repairs: true)
+    #expect(!result.lost.isEmpty && result.condemnedPackCount == last.count)
+    #expect(try lazy.rowsTest("origin/side~1") == a.rowsTest("side~1"))
+  }
+
+  @Test("a branch that only the remote's log tells of does not have a repair show what is only here")
+  func forgedRef() throws {
+    let clones = try clones(.memory)
+    let a = try filled(clones)
+    try a.branchOff("own")
+    try a.commitTest(["secret"].map { row(3000, $0) })
+    let secret = try a.resolve("own").commit
+    var entry = try nextEntry(a)
+    entry.moves = [RemoteEntry.Move("heads/forged", old: nil, new: secret)]
+    #expect(try RemoteLog(clones.bucket).create(entry) != nil)
+    // One that is known to be there is put all the same.
+    let first = try #require(packs(a).first)
+    try damage(first, .flipped, clones.bucket.base)
+    let found = try a.checkRemote()
+    #expect(found.damaged.map(\.key) == [first.key] && found.missingCount > 0)
+    let result = try a.checkRemote(repairs: true)
+    #expect(Set(result.withheld).count == found.missingCount && result.lost == [])
+    #expect(result.withheld.contains(AnyID(secret)) && result.condemnedPackCount == 1)
+    _ = try a.catalogue("origin").readOn(RemoteLog(clones.bucket))
+    for id in result.withheld { #expect(try !a.catalogue("origin").contains(id)) }
+    for id in result.withheld { #expect(try a.store.contains(id)) }
+    // Whoever means it pushes it.
+    var options = PushOptions()
+    options.names = ["own"]
+    _ = try a.push(options)
+    #expect(try a.checkRemote().isWhole)
+  }
+
+  @Test("what a clean-up deletes while a check reads it is no damage", arguments: [false, true])
+  func cleanedUpMeanwhile(repairs: Bool) throws {
+    let clones = try clones(.memory)
+    let a = try filled(clones)
+    try a.branchOff("side")
+    try a.commitTest(noise(100..<160, byteCount: 4000, seed: 2))
+    _ = try a.push()
+    try a.deleteThere("side")
+    try a.checkout(try a.resolve("main"))
+    let b = try clones.clone()
+    let before = try packs(a).count
+    clones.refused.otherAt.withLock { other in
+      other = (
+        .getRange, RemoteLayout.packPrefix,
+        { for _ in 0..<2 { _ = try b.collectRemoteGarbage(nil, before: .max) } }
+      )
+    }
+    let result = try a.checkRemote(repairs: repairs)
+    #expect(clones.refused.otherAt.withLock { $0 == nil })
+    #expect(result.isWhole && result.condemnedPackCount == 0)
+    #expect(try packs(a).count < before)
+    try expectWhole(clones, a, [b])
+  }
+
+  @Test("once it is known what all packs hold, a repair looks at what they build on")
+  func lacking() throws {
+    let clones = try clones(.memory)
+    var a = try clones.new()
+    try a.commitTest([row(1)], .replace)
+    _ = try a.push()
+    let first = try #require(packs(a).first)
+    try a.branchOff("side")
+    try a.commitTest(noise(0..<20, byteCount: 4000, seed: 1), .replace, table: "own")
+    _ = try a.push()
+    let base = try #require(packs(a).last)
+    try a.commitTest(noise(20..<40, byteCount: 4000, seed: 2), .replace, table: "own")
+    _ = try a.push()
+    let last = try #require(packs(a).last)
+    // The same snapshot without the one between.
+    try a.checkout(try a.resolve("main"))
+    try a.commitTest(noise(20..<40, byteCount: 4000, seed: 2), .replace, table: "own")
+    _ = try a.push()
+    try a.deleteThere("side")
+    var basedCount = 0
+    try a.catalogue("origin").forEachObject { (id, place) throws(DSVError) in
+      guard place.pack.id == last.id, let object = try a.store.baseID(of: id) else { return }
+      if try a.catalogue("origin").place(of: object)?.pack.id == base.id { basedCount += 1 }
+    }
+    #expect(basedCount > 0)
+    // Somebody gives up what others build on, and an index goes.
+    var entry = try nextEntry(a)
+    entry.condemned = [base.id]
+    #expect(try RemoteLog(clones.bucket).create(entry) != nil)
+    try clones.bucket.base.delete([RemoteLayout.index(first.id)])
+    a.close()
+    try FileSystem.removeTree("\(a.path)/.dsv/remotes/origin/catalogue")
+    a = try Repository.open(at: a.path, options: clones.options)
+    let result = try a.checkRemote(repairs: true)
+    #expect(result.restoredIndexCount == 1 && result.condemnedPackCount > 0 && result.lost == [])
+    #expect(try a.checkRemote().isWhole)
+    let fresh = try clones.clone()
+    #expect(try fresh.rowsTest("origin/main", table: "own") == a.rowsTest("main", table: "own"))
+    #expect(try fresh.check().problems == [])
   }
 }
