@@ -54,7 +54,8 @@ import Testing
     let checked = try bench.json("remote", "check")
     #expect(
       try checked.keys == [
-        "ok", "remote", "packs", "objects", "bytes", "damaged", "missing", "lost", "condemned_packs",
+        "ok", "remote", "packs", "objects", "bytes", "damaged", "missing", "lost", "withheld",
+        "condemned_packs",
         "written_packs", "written_objects", "restored_indexes",
       ])
     #expect(try checked["packs"].int == 1 && checked["damaged"].array.isEmpty && checked["ok"].bool)
