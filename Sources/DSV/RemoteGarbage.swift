@@ -42,8 +42,10 @@ extension Repository {
     defer { withExtendedLifetime(lease) {} }
     for _ in 0..<Push.attemptCountMax {
       guard try remote.readOn() else { return RemoteGarbageResult() }
+      // Others may have given up what is left to the remote from here.
+      let isSafe = try bringBack(remote, progress)
       var collection = RemoteCollection(self, remote, progress)
-      if let result = try collection.run(before: time) { return result }
+      if let result = try collection.run(before: isSafe ? time : .min) { return result }
     }
     throw DSVError(.busy, "others kept pushing to '\(remote.name)' first; try again")
   }

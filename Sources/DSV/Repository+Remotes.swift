@@ -150,7 +150,9 @@ extension Repository {
     var walk = Reachability(
       versionsHere,
       isElsewhere: { (id) throws(DSVError) in
-        for other in others where try other.places.place(of: id) != nil { return true }
+        for other in others {
+          if let place = try other.places.place(of: id), place.pack.condemnedTime == nil { return true }
+        }
         return false
       }, onMissing: { _, _ in count.withLock { $0 += 1 } })
     for root in roots where try store.contains(AnyID(root)) { try walk.add(root) }

@@ -21,6 +21,8 @@ final class Clones {
 
   final class Refused: Sendable {
     let prefix = Mutex<String?>(nil)
+    /// Whether nothing of packs can be read.
+    let reads = Mutex(false)
     /// What somebody else does before the first pack is put; once.
     let other = Mutex<(@Sendable () throws -> Void)?>(nil)
   }
@@ -31,6 +33,9 @@ final class Clones {
     bucket = FaultyBucket(base) { (call, key) throws(DSVError) in
       if call == .create, let prefix = refused.prefix.withLock({ $0 }), key.hasPrefix(prefix) {
         throw DSVError(.io, "the creation of \(key) fails on purpose")
+      }
+      if call == .getRange, refused.reads.withLock({ $0 }) {
+        throw DSVError(.io, "the reading of \(key) fails on purpose")
       }
       guard call == .put, key.hasPrefix(RemoteLayout.packPrefix) else { return }
       let other = refused.other.withLock { other in

@@ -1,0 +1,46 @@
+import DSVFormat
+import DSVRemote
+import DSVStore
+import DSVVersions
+
+/// The versions that this repository's own branches, tags and HEAD are at, or were: those that it must not lose.
+///
+/// What only a remote's branches led to was fetched because it was there. Where objects are left to remotes, a remote that gives such a
+/// version up has taken nothing away that was used here.
+struct OwnVersions {
+  /// How users call each, and the commit, which is here.
+  private(set) var tips: [(name: String, commit: CommitID)] = []
+
+  init(_ store: Store) throws(DSVError) {
+    var seen: Set<CommitID> = []
+    for (name, target) in try store.refs() where Self.isOwn(name) {
+      guard case .commit(let id) = target, try store.contains(AnyID(id)), seen.insert(id).inserted else {
+        continue
+      }
+      let prefix = ["heads/", "tags/"].first { name.hasPrefix($0) } ?? ""
+      tips.append((String(name.dropFirst(prefix.count)), id))
+    }
+    for entry in try store.reflog() where Self.isOwn(entry.name) {
+      for target in [entry.old, entry.new] {
+        guard case .commit(let id)? = target, try store.contains(AnyID(id)), seen.insert(id).inserted else {
+          continue
+        }
+        tips.append((try store.number(of: id).map { Version.name($0) } ?? id.short, id))
+      }
+    }
+  }
+
+  /// Whether a ref is not one that says where a remote's is.
+  static func isOwn(_ ref: String) -> Bool { !ref.hasPrefix("remotes/") }
+}
+
+extension Repository {
+  /// Whether remotes hold something that is not on this disk: a clone is lazy or partial, or something has left it.
+  var leavesToRemotes: Bool {
+    get throws(DSVError) {
+      if try TierFolder(store).hasDemoted { return true }
+      for remote in try remotes() where try remoteConfig(remote.name).scope.isPartial { return true }
+      return false
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import DSV
+import DSVFormat
+import DSVRemote
+import DSVStore
+import DSVSystem
+import DSVTesting
+import Synchronization
+import Testing
+
+/// What a repository has left to a remote, and somebody else has had the remote give up.
+@Suite struct GivenUpTests {
+  let clones: Clones
+
+  init() throws { clones = try Clones() }
+
+  /// A repository on main that has left a branch to the remote, the branch's rows, and a clone that has had the remote give it up.
+  private func demoted() throws -> (a: Repository, rows: [String], b: Repository) {
+    let a = try clones.new()
+    try a.commitTest([row(1)], .replace)
+    try a.branchOff("mine")
+    try a.commitTest(noise(0..<100, byteCount: 4000, seed: 2))
+    let rows = try a.rowsTest("mine")
+    try a.checkout(try a.resolve("main"))
+    _ = try a.pushAll()
+    let b = try clones.clone()
+    #expect(try a.demote([try a.resolve("mine").commit]).objectCount > 0)
+    try b.deleteThere("mine")
+    #expect(try b.collectRemoteGarbage(nil, before: 0).condemnedPackCount > 0)
+    return (a, rows, b)
+  }
+
+  private func open(_ repository: Repository, _ notes: Notes) throws -> Repository {
+    var options = clones.options
+    options.note = { note in notes.all.withLock { $0.append(note) } }
+    return try Repository.open(at: repository.path, options: options)
+  }
+
+  private final class Notes: Sendable {
+    let all = Mutex<[String]>([])
+    var text: String { all.withLock { $0.joined(separator: "\n") } }
+  }
+
+  @Test(
+    "what a branch here needs and another's clean-up has given up comes back to the disk with what reads the log on",
+    arguments: [false, true], ["fetch", "push", "clean-up"])
+  func broughtBack(isEncrypted: Bool, how: String) throws {
+    if isEncrypted { clones.key = .random() }
+    let (a, rows, b) = try demoted()
+    var settings = TierSettings()
+    // No room for anything.
+    settings.diskByteCount = 1
+    try a.setTiers(settings)
+    let notes = Notes()
+    let again = try open(a, notes)
+    switch how {
+    case "fetch": _ = try again.fetch()
+    case "push": _ = try again.push()
+    // Its own clean-up would delete what it has left there.
+    default: _ = try again.collectRemoteGarbage(nil, before: .max)
+    }
+    #expect(notes.text.contains("objects that versions here need: brought back to the disk"))
+    _ = try b.collectRemoteGarbage(nil, before: .max)
+    let count = clones.bucket.callCount
+    let alone = try Repository.open(at: a.path, options: clones.options)
+    #expect(try alone.rowsTest("mine") == rows)
+    #expect(clones.bucket.callCount == count)
+    _ = try alone.fetch()
+    #expect(try alone.check().problems == [])
+    // Nobody else has it: it stays, and goes to the remote again.
+    #expect(try alone.demote([try alone.resolve("mine").commit]).objectCount == 0)
+    _ = try alone.pushAll()
+    #expect(try clones.clone().rowsTest("origin/mine") == rows)
+  }
+
+  @Test("what was given up is read where it still lies, and sent again from there")
+  func readAndSentAgain() throws {
+    let (a, rows, b) = try demoted()
+    // Reads the log on, and no more.
+    let catalogue = try Catalogue("\(a.store.root)/remotes/origin")
+    _ = try catalogue.readOn(RemoteLog(clones.bucket.base))
+    #expect(try !catalogue.contains(AnyID(try a.resolve("mine").commit)))
+    let again = try Repository.open(at: a.path, options: clones.options)
+    #expect(try again.rowsTest("mine") == rows)
+    _ = try again.pushAll()
+    for time in [0, Int.max] { _ = try b.collectRemoteGarbage(nil, before: time) }
+    #expect(try clones.clone().rowsTest("origin/mine") == rows)
+    #expect(try Repository.open(at: a.path, options: clones.options).rowsTest("mine") == rows)
+  }
+
+  @Test("what was put into another pack and given up there, before anybody here heard of either, is found")
+  func movedMeanwhile() throws {
+    let a = try clones.new()
+    try a.commitTest([row(1)], .replace)
+    try a.branchOff("other")
+    try a.commitTest(noise(200..<220, byteCount: 4000, seed: 3))
+    try a.checkout(try a.resolve("main"))
+    try a.branchOff("mine")
+    try a.commitTest(noise(0..<100, byteCount: 4000, seed: 2))
+    let rows = try a.rowsTest("mine")
+    try a.checkout(try a.resolve("main"))
+    _ = try a.pushAll()
+    let b = try clones.clone()
+    #expect(try a.demote([try a.resolve("mine").commit]).objectCount > 0)
+    try b.deleteThere("other")
+    #expect(try b.collectRemoteGarbage(nil, before: 0).rewrittenPackCount > 0)
+    try b.deleteThere("mine")
+    // Deletes the packs of the first, gives up those of the second.
+    let result = try b.collectRemoteGarbage(nil, before: .max)
+    #expect(result.deletedPackCount > 0 && result.condemnedPackCount > 0)
+    _ = try a.fetch()
+    _ = try b.collectRemoteGarbage(nil, before: .max)
+    #expect(try Repository.open(at: a.path, options: clones.options).rowsTest("mine") == rows)
+  }
+
+  @Test("what cannot be brought back is told with what to do, and a clean-up from here deletes nothing then")
+  func notBroughtBack() throws {
+    let (a, rows, _) = try demoted()
+    func packs() throws -> Set<String> {
+      Set(try clones.bucket.base.list(prefix: RemoteLayout.packPrefix, after: nil, limit: 1000).map(\.key))
+    }
+    let before = try packs()
+    let notes = Notes()
+    let again = try open(a, notes)
+    clones.refused.reads.withLock { $0 = true }
+    _ = try again.fetch()
+    _ = Result { try again.collectRemoteGarbage(nil, before: .max) }
+    clones.refused.reads.withLock { $0 = false }
+    #expect(notes.text.contains("'dsv tier promote mine' tries again"))
+    let fresh = try Repository.open(at: a.path, options: clones.options)
+    _ = try fresh.promote([try fresh.resolve("mine").commit])
+    #expect(try before.isSubset(of: packs()))
+    #expect(try fresh.rowsTest("mine") == rows)
+  }
+}
