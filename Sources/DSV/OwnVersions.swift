@@ -1,3 +1,4 @@
+import DSVColumns
 import DSVFormat
 import DSVRemote
 import DSVStore
@@ -30,6 +31,19 @@ struct OwnVersions {
     }
   }
 
+  /// The tips and all that led to them, as far as it is here.
+  func history(_ versions: VersionReader) throws(DSVError) -> Set<CommitID> {
+    var waiting = tips.map(\.commit)
+    var seen = Set(waiting)
+    while let id = waiting.popLast() {
+      guard try versions.objects.store.contains(AnyID(id)) else { continue }
+      for parent in try versions.commit(id).parents where seen.insert(parent).inserted {
+        waiting.append(parent)
+      }
+    }
+    return seen
+  }
+
   /// Whether a ref is not one that says where a remote's is.
   static func isOwn(_ ref: String) -> Bool { !ref.hasPrefix("remotes/") }
 }
@@ -42,5 +56,26 @@ extension Repository {
       for remote in try remotes() where try remoteConfig(remote.name).scope.isPartial { return true }
       return false
     }
+  }
+
+  /// The versions that are nowhere as a whole, and that nothing of this repository's own leads to: a remote's branch did, and the remote has
+  /// given them up. None where all is to be on this disk.
+  func lostVersions() throws(DSVError) -> Set<CommitID> {
+    guard try leavesToRemotes else { return [] }
+    let own = try OwnVersions(store).history(versionsHere)
+    var lost: Set<CommitID> = []
+    for number in stride(from: 1, through: try store.versionCount, by: 1) {
+      guard let id = try store.commit(number: number), !own.contains(id), try store.contains(AnyID(id)) else {
+        continue
+      }
+      let commit = try commit(id)
+      var walk = Reachability(versionsHere, isElsewhere: isElsewhere)
+      try walk.add(commit.root, mayLack: true)
+      let isBuiltOnLost = (commit.parents + [commit.lineage?.input].compactMap(\.self)).contains {
+        lost.contains($0)
+      }
+      if walk.lackingCount > 0 || isBuiltOnLost { lost.insert(id) }
+    }
+    return lost
   }
 }

@@ -131,4 +131,92 @@ import Testing
     #expect(try before.isSubset(of: packs()))
     #expect(try fresh.rowsTest("mine") == rows)
   }
+
+  /// A lazy clone on main that has fetched a branch that is then deleted and cleaned up on the remote, and who did that.
+  private func lazy(fetchesLater: Bool = true) throws -> (lazy: Repository, a: Repository) {
+    let a = try clones.new()
+    try a.commitTest(noise(300..<320, byteCount: 4000, seed: 1), .replace)
+    try a.branchOff("theirs")
+    try a.commitTest(noise(0..<100, byteCount: 4000, seed: 2))
+    try a.checkout(try a.resolve("main"))
+    _ = try a.pushAll()
+    let lazy = try clones.lazyClone()
+    try a.deleteThere("theirs")
+    for time in [0, Int.max] { _ = try a.collectRemoteGarbage(nil, before: time) }
+    if fetchesLater { _ = try lazy.fetch() }
+    return (lazy, a)
+  }
+
+  @Test(
+    "a lazy clone does without what a remote's branch led to that nobody has any more",
+    arguments: [false, true]
+  )
+  func theirs(isEncrypted: Bool) throws {
+    if isEncrypted { clones.key = .random() }
+    let (lazy, a) = try lazy()
+    let rows = try a.rowsTest("main")
+    let notes = Notes()
+    let fresh = try open(lazy, notes)
+    #expect(try fresh.check().problems == [])
+    #expect(notes.text.contains("are nowhere any more"))
+    let error = try #require(throws: DSVError.self) { try fresh.resolve("origin/theirs") }
+    #expect(error.code == .notFound && error.message.contains("was at v2"))
+    // It is kept as versions are that a ref was at lately.
+    _ = try fresh.collectGarbage(since: 0, garbageShareMin: 0)
+    #expect(try fresh.rowsTest() == rows)
+    #expect(try fresh.demote([try fresh.resolve("main").commit]).objectCount > 0)
+    if !isEncrypted {
+      let copy = try fresh.encrypt(to: clones.newPath(), with: .random(), options: clones.options)
+      #expect(copy.commits.map(\.version) == ["v1"])
+      #expect(try copy.repository.rowsTest() == rows)
+      #expect(notes.text.contains("v2 is left out"))
+    }
+    // What main needs is on the remote alone.
+    #expect(throws: DSVError.self) { try fresh.removeRemote("origin") }
+    _ = try fresh.promote([try fresh.resolve("main").commit])
+    try fresh.removeRemote("origin")
+    _ = try fresh.collectGarbage(since: 0, garbageShareMin: 0)
+    #expect(try fresh.check().problems == [])
+    _ = try fresh.collectGarbage(since: .max, garbageShareMin: 0)
+    let gone = try #require(throws: DSVError.self) { try fresh.resolve("v2") }
+    #expect(gone.message.contains("no branch or tag led to it"))
+    let alone = try Repository.open(at: fresh.path, options: clones.options)
+    #expect(try alone.rowsTest() == rows)
+    #expect(try alone.check().problems == [])
+  }
+
+  @Test(
+    "what a branch, a tag or HEAD of a lazy clone needs and nobody has is an error that names it",
+    arguments: ["branch", "tag", "HEAD"])
+  func ownIsLost(how: String) throws {
+    let (lazy, _) = try lazy(fetchesLater: false)
+    let theirs = try lazy.resolve("origin/theirs")
+    switch how {
+    case "branch": try lazy.makeBranch("ours", at: theirs.commit)
+    case "tag": try lazy.makeTag("ours", at: theirs.commit)
+    default: try lazy.checkout(theirs)
+    }
+    _ = try lazy.fetch()
+    let fresh = try Repository.open(at: lazy.path, options: clones.options)
+    #expect(try fresh.check().problems.contains { $0.contains("not in this repository") })
+    let error = try #require(throws: DSVError.self) {
+      try fresh.collectGarbage(since: .max, garbageShareMin: 0)
+    }
+    #expect(error.message.contains("version v2 needs it"))
+    #expect(throws: DSVError.self) { try fresh.removeRemote("origin") }
+  }
+
+  @Test("what a remote that cannot be reached may hold is not taken for lost")
+  func unreachable() throws {
+    let (lazy, _) = try lazy()
+    try FileSystem.removeTree("\(lazy.store.root)/remotes/origin/catalogue")
+    clones.bucket.plan(.call(0, isForever: true))
+    let fresh = try Repository.open(at: lazy.path, options: clones.options)
+    #expect(throws: DSVError.self) { try fresh.collectGarbage(since: 0, garbageShareMin: 0) }
+    #expect(throws: DSVError.self) { try fresh.check() }
+    clones.bucket.plan(.never)
+    let again = try Repository.open(at: lazy.path, options: clones.options)
+    _ = try again.collectGarbage(since: 0, garbageShareMin: 0)
+    #expect(try again.check().problems == [])
+  }
 }
