@@ -42,7 +42,7 @@ import Testing
 
   @Test(
     "what a branch here needs and another's clean-up has given up comes back to the disk with what reads the log on",
-    arguments: [false, true], ["fetch", "push", "clean-up"])
+    arguments: [false, true], ["fetch", "push", "tiers", "clean-up"])
   func broughtBack(isEncrypted: Bool, how: String) throws {
     if isEncrypted { clones.key = .random() }
     let (a, rows, b) = try demoted()
@@ -55,6 +55,7 @@ import Testing
     switch how {
     case "fetch": _ = try again.fetch()
     case "push": _ = try again.push()
+    case "tiers": try again.applyTiers()
     // Its own clean-up would delete what it has left there.
     default: _ = try again.collectRemoteGarbage(nil, before: .max)
     }
