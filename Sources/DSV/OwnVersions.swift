@@ -1,4 +1,3 @@
-import DSVColumns
 import DSVFormat
 import DSVRemote
 import DSVStore
@@ -31,24 +30,27 @@ struct OwnVersions {
     }
   }
 
-  /// The tips and all that led to them, as far as it is here.
-  func history(_ versions: VersionReader) throws(DSVError) -> Set<CommitID> {
-    var waiting = tips.map(\.commit)
-    var seen = Set(waiting)
-    while let id = waiting.popLast() {
-      guard try versions.objects.store.contains(AnyID(id)) else { continue }
-      for parent in try versions.commit(id).parents where seen.insert(parent).inserted {
-        waiting.append(parent)
-      }
-    }
-    return seen
-  }
-
   /// Whether a ref is not one that says where a remote's is.
   static func isOwn(_ ref: String) -> Bool { !ref.hasPrefix("remotes/") }
 }
 
 extension Repository {
+  /// The versions that may lack nothing: this repository's own, and where the branches and tags of remotes are, as far as is known. What a
+  /// remote should hold, and has lost, is damage there that can be mended.
+  func wholeTips() throws(DSVError) -> [CommitID] {
+    var tips = try OwnVersions(store).tips.map(\.commit)
+    for remote in try remotes() {
+      let (prefix, catalogue) = (RefName.remote(remote.name), try catalogue(remote.name))
+      let isUnread = try catalogue.position == .start
+      for (name, target) in try store.refs(prefix: prefix) {
+        guard case .commit(let id) = target, try store.contains(AnyID(id)) else { continue }
+        let now = try catalogue.ref(String(name.dropFirst(prefix.count)))
+        if isUnread || now == id { tips.append(id) }
+      }
+    }
+    return tips
+  }
+
   /// Whether remotes hold something that is not on this disk: a clone is lazy or partial, or something has left it.
   var leavesToRemotes: Bool {
     get throws(DSVError) {
@@ -58,14 +60,28 @@ extension Repository {
     }
   }
 
-  /// The versions that are nowhere as a whole, and that nothing of this repository's own leads to: a remote's branch did, and the remote has
+  /// Commits and all that led to them, as far as it is here.
+  private func history(of tips: [CommitID]) throws(DSVError) -> Set<CommitID> {
+    var waiting = tips
+    var seen = Set(tips)
+    while let id = waiting.popLast() {
+      guard try store.contains(AnyID(id)) else { continue }
+      for parent in try versionsHere.commit(id).parents where seen.insert(parent).inserted {
+        waiting.append(parent)
+      }
+    }
+    return seen
+  }
+
+  /// The versions that are nowhere as a whole, and that may lack something: a remote's branch led to them, and the remote has
   /// given them up. None where all is to be on this disk.
   func lostVersions() throws(DSVError) -> Set<CommitID> {
     guard try leavesToRemotes else { return [] }
-    let own = try OwnVersions(store).history(versionsHere)
+    let whole = try history(of: wholeTips())
     var lost: Set<CommitID> = []
     for number in stride(from: 1, through: try store.versionCount, by: 1) {
-      guard let id = try store.commit(number: number), !own.contains(id), try store.contains(AnyID(id)) else {
+      guard let id = try store.commit(number: number), !whole.contains(id), try store.contains(AnyID(id))
+      else {
         continue
       }
       let commit = try commit(id)

@@ -54,7 +54,7 @@ extension Repository {
     }
     let mayLack = try leavesToRemotes
     // What may not lack anything comes first.
-    for tip in try OwnVersions(store).tips { try walk.add(tip.commit) }
+    for tip in try wholeTips() { try walk.add(tip) }
     var counts = CountCheck(here)
     let collected = try store.collectedCommits()
     for number in stride(from: 1, through: try store.versionCount, by: 1) {
@@ -159,6 +159,7 @@ extension Repository {
     let mayLack = try leavesToRemotes
     var walk = Reachability(versionsHere, isElsewhere: isElsewhere)
     // What may not lack anything comes first.
+    let tracked = Set(roots.filter { !OwnVersions.isOwn($0.name) }.map(\.commit))
     for (name, commit) in roots where OwnVersions.isOwn(name) || !mayLack {
       do throws(DSVError) { try walk.add(commit) } catch {
         guard error.code == .notFound || error.code == .corrupt else { throw error }
@@ -168,6 +169,7 @@ extension Repository {
           cause: error)
       }
     }
+    if mayLack { for tip in try wholeTips() where tracked.contains(tip) { try walk.add(tip) } }
     for root in roots where !OwnVersions.isOwn(root.name) { try walk.add(root.commit, mayLack: mayLack) }
     return walk
   }

@@ -220,4 +220,30 @@ import Testing
     _ = try again.collectGarbage(since: 0, garbageShareMin: 0)
     #expect(try again.check().problems == [])
   }
+
+  @Test("what a remote's branch leads to and the remote has lost is not taken for given up")
+  func lostThere() throws {
+    let a = try clones.new()
+    try a.commitTest([row(1)], .replace)
+    try a.branchOff("theirs")
+    try a.commitTest(noise(0..<100, byteCount: 4000, seed: 2))
+    try a.checkout(try a.resolve("main"))
+    _ = try a.pushAll()
+    let lazy = try clones.lazyClone()
+    _ = try lazy.promote([try lazy.resolve("main").commit])
+    // The catalogue alone forgets it.
+    var change = CatalogueIndex.Change()
+    let folder = "\(lazy.store.root)/remotes/origin"
+    try Catalogue(folder).forEachObject { (id, _) throws(DSVError) in
+      if try !lazy.store.contains(id) { change.deleted.append(id) }
+    }
+    #expect(!change.deleted.isEmpty)
+    do {
+      let writer = try CatalogueIndex("\(folder)/catalogue", note: { _ in }).writer()
+      try writer.apply(change)
+    }
+    let fresh = try Repository.open(at: lazy.path, options: clones.options)
+    #expect(throws: DSVError.self) { try fresh.collectGarbage(since: .max, garbageShareMin: 0) }
+    #expect(try fresh.check().problems.isEmpty == false)
+  }
 }
