@@ -35,6 +35,7 @@ struct PushJob {
           try remote.log.make()
           try remote.readOn(isPushing: true)
         }
+        try repository.bringBack(remote, progress)
         let catalogue = catalogue
         position = try catalogue.position
         try push.readOn { (name) throws(DSVError) in try catalogue.ref(name) }

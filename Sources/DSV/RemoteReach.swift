@@ -18,11 +18,16 @@ struct RemoteReach {
     guard let tips = try remote.places.tips() else { return }
     var pushed = Reachability(repository.versionsHere, isElsewhere: repository.isElsewhere)
     for commit in tips where try store.contains(AnyID(commit)) { try pushed.add(commit) }
+    // What may not lack anything comes first.
+    for tip in try OwnVersions(store).tips where !pushed.contains(AnyID(tip.commit)) {
+      try others.add(tip.commit)
+    }
+    let mayLack = try repository.leavesToRemotes
     for number in stride(from: 1, through: try store.versionCount, by: 1) {
       guard let commit = try store.commit(number: number), try store.contains(AnyID(commit)),
         !pushed.contains(AnyID(commit))
       else { continue }
-      try others.add(commit)
+      try others.add(commit, mayLack: mayLack)
     }
     self.pushed = pushed
   }

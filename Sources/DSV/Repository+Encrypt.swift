@@ -46,7 +46,7 @@ extension Repository {
         at: path, encryptedWith: key, options: options,
         refs: [(Self.encryptingRef, .symbolic(Head.refName))], keyring: nil)
     }
-    var job = try EncryptionJob(from: self, to: target, progress)
+    var job = try EncryptionJob(from: self, to: target, butOf: try lostVersions(), progress)
     try job.copyVersions()
     try job.copyRefs()
     return EncryptedCopy(repository: target, commits: job.done, isNew: true)
@@ -56,8 +56,10 @@ extension Repository {
   private func copied(to target: Repository) throws(DSVError) -> EncryptedCopy {
     var commits: [(version: String, old: CommitID, new: CommitID)] = []
     var renamed: [CommitID: CommitID] = [:]
+    let lost = try lostVersions()
     for number in stride(from: 1, through: try store.versionCount, by: 1) {
-      guard let old = try store.commit(number: number), try store.contains(AnyID(old)) else { continue }
+      guard let old = try store.commit(number: number), try store.contains(AnyID(old)), !lost.contains(old)
+      else { continue }
       guard let new = try target.store.commit(number: number) else {
         throw DSVError(
           .conflict,
@@ -100,6 +102,8 @@ private struct EncryptionJob {
   private let session: WriteSession
   private let sink: ColumnSink
   private let progress: ProgressHandler
+  /// Versions that are nowhere as a whole.
+  private let lost: Set<CommitID>
   private(set) var done: [(version: String, old: CommitID, new: CommitID)] = []
   private var commits: [CommitID: CommitID] = [:]
   /// Columns that were copied, by what they were.
@@ -109,9 +113,11 @@ private struct EncryptionJob {
   /// What the last version came to: the next one is stored over it where that saves much.
   private var before: EncodedSnapshot?
 
-  init(from source: Repository, to target: Repository, _ progress: @escaping ProgressHandler) throws(DSVError)
-  {
-    (self.source, self.target, self.progress) = (source, target, progress)
+  init(
+    from source: Repository, to target: Repository, butOf lost: Set<CommitID>,
+    _ progress: @escaping ProgressHandler
+  ) throws(DSVError) {
+    (self.source, self.target, self.lost, self.progress) = (source, target, lost, progress)
     session = try target.store.session()
     sink = ColumnSink(session, pool: target.pool)
   }
@@ -122,6 +128,12 @@ private struct EncryptionJob {
     for number in stride(from: 1, through: last, by: 1) {
       // What gc has deleted has no number in the copy.
       guard let old = try source.store.commit(number: number), try source.store.contains(AnyID(old)) else {
+        continue
+      }
+      if lost.contains(old) {
+        source.options.note(
+          "\(Version.name(number)) is left out: only a remote's branch led to it, and no remote has all of it any more"
+        )
         continue
       }
       try progress(Progress(phase: "encrypting versions", done: number - 1, total: last, unit: .objects))

@@ -51,6 +51,7 @@ extension Repository {
     var (attempt, job) = (0, nil as FetchJob?)
     while job == nil {
       attempt += 1
+      try bringBack(remote, progress)
       let next = try FetchJob(self, remote, scope: remote.config.scope, progress)
       do throws(DSVError) {
         try next.add(try remote.catalogue.refs().map(\.commit))

@@ -52,6 +52,9 @@ extension Repository {
     var walk = Reachability(here, isElsewhere: isElsewhere) { id, error in
       problems.append("object \(id): \(error.message)")
     }
+    let mayLack = try leavesToRemotes
+    // What may not lack anything comes first.
+    for tip in try wholeTips() { try walk.add(tip) }
     var counts = CountCheck(here)
     let collected = try store.collectedCommits()
     for number in stride(from: 1, through: try store.versionCount, by: 1) {
@@ -64,7 +67,7 @@ extension Repository {
         }
         continue
       }
-      try walk.add(id)
+      try walk.add(id, mayLack: mayLack)
       // What cannot be read is named by the walk.
       do throws(DSVError) {
         if let problem = try counts.problem(id) { problems.append(problem) }
@@ -75,7 +78,12 @@ extension Repository {
     for (name, target) in try store.refs() {
       guard case .commit(let id) = target else { continue }
       if try !store.contains(AnyID(id)) { problems.append("ref \(name): its commit \(id) is not there") }
-      try walk.add(id)
+      try walk.add(id, mayLack: mayLack && !OwnVersions.isOwn(name))
+    }
+    if walk.lackingCount > 0 {
+      options.note(
+        "\(walk.lackingCount) objects are nowhere any more that only versions need that a remote's branches led to: nothing of this "
+          + "repository's own needs them, and 'dsv gc --keep-days 0' forgets those versions")
     }
     var seen = Set<String>()
     return CheckResult(
@@ -118,19 +126,7 @@ extension Repository {
   ///   - garbageShareMin: see ``Store/collectGarbage(garbageShareMin:waitSeconds:progress:mark:)``.
   package func collectGarbage(since: Int, garbageShareMin: Double) throws(DSVError) -> GarbageResult {
     let report = try store.collectGarbage(garbageShareMin: garbageShareMin) { () throws(DSVError) in
-      var roots = Set<CommitID>()
-      for (name, target) in try store.refs() {
-        guard case .commit(let id) = target else { continue }
-        guard try store.contains(AnyID(id)) else {
-          throw DSVError(.corrupt, "ref \(name): its commit \(id) is not there; nothing was deleted")
-        }
-        roots.insert(id)
-      }
-      for entry in try store.reflog() where entry.time >= since {
-        for target in [entry.old, entry.new] { if case .commit(let id)? = target { roots.insert(id) } }
-      }
-      var walk = Reachability(versionsHere, isElsewhere: isElsewhere)
-      for root in roots where try store.contains(AnyID(root)) { try walk.add(root) }
+      let walk = try walkOfRoots(since: since)
       let (live, mayBeWanted) = (walk, walk.hasSkipped ? isElsewhere : nil)
       return { id in
         if live.contains(id) { return true }
@@ -143,6 +139,39 @@ extension Repository {
     return GarbageResult(
       deletedObjectCount: report.deletedObjectCount, keptObjectCount: report.keptObjectCount,
       freedByteCount: report.freedByteCount + (try collectKeys()))
+  }
+
+  /// Walks from what refs are at, and were at then or later.
+  private func walkOfRoots(since: Int) throws(DSVError) -> Reachability {
+    var roots: [(name: String, commit: CommitID)] = []
+    for (name, target) in try store.refs() {
+      guard case .commit(let id) = target else { continue }
+      guard try store.contains(AnyID(id)) else {
+        throw DSVError(.corrupt, "ref \(name): its commit \(id) is not there; nothing was deleted")
+      }
+      roots.append((name, id))
+    }
+    for entry in try store.reflog() where entry.time >= since {
+      for target in [entry.old, entry.new] {
+        if case .commit(let id)? = target, try store.contains(AnyID(id)) { roots.append((entry.name, id)) }
+      }
+    }
+    let mayLack = try leavesToRemotes
+    var walk = Reachability(versionsHere, isElsewhere: isElsewhere)
+    // What may not lack anything comes first.
+    let tracked = Set(roots.filter { !OwnVersions.isOwn($0.name) }.map(\.commit))
+    for (name, commit) in roots where OwnVersions.isOwn(name) || !mayLack {
+      do throws(DSVError) { try walk.add(commit) } catch {
+        guard error.code == .notFound || error.code == .corrupt else { throw error }
+        throw DSVError(
+          error.code,
+          "\(error.message), and version \(try versionName(commit)) needs it, which \(name) is or was at; nothing was deleted",
+          cause: error)
+      }
+    }
+    if mayLack { for tip in try wholeTips() where tracked.contains(tip) { try walk.add(tip) } }
+    for root in roots where !OwnVersions.isOwn(root.name) { try walk.add(root.commit, mayLack: mayLack) }
+    return walk
   }
 
   /// Removes the runs of keys that belong to no table of what a ref names; returns how many bytes that gave back.

@@ -129,6 +129,8 @@ extension Repository {
             + "versions here, 'dsv log' names them")
       }
     }
+    // What only its branches led to need not be whole here ever after.
+    if isPartial { try TierFolder(store).markDemoted() }
     try store.session().publish { (publication) throws(DSVError) in
       for (ref, _) in try publication.refs(prefix: RefName.remote(name)) {
         try publication.move(RefMove(ref, expected: .anything, new: nil, action: "remove remote: \(name)"))
@@ -138,21 +140,30 @@ extension Repository {
     attachRemotes()
   }
 
-  /// How much of what gc keeps is neither here nor on another remote; what that leads to is not counted.
+  /// How much of what gc keeps is neither here nor on another remote; what that leads to is not counted, nor what versions lack that
+  /// only remotes' branches led to and that is on no remote at all.
   private func objectCount(onlyAt name: String) throws(DSVError) -> Int {
-    var roots = Set<CommitID>()
+    var roots: Set<CommitID> = []
     for (_, target) in try store.refs() { if case .commit(let id) = target { roots.insert(id) } }
     for entry in try store.reflog() {
       for target in [entry.old, entry.new] { if case .commit(let id)? = target { roots.insert(id) } }
     }
     let others = remoteTiers.filter { $0.name != name }
+    let own = try OwnVersions(store).tips.map(\.commit)
+    let catalogue = try catalogue(name)
     let count = Mutex(0)
+    let isOwn = Mutex(true)
     var walk = Reachability(
       versionsHere,
       isElsewhere: { (id) throws(DSVError) in
-        for other in others where try other.places.place(of: id) != nil { return true }
-        return false
+        for other in others {
+          if let place = try other.places.place(of: id), place.pack.condemnedTime == nil { return true }
+        }
+        if isOwn.withLock({ $0 }) { return false }
+        return try !catalogue.contains(id)
       }, onMissing: { _, _ in count.withLock { $0 += 1 } })
+    for root in own { try walk.add(root) }
+    isOwn.withLock { $0 = false }
     for root in roots where try store.contains(AnyID(root)) { try walk.add(root) }
     return count.withLock { $0 }
   }

@@ -131,6 +131,13 @@ extension Repository {
     for ref in [RefName.branch(name), RefName.tag(name)] {
       if let id = try commitID(RefName.remote(remote) + ref) { return id }
     }
+    for ref in [RefName.branch(name), RefName.tag(name)] {
+      let moves = try store.reflog().filter { $0.name == RefName.remote(remote) + ref }
+      guard case .commit(let id)? = moves.last?.old else { continue }
+      throw DSVError(
+        .notFound, "'\(text)' is gone: remote '\(remote)' has it no more, which was at \(try versionName(id))"
+      )
+    }
     return nil
   }
 

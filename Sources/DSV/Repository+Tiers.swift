@@ -151,7 +151,11 @@ extension Repository {
     (store.source as? RemoteSource)?.close()
     var reaches: [String: RemoteReach] = [:]
     for remote in remoteTiers {
-      do throws(DSVError) { reaches[remote.name] = try RemoteReach(self, remote) } catch {
+      do throws(DSVError) {
+        reaches[remote.name] = try RemoteReach(self, remote)
+        // That has read the log on.
+        if try hasRemote(remote.name) { try bringBack(try openRemote(remote.name), progress) }
+      } catch {
         guard error.code != .interrupted else { throw error }
         options.note("remote '\(remote.name)': \(error.message)")
       }

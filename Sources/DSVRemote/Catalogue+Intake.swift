@@ -92,7 +92,10 @@ extension Catalogue {
     var freed: Set<UInt32> = []
     // What was condemned before has no places.
     for id in givenUp { if let pack = try pack(id), pack.condemnedTime == nil { freed.insert(pack.slot) } }
-    try free(freed, writer)
+    var deleted: Set<UInt32> = []
+    for id in Set(entries.flatMap(\.deleted)) { if let pack = try pack(id) { deleted.insert(pack.slot) } }
+    try free(freed, deleted, writer)
+    try forgetFormer(in: deleted, writer)
 
     var intake = Intake()
     // Nobody needs the indexes of packs that are given up by the end.
@@ -106,6 +109,9 @@ extension Catalogue {
       for id in entry.deleted {
         if let pack = try pack(id, intake) { intake.change.values.append((Key.pack(pack.slot), nil)) }
       }
+    }
+    if try self.position != .start {
+      try addFormer(added.filter { givenUp.contains($0.id) }, butOf: entries, indexes, &intake)
     }
     try end(intake, at: position, writer)
   }
@@ -222,7 +228,11 @@ extension Catalogue {
   }
 
   /// Takes away the places in packs that are given up: a spare counts from then on, or the object is the remote's no more.
-  private func free(_ slots: Set<UInt32>, _ writer: borrowing CatalogueIndex.Writer) throws(DSVError) {
+  ///
+  /// - Parameter deleted: the packs that are not there any more.
+  private func free(
+    _ slots: Set<UInt32>, _ deleted: Set<UInt32>, _ writer: borrowing CatalogueIndex.Writer
+  ) throws(DSVError) {
     if slots.isEmpty { return }
     var change = CatalogueIndex.Change()
     var count = 0
@@ -239,6 +249,9 @@ extension Catalogue {
         change.deletedSpares.append((id, spare))
       } else {
         change.deleted.append(id)
+        // A spare's pack that was given up with it may outlast it.
+        let all = try [place] + index.spares(of: id)
+        if let last = all.last(where: { !deleted.contains($0.pack) }) { change.former.append((id, last)) }
       }
       try applied()
     }
@@ -248,6 +261,38 @@ extension Catalogue {
       try applied()
     }
     try writer.apply(change)
+  }
+
+  /// Forgets where objects lay in packs that are deleted.
+  private func forgetFormer(
+    in slots: Set<UInt32>, _ writer: borrowing CatalogueIndex.Writer
+  ) throws(DSVError) {
+    if slots.isEmpty { return }
+    var last: AnyID?
+    while true {
+      let places = try index.formerPlaces(after: last, limit: 1 << 14)
+      var change = CatalogueIndex.Change()
+      for (id, place) in places where slots.contains(place.pack) { change.former.append((id, nil)) }
+      if !change.former.isEmpty { try writer.apply(change) }
+      guard let next = places.last?.0 else { return }
+      last = next
+    }
+  }
+
+  /// Remembers what packs hold that came and were given up since the log was last read, and that are not deleted: what lay in an
+  /// older one may have been put there.
+  private func addFormer(
+    _ packs: [LoggedPack], butOf entries: [RemoteEntry], _ indexes: RemoteIndexes, _ intake: inout Intake
+  ) throws(DSVError) {
+    let deleted = Set(entries.flatMap(\.deleted))
+    for pack in packs where !deleted.contains(pack.id) {
+      guard let slot = intake.slots[pack.id]?.slot, let contents = try indexes.indexes(of: [pack])[0] else {
+        continue
+      }
+      for entry in contents.entries where try index.place(of: entry.id) == nil {
+        intake.change.former.append((entry.id, entry.place(in: slot)))
+      }
+    }
   }
 
   /// A pack as it is now, or as it will be when what is taken in is written down.

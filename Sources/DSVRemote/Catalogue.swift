@@ -45,6 +45,9 @@ package struct RemotePlace: Sendable, Hashable {
 /// An object may lie in several packs, as two have pushed it at once. The place in the pack that was added first counts; the others
 /// are its *spares*, one of which counts when that pack is given up. Every catalogue comes to the same, however it was read.
 ///
+/// Where an object lay that the remote has given up is remembered until that pack is deleted: who has left it there may fetch it back.
+/// Nothing else relies on such a *former* place, and a catalogue that is read anew does not know it.
+///
 /// Follows from the remote's log and pack indexes alone, and may be deleted. Only `seen`, which stands beside it, says more:
 /// how far the log was ever read, so that a remote that was rolled back is noticed. Threads and processes may share one.
 package final class Catalogue: Sendable {
@@ -121,6 +124,23 @@ extension Catalogue {
   package func forEachSpare(_ body: (AnyID, RemotePlace) throws(DSVError) -> Void) throws(DSVError) {
     try forEachSparePlace { (id, place) throws(DSVError) in
       if let pack = try pack(of: place) { try body(id, RemotePlace(pack, place)) }
+    }
+  }
+
+  /// Where an object lay that the remote has given up, and may still lie: in a pack that is condemned and not deleted.
+  package func formerPlace(of id: AnyID) throws(DSVError) -> RemotePlace? {
+    guard let place = try index.formerPlace(of: id), let pack = try pack(slot: place.pack) else { return nil }
+    return RemotePlace(pack, place)
+  }
+
+  /// Whether the remote has given up an object for which `isWanted` says so; no transaction is open meanwhile.
+  package func hasGivenUp(where isWanted: (AnyID) throws(DSVError) -> Bool) throws(DSVError) -> Bool {
+    var last: AnyID?
+    while true {
+      let places = try index.formerPlaces(after: last, limit: 1024)
+      for (id, _) in places where try !contains(id) { if try isWanted(id) { return true } }
+      guard let next = places.last?.0 else { return false }
+      last = next
     }
   }
 

@@ -3,7 +3,8 @@ package import DSVStore
 
 /// What is known here of where a remote keeps its objects. Asked by many threads.
 package protocol RemotePlaces: Sendable {
-  /// Where the remote has an object; `nil` if it is not known to have it. Does not ask the remote.
+  /// Where the remote has an object, or, in a pack that is condemned, may still have it; `nil` if it is not known to have it.
+  /// Does not ask the remote.
   func place(of id: AnyID) throws(DSVError) -> RemotePlace?
 
   /// Every object that the remote is said to have in a pack, and where. May ask the remote.
@@ -66,7 +67,10 @@ package struct CataloguedPlaces: RemotePlaces {
     (self.catalogue, self.bucket, self.address) = (catalogue, bucket, address)
   }
 
-  package func place(of id: AnyID) throws(DSVError) -> RemotePlace? { try catalogue.place(of: id) }
+  package func place(of id: AnyID) throws(DSVError) -> RemotePlace? {
+    if let place = try catalogue.place(of: id) { return place }
+    return try catalogue.formerPlace(of: id)
+  }
   package func markVerified(_ pack: PackID, over slots: [UInt32]) throws(DSVError) -> Bool {
     try catalogue.markVerified(pack, over: slots, at: address)
   }

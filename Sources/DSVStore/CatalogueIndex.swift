@@ -13,6 +13,8 @@ package final class CatalogueIndex: Sendable {
     /// Further places of objects that have one.
     package var spares: [(AnyID, Place)] = []
     package var deletedSpares: [(AnyID, Place)] = []
+    /// Where objects lay that have no place any more; `nil` forgets that.
+    package var former: [(AnyID, Place?)] = []
     /// `nil` deletes the ref.
     package var refs: [(String, RefTarget?)] = []
     package var numbered: [(number: Int, commit: CommitID)] = []
@@ -100,6 +102,7 @@ package final class CatalogueIndex: Sendable {
       )
       for (id, place) in change.spares { all.meta.append((CatalogueIndex.spareKey(id, place), place.bytes)) }
       for (id, place) in change.deletedSpares { all.meta.append((CatalogueIndex.spareKey(id, place), nil)) }
+      for (id, place) in change.former { all.meta.append((CatalogueIndex.formerKey(id), place?.bytes)) }
       for one in change.numbered {
         all.numbered.append(ReflogRecord.Numbered(number: one.number, commit: one.commit))
         all.state.lastVersion = max(all.state.lastVersion, one.number)
@@ -157,6 +160,28 @@ package final class CatalogueIndex: Sendable {
         throw DSVError(.corrupt, "\(folder.index): an object's key is no ID")
       }
       let id = Array(name).withBytes { AnyID(key: $0) }
+      return (id, try Place(value, of: id))
+    }
+  }
+
+  private static let formerPrefix = Array("former".utf8)
+
+  private static func formerKey(_ id: AnyID) -> [UInt8] { formerPrefix + id.key }
+
+  /// Where an object lay that has no place any more.
+  package func formerPlace(of id: AnyID) throws(DSVError) -> Place? {
+    try index.meta(Self.formerKey(id)).map { (bytes) throws(DSVError) in try Place(bytes, of: id) }
+  }
+
+  /// The next former places behind that of an object, in order of IDs.
+  package func formerPlaces(after last: AnyID?, limit: Int) throws(DSVError) -> [(AnyID, Place)] {
+    let first = last.map { Self.formerKey($0) + [0] } ?? []
+    let entries = try index.metaEntries(prefix: Self.formerPrefix, from: first, limit: limit)
+    return try entries.map { (key, value) throws(DSVError) in
+      guard key.count == Self.formerPrefix.count + AnyID.byteCount else {
+        throw DSVError(.corrupt, "\(folder.index): an object's key is no ID")
+      }
+      let id = Array(key.dropFirst(Self.formerPrefix.count)).withBytes { AnyID(key: $0) }
       return (id, try Place(value, of: id))
     }
   }

@@ -19,6 +19,9 @@ package struct Reachability {
   private let store: any ObjectStore
   /// Whether something was left out as it is somewhere else: what that leads to is not known.
   package private(set) var hasSkipped = false
+  /// How many objects are nowhere that only commits need that may lack some.
+  package private(set) var lackingCount = 0
+  private var mayLack = false
 
   /// - Parameters:
   ///   - isElsewhere: asked for what is not there; what is somewhere else is left out with all below it, and is no loss.
@@ -46,8 +49,10 @@ package struct Reachability {
     try attempt(id) { (walk) throws(DSVError) in
       // Asked of the store, for what is cached may be gone from it.
       guard var depth = try walk.store.baseDepth(of: id) else {
-        if try walk.isElsewhere(id) {
+        let isElsewhere = try walk.isElsewhere(id)
+        if isElsewhere || walk.mayLack {
           walk.hasSkipped = true
+          if !isElsewhere { walk.lackingCount += 1 }
           return
         }
         throw DSVError(.notFound, "object \(id): it is not in this repository")
@@ -65,7 +70,12 @@ package struct Reachability {
   }
 
   /// Adds a commit, all that led to it, and all that they hold.
-  package mutating func add(_ commit: CommitID) throws(DSVError) {
+  ///
+  /// - Parameter mayLack: whether what of it is nowhere is no loss, and left out with all below it. What other commits need that may not lack
+  ///   anything is to be added before.
+  package mutating func add(_ commit: CommitID, mayLack: Bool = false) throws(DSVError) {
+    self.mayLack = mayLack
+    defer { self.mayLack = false }
     var waiting = [commit]
     while let id = waiting.popLast() {
       guard try insert(AnyID(id)) else { continue }
@@ -75,6 +85,13 @@ package struct Reachability {
         try walk.add(commit.root)
       }
     }
+  }
+
+  /// Adds what a snapshot leads to, as ``add(_:mayLack:)``.
+  package mutating func add(_ snapshot: SnapshotID, mayLack: Bool) throws(DSVError) {
+    self.mayLack = mayLack
+    defer { self.mayLack = false }
+    try add(snapshot)
   }
 
   private mutating func add(_ snapshot: SnapshotID) throws(DSVError) {

@@ -91,8 +91,9 @@ struct TierDemote: ParsableCommand {
     discussion: """
       A..B names B and what led to it, without what led to A; v* for A is the beginning. What other versions need too stays.
 
-      What no branch or tag of the remote leads to any more is deleted there by its own gc, for all who rely on it: keep a \
-      branch or tag there that leads to what you demote.
+      What no branch or tag of the remote leads to any more its own gc gives up, for all who rely on it, and deletes some days \
+      later (7, or its --keep-days). A fetch, pull, push or 'remote gc' from here in between brings what versions here need back to \
+      the disk, whatever its budget, and says so; without one it is lost. Keep a branch or tag there that leads to what you demote.
 
       Examples:
         dsv tier demote v1 v2

@@ -21,6 +21,8 @@ final class Clones {
 
   final class Refused: Sendable {
     let prefix = Mutex<String?>(nil)
+    /// Whether nothing of packs can be read.
+    let reads = Mutex(false)
     /// What somebody else does before the first pack is put; once.
     let other = Mutex<(@Sendable () throws -> Void)?>(nil)
     /// What somebody else does before a call about a key that begins so; once.
@@ -42,6 +44,9 @@ final class Clones {
         return known.body
       }
       if let otherAt { #expect(throws: Never.self) { try otherAt() } }
+      if call == .getRange, refused.reads.withLock({ $0 }) {
+        throw DSVError(.io, "the reading of \(key) fails on purpose")
+      }
       guard call == .put, key.hasPrefix(RemoteLayout.packPrefix) else { return }
       let other = refused.other.withLock { other in
         defer { other = nil }
