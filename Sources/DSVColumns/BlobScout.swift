@@ -113,7 +113,9 @@ private final class Work: Sendable {
     for root in roots {
       guard let reader = living() else { return }
       // What lies below these is asked for by who reads the value.
-      if case .node(let node) = try reader.blobPart(root) { reader.prefetch(node.children.map(\.id), first: true) }
+      if case .node(let node) = try reader.blobPart(root) {
+        reader.prefetch(node.children.map(\.id), first: true)
+      }
     }
   }
 

@@ -59,8 +59,8 @@ private final class FarObjects: ObjectStore {
     let far = FarObjects(objects)
     let reader = ObjectReader(far, cache: ObjectCache(byteCountMax: 1 << 20), pool: .onCaller)
     let cursor = ColumnCursor(root, layout: .bytes, reader: reader, readsBlobs: true)
-    // No blob is read here.
-    for row in 0..<root.rowCount { _ = try cursor.slice(at: row) }
+    // No blob is read here; and who has passed one has no use for it.
+    _ = try cursor.slice(at: 0)
     var parts = blobs.map { AnyID($0.root) }
     for id in parts {
       let stored = try objects.read(id)
@@ -69,7 +69,8 @@ private final class FarObjects: ObjectStore {
       }
     }
     #expect(parts.count > blobs.count)
-    #expect(far.areTold(parts))
+    let areTold = far.areTold(parts)
+    #expect(areTold)
   }
 
   @Test("who does not say that values are read whole has no blobs asked for")
