@@ -43,7 +43,7 @@ extension Repository {
     for _ in 0..<Push.attemptCountMax {
       guard try remote.readOn() else { return RemoteGarbageResult() }
       // Others may have given up what is left to the remote from here.
-      let isSafe = try bringBack(remote, progress)
+      let isSafe = try bringBack(remote, isBeforeDeletion: true, progress)
       var collection = RemoteCollection(self, remote, progress)
       guard let result = try collection.run(before: isSafe ? time : .min) else { continue }
       if let folder = remote.bucket as? FolderBucket { _ = folder.removeLeftovers() }

@@ -11,21 +11,26 @@ extension Repository {
   /// disk's budget does not count: nothing else holds these objects for sure.
   ///
   /// What cannot be brought is told by the options' `note`, with what to do.
-  /// - Returns: `false` if something could not be brought: nothing that was given up may be deleted from here then.
+  /// - Parameter isBeforeDeletion: whether something is to be deleted there: then it is looked for all that own versions need, also
+  ///   where nothing is known to have been given up, as by a catalogue that was read anew.
+  /// - Returns: `false` if something could not be brought, or is known to be nowhere: nothing that was given up may be deleted from
+  ///   here then.
   /// - Throws: `interrupted`.
   @discardableResult
-  func bringBack(_ remote: OpenRemote, _ progress: @escaping ProgressHandler) throws(DSVError) -> Bool {
+  func bringBack(
+    _ remote: OpenRemote, isBeforeDeletion: Bool = false, _ progress: @escaping ProgressHandler
+  ) throws(DSVError) -> Bool {
     do throws(DSVError) {
-      guard try leavesToRemotes,
-        try remote.catalogue.hasGivenUp(where: { (id) throws(DSVError) in
-          try !store.contains(id)
-        })
-      else { return true }
+      guard try leavesToRemotes else { return true }
+      if !isBeforeDeletion {
+        let hasGivenUp = try remote.catalogue.hasGivenUp { (id) throws(DSVError) in try !store.contains(id) }
+        if !hasGivenUp { return true }
+      }
       let lease = try store.lease()
       defer { withExtendedLifetime(lease) {} }
       var way = ReturnOfObjects(self, remote, progress)
       try way.run()
-      return way.failure == nil
+      return way.failure == nil && way.unknownCount == 0
     } catch {
       guard error.code != .interrupted else { throw error }
       options.note(
@@ -48,6 +53,10 @@ private struct ReturnOfObjects {
   private var failed: Set<AnyID> = []
   /// What kept the first of `failed` from being brought.
   private(set) var failure: DSVError?
+  /// How many objects neither this disk nor any remote is known to have.
+  private(set) var unknownCount = 0
+  /// The other remotes, as far as they could be looked at just now: what one had when it was last read may be gone.
+  private var others: [RemoteTier] = []
   /// A version that needs something of `failed`.
   private var name = ""
 
@@ -58,6 +67,13 @@ private struct ReturnOfObjects {
   private var store: Store { repository.store }
 
   mutating func run() throws(DSVError) {
+    for tier in repository.remoteTiers where tier.name != remote.name {
+      // One that cannot be looked at holds nothing for sure.
+      do throws(DSVError) {
+        try tier.places.refresh()
+        others.append(tier)
+      } catch { if error.code == .interrupted { throw error } }
+    }
     // What is brought may lead to more.
     while true {
       let found = try givenUp().filter { !failed.contains($0.id) }
@@ -70,6 +86,11 @@ private struct ReturnOfObjects {
       repository.options.note(
         "\(remote.name) has given up \(count) objects that versions here need: brought back to the disk")
     }
+    if unknownCount > 0 {
+      repository.options.note(
+        "\(unknownCount) objects that versions here need are neither here nor known to be on a remote: '\(remote.name)' deletes nothing "
+          + "that it has given up as long as that is so; 'dsv fsck' names them")
+    }
     guard let failure else { return }
     repository.options.note(
       "\(remote.name) has given up objects that versions here need, and \(failed.count) could not be brought back to the disk "
@@ -78,17 +99,22 @@ private struct ReturnOfObjects {
   }
 
   /// What own versions need and neither this disk nor a remote has for sure, as far as what is here leads to it; and a version that does.
-  private func givenUp() throws(DSVError) -> [(id: AnyID, name: String)] {
-    let (tiers, former) = (repository.remoteTiers, remote.catalogue)
+  private mutating func givenUp() throws(DSVError) -> [(id: AnyID, name: String)] {
+    let (others, catalogue) = (others, remote.catalogue)
     let found = Mutex<[AnyID]>([])
+    let unknown = Mutex<Set<AnyID>>([])
     var walk = Reachability(
       repository.versionsHere,
       isElsewhere: { (id) throws(DSVError) in
-        guard try former.formerPlace(of: id) != nil else { return true }
-        for tier in tiers {
+        if try catalogue.contains(id) { return true }
+        for tier in others {
           if let place = try tier.places.place(of: id), place.pack.condemnedTime == nil { return true }
         }
-        found.withLock { $0.append(id) }
+        if try catalogue.formerPlace(of: id) != nil {
+          found.withLock { $0.append(id) }
+        } else {
+          _ = unknown.withLock { $0.insert(id) }
+        }
         return true
       },
       // What is damaged here is not a matter of remotes.
@@ -101,6 +127,7 @@ private struct ReturnOfObjects {
         return found.map { ($0, tip.name) }
       }
     }
+    unknownCount = unknown.withLock { $0.count }
     return all
   }
 

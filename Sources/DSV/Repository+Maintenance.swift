@@ -5,6 +5,7 @@ import DSVStore
 import DSVSystem
 import DSVTables
 import DSVVersions
+import Synchronization
 
 /// What a check of the whole repository found.
 public struct CheckResult: Sendable {
@@ -80,6 +81,12 @@ extension Repository {
       if try !store.contains(AnyID(id)) { problems.append("ref \(name): its commit \(id) is not there") }
       try walk.add(id, mayLack: mayLack && !OwnVersions.isOwn(name))
     }
+    let givenUpCount = try countGivenUp()
+    if givenUpCount > 0 {
+      options.note(
+        "\(givenUpCount) objects that versions here need are only where a remote has given them up, and will delete them: 'dsv fetch' brings "
+          + "them back to the disk")
+    }
     if walk.lackingCount > 0 {
       options.note(
         "\(walk.lackingCount) objects are nowhere any more that only versions need that a remote's branches led to: nothing of this "
@@ -89,6 +96,29 @@ extension Repository {
     return CheckResult(
       objectCount: report.recordCount, elsewhereCount: walk.hasSkipped ? try countElsewhere() : 0,
       problems: problems.filter { seen.insert($0).inserted })
+  }
+
+  /// How many objects own versions need that only packs hold which remotes have given up, as far as what is here leads to them.
+  private func countGivenUp() throws(DSVError) -> Int {
+    let tiers = remoteTiers
+    let count = Mutex(0)
+    var walk = Reachability(
+      versionsHere,
+      isElsewhere: { (id) throws(DSVError) in
+        var isGivenUp = false
+        for tier in tiers {
+          // A remote of which nothing is known says nothing.
+          do throws(DSVError) {
+            guard let place = try tier.places.place(of: id) else { continue }
+            if place.pack.condemnedTime == nil { return true }
+            isGivenUp = true
+          } catch {}
+        }
+        if isGivenUp { count.withLock { $0 += 1 } }
+        return true
+      }, onMissing: { _, _ in })
+    for tip in try OwnVersions(store).tips { try walk.add(tip.commit) }
+    return count.withLock { $0 }
   }
 
   /// How many objects remotes are known to have that are not on this disk.

@@ -90,6 +90,7 @@ extension Repository {
       guard try remote.readOn(isPushing: repairs, isForgiving: true) else {
         throw DSVError(.notFound, "\(remote.config.address.url): nothing was pushed there yet")
       }
+      try bringBack(remote, progress)
       let position = try remote.catalogue.position
       let inspection = try RemoteInspection(self, remote, progress)
       if !inspection.isWhole, try isOvertaken(inspection, remote, at: position) { continue }

@@ -21,6 +21,7 @@ struct TierPlan {
 
   private let store: Store
   private let held: HeldObjects
+  private let objects: ObjectReader
   private var walk: PlacementWalk
   /// What a rule of the policy keeps here, budget or not.
   private var pinned: Set<AnyID> = []
@@ -29,7 +30,7 @@ struct TierPlan {
   private var objectByteCount = 0
 
   init(_ store: Store, _ versions: VersionReader, _ held: HeldObjects) throws(DSVError) {
-    (self.store, self.held) = (store, held)
+    (self.store, self.held, objects) = (store, held, versions.objects)
     walk = PlacementWalk(versions.objects)
     var places: [AnyID: Place] = [:]
     var byteCount = 0
@@ -108,16 +109,49 @@ struct TierPlan {
 
   /// Lets go of those of some objects that are held elsewhere, and of bases that only they need.
   private mutating func give(_ chosen: Set<AnyID>) throws(DSVError) {
+    var refused: Set<AnyID> = []
     for id in chosen where !dead.contains(id) {
       guard let place = places[id] else { continue }
       if try held.holds(id, walk.targets[id]) {
         dead.insert(id)
       } else {
+        refused.insert(id)
         refusedCount += 1
         refusedByteCount += place.byteCount
       }
     }
+    try keepWhatLeads(to: refused)
     try dropNeededBases()
+  }
+
+  /// Keeps the nodes above objects that stay as no remote holds them, and chunks that refer to such blobs: nothing else leads gc to them.
+  private mutating func keepWhatLeads(to refused: Set<AnyID>) throws(DSVError) {
+    if refused.isEmpty { return }
+    var below: [AnyID: [AnyID]] = [:]
+    for id in dead where places[id]?.kind == .node {
+      let children = try objects.decodedNode(ColumnID(id), try store.read(id)).children
+      below[id] = children.map { AnyID($0.id) }
+      for child in children where child.hasBlobs && places[AnyID(child.id)]?.kind == .chunk {
+        below[AnyID(child.id)] = try Self.blobs(in: objects.chunk(child.id))
+      }
+    }
+    var (staying, isChanged) = (refused, true)
+    while isChanged {
+      isChanged = false
+      for (id, children) in below where dead.contains(id) && children.contains(where: staying.contains) {
+        dead.remove(id)
+        staying.insert(id)
+        isChanged = true
+      }
+    }
+  }
+
+  private static func blobs(in chunk: Chunk) throws(DSVError) -> [AnyID] {
+    var roots: [AnyID] = []
+    for index in 0..<chunk.count where chunk.array.isBlob(index) {
+      roots.append(AnyID(try BlobReference(chunk.array.bytes(index)).root))
+    }
+    return roots
   }
 
   /// Keeps what is needed as a base by what stays; lets go of bases that only dead objects need.

@@ -279,13 +279,16 @@ extension Catalogue {
     }
   }
 
+  /// Of packs that came and were given up no more is remembered at once: it is a help, and takes memory.
+  private static let formerCountMax = 1 << 18
+
   /// Remembers what packs hold that came and were given up since the log was last read, and that are not deleted: what lay in an
   /// older one may have been put there.
   private func addFormer(
     _ packs: [LoggedPack], butOf entries: [RemoteEntry], _ indexes: RemoteIndexes, _ intake: inout Intake
   ) throws(DSVError) {
     let deleted = Set(entries.flatMap(\.deleted))
-    for pack in packs where !deleted.contains(pack.id) {
+    for pack in packs where !deleted.contains(pack.id) && intake.change.former.count < Self.formerCountMax {
       guard let slot = intake.slots[pack.id]?.slot, let contents = try indexes.indexes(of: [pack])[0] else {
         continue
       }

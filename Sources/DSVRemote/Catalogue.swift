@@ -129,7 +129,9 @@ extension Catalogue {
 
   /// Where an object lay that the remote has given up, and may still lie: in a pack that is condemned and not deleted.
   package func formerPlace(of id: AnyID) throws(DSVError) -> RemotePlace? {
-    guard let place = try index.formerPlace(of: id), let pack = try pack(slot: place.pack) else { return nil }
+    guard let place = try index.formerPlace(of: id), var pack = try pack(slot: place.pack) else { return nil }
+    // Whoever relies on a place asks for that, which is written down after this.
+    pack.condemnedTime = pack.condemnedTime ?? 0
     return RemotePlace(pack, place)
   }
 

@@ -73,6 +73,67 @@ import Testing
     #expect(try clones.clone().rowsTest("origin/mine") == rows)
   }
 
+  @Test("a check of the remote brings it back too, and one of the repository says that it should be")
+  func checked() throws {
+    let (a, rows, b) = try demoted()
+    let catalogue = try Catalogue("\(a.store.root)/remotes/origin")
+    _ = try catalogue.readOn(RemoteLog(clones.bucket.base))
+    let notes = Notes()
+    let again = try open(a, notes)
+    #expect(try again.check().problems == [])
+    #expect(notes.text.contains("'dsv fetch' brings them back"))
+    _ = try again.checkRemote()
+    #expect(notes.text.contains("brought back to the disk"))
+    _ = try b.collectRemoteGarbage(nil, before: .max)
+    #expect(try again.rowsTest("mine") == rows)
+  }
+
+  @Test(
+    "a catalogue that was read anew, and knows nothing of what was given up, lets a clean-up delete nothing")
+  func readAnew() throws {
+    let (a, _, _) = try demoted()
+    a.close()
+    try FileSystem.removeTree("\(a.path)/.dsv/remotes/origin/catalogue")
+    let notes = Notes()
+    let again = try open(a, notes)
+    #expect(try again.collectRemoteGarbage(nil, before: .max).deletedPackCount == 0)
+    #expect(notes.text.contains("neither here nor known to be on a remote"))
+  }
+
+  @Test("what another remote held when it was last read is not counted on")
+  func staleOther() throws {
+    let folder = try TemporaryFolder()
+    func initialize(_ name: String) throws -> Repository {
+      try Repository.initialize(at: "\(folder.path)/\(name)", options: .init(threadCount: 0))
+    }
+    let a = try initialize("a")
+    try a.commitTest([row(1)], .replace)
+    try a.branchOff("mine")
+    try a.commitTest(noise(0..<100, byteCount: 4000, seed: 2))
+    let rows = try a.rowsTest("mine")
+    try a.checkout(try a.resolve("main"))
+    var all = PushOptions()
+    all.all = true
+    for name in ["origin", "bak"] {
+      _ = try a.addRemote(name, url: "file://\(folder.path)/remote-\(name)")
+      _ = try a.push(to: name, all)
+    }
+    #expect(try a.demote([try a.resolve("mine").commit]).objectCount > 0)
+    var deletion = PushOptions()
+    (deletion.deletes, deletion.names) = (true, ["mine"])
+    for name in ["origin", "bak"] {
+      let b = try Repository.clone(
+        "file://\(folder.path)/remote-\(name)", to: "\(folder.path)/b-\(name)", options: .init(threadCount: 0)
+      ).repository
+      _ = try b.push(to: "origin", deletion)
+      _ = try b.collectRemoteGarbage(nil, before: 0)
+      if name == "bak" { #expect(try b.collectRemoteGarbage(nil, before: .max).deletedPackCount > 0) }
+    }
+    // The one that is read now still holds it; what is known of the other is old.
+    _ = try a.collectRemoteGarbage("origin", before: .max)
+    #expect(try Repository.open(at: a.path, options: .init(threadCount: 0)).rowsTest("mine") == rows)
+  }
+
   @Test("what was given up is read where it still lies, and sent again from there")
   func readAndSentAgain() throws {
     let (a, rows, b) = try demoted()
