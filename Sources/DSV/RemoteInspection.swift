@@ -1,5 +1,6 @@
 import DSVFormat
 import DSVRemote
+import DSVStore
 
 /// What of a remote's packs is not what its log says.
 struct RemoteInspection {
@@ -28,6 +29,8 @@ struct RemoteInspection {
 
   /// In the order of the log.
   private(set) var findings: [Finding] = []
+  /// The packs that were looked at: what was found counts on each of them.
+  let packs: [PackID]
   /// What lies there as it should and builds on what is whole nowhere: of use once somebody has put that.
   private(set) var hanging: [AnyID] = []
   /// What objects build on that can be had, by the slot of their pack.
@@ -47,6 +50,7 @@ struct RemoteInspection {
   ) throws(DSVError) {
     objects = WholeObjects(repository.store, remote)
     let packs = try remote.catalogue.allPacks.filter { $0.condemnedTime == nil }
+    self.packs = packs.map(\.id)
     let inspector = try PackInspector(remote, objects)
     isLacking = inspector.isLacking
     var (found, bases): ([Finding], [UInt32: Set<AnyID>]) = ([], [:])

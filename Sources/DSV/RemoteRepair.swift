@@ -66,7 +66,6 @@ struct RemoteRepair {
 
   /// - Returns: `false` if somebody else gave up packs meanwhile that were counted on.
   mutating func run() throws(DSVError) -> Bool {
-    let live = try catalogue.allPacks.filter { $0.condemnedTime == nil }.map(\.id)
     let others = try giveUpWhatLeadsToWhatGoes()
     for finding in inspection.findings where condemned[finding.pack.slot] == nil {
       guard let index = finding.index else { continue }
@@ -79,7 +78,7 @@ struct RemoteRepair {
       try remote.readOn()
       return true
     }
-    guard try create(packs, live: live) else { return false }
+    guard try create(packs) else { return false }
     result.condemnedPackCount = condemned.count
     result.writtenPackCount = packs.count
     return true
@@ -190,7 +189,7 @@ struct RemoteRepair {
   /// Has the log give up the damaged packs for the new ones.
   ///
   /// Others may push meanwhile, as long as all that this one counts on is still there.
-  private mutating func create(_ packs: [UploadedPack], live: [PackID]) throws(DSVError) -> Bool {
+  private mutating func create(_ packs: [UploadedPack]) throws(DSVError) -> Bool {
     let indexes = Dictionary(packs.map { ($0.index.packID, $0.index) }) { first, _ in first }
     for _ in 0..<Push.attemptCountMax {
       var entry = RemoteEntry(
@@ -204,7 +203,7 @@ struct RemoteRepair {
       }
       try remote.readOn(isPushing: true, isForgiving: true)
       position = try catalogue.position
-      for id in live {
+      for id in inspection.packs {
         guard let pack = try catalogue.pack(id), pack.condemnedTime == nil else { return false }
       }
       guard try areStillOurs(packs) else { return false }

@@ -66,8 +66,8 @@ extension Repository {
   /// With `repairs`, objects of packs that are damaged or gone are put anew, in packs of their own, from here or from where else the remote
   /// has them whole; the damaged packs are given up in the remote's log, as ``collectRemoteGarbage(_:keepDays:progress:)`` does. So
   /// other clones go on. What is whole nowhere is told, and can be put by a repair from a repository that has it. What no branch or tag
-  /// leads to is no loss. To a plain remote nothing is shown that is only here, unless it was known to be there before, see
-  /// ``RemoteCheckResult/withheld``.
+  /// leads to is no loss. What versions here need that the remote has given up is brought back to the disk. To a plain remote
+  /// nothing is shown that is only here, unless it was known to be there before, see ``RemoteCheckResult/withheld``.
   ///
   /// Memory: some 200 MB of packs as dsv writes them, and 1 GB at most, whatever the remote says of their lengths; 100 bytes an object,
   /// and 300 for each of packs that are damaged or given up.
@@ -125,10 +125,8 @@ extension Repository {
     // Another process may have read on.
     if try remote.catalogue.position != position { return true }
     try remote.readOn(isForgiving: true)
-    for finding in inspection.findings {
-      guard let pack = try remote.catalogue.pack(finding.pack.id), pack.condemnedTime == nil else {
-        return true
-      }
+    for id in inspection.packs {
+      guard let pack = try remote.catalogue.pack(id), pack.condemnedTime == nil else { return true }
     }
     return false
   }

@@ -538,6 +538,35 @@ import Testing
     try expectWhole(clones, a, [b])
   }
 
+  @Test("a repair begins again where a clean-up gave up a sound pack while it read others back")
+  func cleanedUpBesideDamage() throws {
+    let clones = try clones(.memory)
+    let a = try filled(clones)
+    try a.branchOff("side")
+    try a.commitTest(noise(100..<160, byteCount: 4000, seed: 2))
+    _ = try a.push()
+    try a.deleteThere("side")
+    try a.checkout(try a.resolve("main"))
+    let b = try clones.clone()
+    try damage(try #require(packs(a).first), .flipped, clones.bucket.base)
+    clones.refused.otherAt.withLock { other in
+      other = (
+        .getRange, RemoteLayout.packPrefix,
+        {
+          let collected = try b.collectRemoteGarbage(nil, before: 0)
+          #expect(collected.condemnedPackCount == 1)
+        }
+      )
+    }
+    let beginnings = Mutex(0)
+    let result = try a.checkRemote(repairs: true) { progress in
+      if progress.phase.hasPrefix("reading back"), progress.done == 0 { beginnings.withLock { $0 += 1 } }
+    }
+    #expect(clones.refused.otherAt.withLock { $0 == nil })
+    #expect(beginnings.withLock { $0 } == 2 && result.lost == [])
+    try expectWhole(clones, a, [b])
+  }
+
   @Test("once it is known what all packs hold, a repair looks at what they build on")
   func lacking() throws {
     let clones = try clones(.memory)
