@@ -46,6 +46,14 @@ struct OpenRemote: Sendable {
     return true
   }
 
+  /// Whether a pack that was put is there still, whole and with its index: to a clean-up, what no entry names was left behind.
+  func holds(_ pack: UploadedPack) throws(DSVError) -> Bool {
+    let id = pack.index.packID
+    let there = try bucket.list(prefix: "\(RemoteLayout.packPrefix)\(id).", after: nil, limit: 3)
+    return there.map(\.key) == [RemoteLayout.index(id), RemoteLayout.pack(id)]
+      && there[1].byteCount == pack.index.packByteCount
+  }
+
   /// An encrypted repository does not go to a remote that anyone can read, nor a plain one to where nobody could read it.
   static func check(_ features: Set<String>, isEncrypted: Bool, of url: String) throws(DSVError) {
     guard features.contains("encryption") != isEncrypted else { return }

@@ -62,20 +62,24 @@ struct PushJob {
 
   // MARK: - Uploading
 
-  /// The packs that an earlier push put and that are there still: a clean-up may have deleted them since.
-  private func journalledPacks() throws(DSVError) -> [UploadedPack] {
-    var found: [UploadedPack] = []
-    for pack in try remote.journal.packs() {
-      let (id, byteCount) = (pack.index.packID, pack.index.packByteCount)
-      let pair = [RemoteLayout.index(id), RemoteLayout.pack(id)]
-      let there = try remote.bucket.list(prefix: "\(RemoteLayout.packPrefix)\(id).", after: nil, limit: 3)
-      if there.map(\.key) == pair, there[1].byteCount == byteCount {
-        found.append(pack)
-      } else {
-        try remote.journal.remove([id])
+  /// The packs that earlier pushes put, that serve this one, and that are there still: a clean-up may have deleted them since.
+  ///
+  /// Only those that would serve are asked for: who often comes second leaves many behind that never will.
+  private func usablePacks(_ missing: MissingObjects) throws(DSVError) -> [UploadedPack] {
+    try remote.journal.forget(before: Clock.secondsSince1970() - RemoteLayout.journalSecondCountMax)
+    var journalled = try remote.journal.packs()
+    for id in journalled.map(\.index.packID) where try catalogue.pack(id) != nil { try remote.journal.remove([id]) }
+    var isThere: Set<PackID> = []
+    while true {
+      let usable = try UsablePacks(journalled, missing, catalogue).accepted
+      var gone: Set<PackID> = []
+      for pack in usable where !isThere.contains(pack.index.packID) {
+        if try remote.holds(pack) { isThere.insert(pack.index.packID) } else { gone.insert(pack.index.packID) }
       }
+      if gone.isEmpty { return usable }
+      try remote.journal.remove(Array(gone))
+      journalled.removeAll { gone.contains($0.index.packID) }
     }
-    return found
   }
 
   /// Sees to it that packs hold all that the tips need and the remote lacks.
@@ -85,7 +89,7 @@ struct PushJob {
     var missing = MissingObjects(repository.versions) { (id) throws(DSVError) in try catalogue.contains(id) }
     for tip in tips { try missing.add(tip) }
     commits = missing.commits
-    packs = try UsablePacks(try journalledPacks(), missing, catalogue).accepted
+    packs = try usablePacks(missing)
     var held: [AnyID: Int] = [:]
     for pack in packs { for entry in pack.index.entries { held[entry.id] = entry.baseDepth } }
     let wanted = missing.all.filter { held[$0] == nil }

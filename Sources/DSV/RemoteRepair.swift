@@ -220,12 +220,7 @@ struct RemoteRepair {
   /// held a push may have put meanwhile: it is the first then.
   private func areStillOurs(_ packs: [UploadedPack]) throws(DSVError) -> Bool {
     for pack in packs {
-      let (id, byteCount) = (pack.index.packID, pack.index.packByteCount)
-      guard try catalogue.pack(id) == nil else { return false }
-      let there = try remote.bucket.list(prefix: "\(RemoteLayout.packPrefix)\(id).", after: nil, limit: 3)
-      guard there.map(\.key) == [RemoteLayout.index(id), RemoteLayout.pack(id)],
-        there[1].byteCount == byteCount
-      else { return false }
+      guard try catalogue.pack(pack.index.packID) == nil, try remote.holds(pack) else { return false }
     }
     for id in inspection.missing where try catalogue.contains(id) { return false }
     return true

@@ -17,6 +17,8 @@ package enum RemoteLayout {
     packByteCount + PackLayout.storedByteCountMax + PackLayout.recordHeaderByteCount
   /// A checkpoint follows each entry whose number is a multiple of this.
   package static let checkpointInterval = 64
+  /// How long a push that was broken off finds again what it put: 30 days.
+  package static let journalSecondCountMax = 30 * 86_400
 
   // Longest values, checked before they are read.
   package static let formatByteCountMax = 65_536

@@ -68,6 +68,39 @@ import Testing
     print("fetched \(fetched.byteCount) bytes of \(local) new: \(clones.bucket.counts)")
   }
 
+  @Test("a push asks nothing about what earlier ones put in vain, however often others came first")
+  func inVain() throws {
+    let a = try clones.new()
+    try a.commitTest([row(0)], .replace, key: ["id"])
+    _ = try a.push()
+    let b = try clones.clone()
+    let bucket = clones.bucket
+    func requestCount() throws -> Int {
+      bucket.plan(.never)
+      _ = try b.push()
+      return bucket.callCount
+    }
+    try b.commitTest([row(1)])
+    let first = try requestCount()
+    for number in 0..<10 {
+      try b.commitTest([row(100 + number)])
+      clones.refused.other.withLock {
+        $0 = {
+          _ = try a.pull()
+          try a.commitTest([row(200 + number)])
+          _ = try a.push()
+        }
+      }
+      #expect(throws: DSVError.self) { try b.push() }
+      #expect(try b.pull(rebases: true).kind == .rebased)
+      let count = try requestCount()
+      #expect(count <= first + 1, "after \(number + 1) in vain; the first took \(first)")
+    }
+    #expect(try FileSystem.list("\(b.store.root)/remotes/origin/push").count == 10)
+    _ = try a.pull()
+    #expect(try a.rowsTest().count == 22)
+  }
+
   @Test("pull goes forward, tells of what diverged, and makes it again on demand")
   func pull() throws {
     let a = try clones.new()

@@ -11,6 +11,7 @@ os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = str(SETTING_UP)
 
 import boto3  # noqa: E402
 from flask import request  # noqa: E402
+from moto import backends  # noqa: E402
 from moto.core.authorization import ActionAuthenticatorMixin  # noqa: E402
 from moto.server import ThreadedMotoServer  # noqa: E402
 from werkzeug.serving import WSGIRequestHandler  # noqa: E402
@@ -28,7 +29,11 @@ def authenticate_as_sent(self, *arguments):
 
 
 ActionAuthenticatorMixin._authenticate_and_authorize_action = authenticate_as_sent
-WSGIRequestHandler.protocol_version = "HTTP/1.1"  # connections are kept, as real servers do
+# Moto reads its own folder for each request, with all others waiting, and tells each: most of its time.
+modules = list(backends.list_of_moto_modules())
+backends.list_of_moto_modules = lambda: modules
+WSGIRequestHandler.log_request = lambda *arguments, **options: None
+WSGIRequestHandler.protocol_version = "HTTP/1.1"  # as real servers speak, but each connection is for one request
 WSGIRequestHandler.disable_nagle_algorithm = True
 server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
 server.start()
