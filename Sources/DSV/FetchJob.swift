@@ -141,7 +141,7 @@ final class FetchJob {
   ) throws(DSVError) -> Value {
     // The ID comes first: what is not what it is called is not looked into.
     if let base = stored.base { try ensure(base, of: id) }
-    if let problem = check.problem(id, stored) { throw refused(id, problem) }
+    if let problem = try check.verdict(id, stored) { throw refused(id, problem) }
     let plain = try objects.plain(id, stored)
     return try plain.withBytes { (bytes) throws(DSVError) in try body(bytes, "\(stored.kind) \(id)") }
   }
@@ -286,7 +286,7 @@ final class FetchJob {
     for (id, stored) in zip(missing, try stage.read(missing)) {
       // One that builds on another can only be read once that is here.
       if let base = stored.base { try ensure(base, of: id) }
-      if let problem = check.problem(id, stored) { throw refused(id, problem) }
+      if let problem = try check.verdict(id, stored) { throw refused(id, problem) }
       wanted.add(id, stored)
     }
     var result: [Branch] = []
@@ -332,7 +332,7 @@ final class FetchJob {
         continue
       }
       if let base = stored.base { try ensure(base, of: AnyID(blob)) }
-      if let problem = check.problem(AnyID(blob), stored) { throw refused(AnyID(blob), problem) }
+      if let problem = try check.verdict(AnyID(blob), stored) { throw refused(AnyID(blob), problem) }
       wanted.add(AnyID(blob), stored)
       var below = [Branch(id: blob, hasBlobs: false)]
       for level in stride(from: try objects.decodedNode(blob, stored).level, to: 0, by: -1) {
@@ -372,7 +372,7 @@ final class FetchJob {
       if !isChecked {
         let check = check
         let problems = group.map { (id, stored) in
-          (id, pool.submit { () throws(DSVError) in check.problem(id, stored) })
+          (id, pool.submit { () throws(DSVError) in try check.verdict(id, stored) })
         }
         for (id, problem) in problems { if let problem = try problem.value() { throw refused(id, problem) } }
       }

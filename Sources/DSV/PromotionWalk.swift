@@ -8,14 +8,19 @@ struct PromotionWalk {
 
   private let reader: ObjectReader
   private let store: Store
+  private let fetchedByteCount: () -> Int
   private let progress: ProgressHandler
   private var seen: Set<AnyID> = []
   /// What was not here, in order.
   private(set) var fetched: [AnyID] = []
-  private var fetchedByteCount = 0
 
-  init(_ reader: ObjectReader, _ store: Store, _ progress: @escaping ProgressHandler) {
-    (self.reader, self.store, self.progress) = (reader, store, progress)
+  /// - Parameter fetchedByteCount: how much has come so far.
+  init(
+    _ reader: ObjectReader, _ store: Store, fetchedByteCount: @escaping () -> Int,
+    _ progress: @escaping ProgressHandler
+  ) {
+    (self.reader, self.store) = (reader, store)
+    (self.fetchedByteCount, self.progress) = (fetchedByteCount, progress)
   }
 
   mutating func add(_ column: ColumnRoot) throws(DSVError) {
@@ -42,12 +47,11 @@ struct PromotionWalk {
   ) throws(DSVError) {
     let new = all.filter { seen.insert(AnyID($0.id)).inserted }
     store.prefetch(new.map { AnyID($0.id) })
-    for (id, byteCount, hasBlobs) in new {
+    for (id, _, hasBlobs) in new {
       if try !store.contains(AnyID(id)) {
         _ = try store.read(AnyID(id))
         fetched.append(AnyID(id))
-        fetchedByteCount += byteCount
-        try progress(Progress(phase: "fetching", done: fetchedByteCount, total: nil, unit: .bytes))
+        try progress(Progress(phase: "fetching", done: fetchedByteCount(), total: nil, unit: .bytes))
       }
       if level > 0 {
         let children = try reader.node(id, level: level).children

@@ -68,13 +68,16 @@ struct PushJob {
   private func usablePacks(_ missing: MissingObjects) throws(DSVError) -> [UploadedPack] {
     try remote.journal.forget(before: Clock.secondsSince1970() - RemoteLayout.journalSecondCountMax)
     var journalled = try remote.journal.packs()
-    for id in journalled.map(\.index.packID) where try catalogue.pack(id) != nil { try remote.journal.remove([id]) }
+    for id in journalled.map(\.index.packID) where try catalogue.pack(id) != nil {
+      try remote.journal.remove([id])
+    }
     var isThere: Set<PackID> = []
     while true {
       let usable = try UsablePacks(journalled, missing, catalogue).accepted
       var gone: Set<PackID> = []
       for pack in usable where !isThere.contains(pack.index.packID) {
-        if try remote.holds(pack) { isThere.insert(pack.index.packID) } else { gone.insert(pack.index.packID) }
+        let id = pack.index.packID
+        if try remote.holds(pack) { isThere.insert(id) } else { gone.insert(id) }
       }
       if gone.isEmpty { return usable }
       try remote.journal.remove(Array(gone))

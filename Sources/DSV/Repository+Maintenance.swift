@@ -10,7 +10,8 @@ import Synchronization
 /// What a check of the whole repository found.
 public struct CheckResult: Sendable {
   public let objectCount: Int
-  /// Objects that remotes are known to have and this disk has not, where something that is needed is among them: nobody has looked at those.
+  /// Objects that remotes are known to have and this disk has not, where something that is needed is among them, and those that
+  /// build on what cannot be read now: nobody has looked at them.
   public let elsewhereCount: Int
   /// In words; empty if all is well.
   public let problems: [String]
@@ -41,13 +42,26 @@ extension Repository {
     defer { withExtendedLifetime(lease) {} }
     let check = ObjectCheck(reader)
     var stop: DSVError?
+    var unread: [(id: AnyID, error: DSVError)] = []
     let report = try store.checkPacks(
       progress: { done, total in
         do throws(DSVError) {
           try progress(Progress(phase: "checking", done: done, total: total, unit: .bytes))
         } catch { stop = error }
-      }, verify: { id, stored in stop == nil ? check.problem(id, stored) : nil })
+      },
+      verify: { id, stored in
+        guard stop == nil else { return nil }
+        do throws(DSVError) { return try check.verdict(id, stored) } catch {
+          unread.append((id, error))
+          return nil
+        }
+      })
     if let stop { throw stop }
+    if let (id, error) = unread.first {
+      options.note(
+        "\(unread.count) objects were not looked at, as what they build on cannot be read now; of object \(id): \(error.message)"
+      )
+    }
     var problems = report.problems.map(\.description)
     let here = versionsHere
     var walk = Reachability(here, isElsewhere: isElsewhere) { id, error in
@@ -94,7 +108,8 @@ extension Repository {
     }
     var seen = Set<String>()
     return CheckResult(
-      objectCount: report.recordCount, elsewhereCount: walk.hasSkipped ? try countElsewhere() : 0,
+      objectCount: report.recordCount - unread.count,
+      elsewhereCount: (walk.hasSkipped ? try countElsewhere() : 0) + unread.count,
       problems: problems.filter { seen.insert($0).inserted })
   }
 

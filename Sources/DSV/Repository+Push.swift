@@ -115,17 +115,14 @@ extension Repository {
     return nil
   }
 
-  /// So many packs, and their indexes, are one list of a remote's.
-  private static let listedPackCount = 500
-
   /// Tells of packs that the remote's log names and that do not lie there whole: what they should hold is not sent again.
   ///
   /// Where one request does not tell that, it is left to ``checkRemote(_:repairs:progress:)``.
   private func tellOfLostPacks(_ remote: OpenRemote) {
     do throws(DSVError) {
       let packs = try remote.catalogue.allPacks
-      guard packs.count <= Self.listedPackCount else { return }
-      let listed = try PackVerification.listed(remote.tier)
+      guard packs.count * 2 < PackVerification.listedCountMax else { return }
+      guard let listed = try PackVerification.listed(remote.tier, callCountMax: 1) else { return }
       let lost = packs.filter { $0.condemnedTime == nil && listed[$0.key] != $0.byteCount }
       guard let first = lost.first else { return }
       let others = lost.count == 1 ? "" : " and \(lost.count - 1) more"

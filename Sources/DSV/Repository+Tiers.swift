@@ -221,7 +221,9 @@ extension Repository {
     guard let source = store.source as? RemoteSource else { return (0, 0) }
     let before = source.counts
     let lease = try store.lease()
-    var walk = PromotionWalk(reader, store, progress)
+    var walk = PromotionWalk(
+      reader, store, fetchedByteCount: { source.counts.promotedByteCount - before.promotedByteCount },
+      progress)
     for commit in commits {
       for table in try snapshot(commit).tables { for column in table.columns { try walk.add(column) } }
     }

@@ -52,7 +52,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
       guard bytes.count >= 4 else { return }
       let byteCount = Int(UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self)))
       let stored = StoredObject(kind: .chunk, plainByteCount: byteCount, bytes: Array(bytes[4...]))
-      _ = ObjectCheck(Self.objects).problem(AnyID(0, 0, 0, 0), stored)
+      _ = try ObjectCheck(Self.objects).verdict(AnyID(0, 0, 0, 0), stored)
     case .node: _ = try TreeNode(bytes, of: "fuzz")
     case .snapshot: _ = try Snapshot(bytes, of: "fuzz")
     case .commit: _ = try Commit(bytes, of: "fuzz")

@@ -32,16 +32,26 @@ package struct PackVerification {
     (self.remote, self.naming, self.check) = (remote, naming, check)
   }
 
+  /// How many packs and indexes one request tells of.
+  package static let listedCountMax = 1000
+
   /// The packs that lie in a remote's bucket now, by key, with their lengths. One request for a thousand of them.
   package static func listed(_ remote: RemoteTier) throws(DSVError) -> [String: Int] {
+    try listed(remote, callCountMax: .max) ?? [:]
+  }
+
+  /// The packs that lie in a remote's bucket now; `nil` if so many requests do not tell them all.
+  package static func listed(_ remote: RemoteTier, callCountMax: Int) throws(DSVError) -> [String: Int]? {
     var result: [String: Int] = [:]
     var last: String?
-    while true {
-      let entries = try remote.bucket.list(prefix: RemoteLayout.packPrefix, after: last, limit: 1000)
+    for _ in 0..<callCountMax {
+      let entries = try remote.bucket.list(
+        prefix: RemoteLayout.packPrefix, after: last, limit: listedCountMax)
       for entry in entries { result[entry.key] = entry.byteCount }
-      guard entries.count == 1000, let next = entries.last?.key else { return result }
+      guard entries.count == listedCountMax, let next = entries.last?.key else { return result }
       last = next
     }
+    return nil
   }
 
   /// Reads all of a pack, a few megabytes at a time, and what it builds on.

@@ -8,16 +8,7 @@ package struct ObjectCheck: Sendable {
 
   package init(_ reader: ObjectReader) { self.reader = reader }
 
-  /// What is wrong with the object; `nil` if nothing is.
-  package func problem(_ id: AnyID, _ stored: StoredObject) -> String? {
-    do throws(DSVError) {
-      return try computedID(id, stored) == id ? nil : Self.other.message
-    } catch {
-      return error.message
-    }
-  }
-
-  /// As ``problem(_:_:)``, for who acts on it: only what is damaged, or builds on what is nowhere, is wrong.
+  /// What is wrong with the object; `nil` if nothing is. Only what is damaged, or builds on what is nowhere, is wrong.
   ///
   /// - Throws: what kept its base from being read now.
   package func verdict(_ id: AnyID, _ stored: StoredObject) throws(DSVError) -> String? {
@@ -27,7 +18,7 @@ package struct ObjectCheck: Sendable {
     }
   }
 
-  /// As ``problem(_:_:)``, for who must tell what is wrong with the object from what kept its base from being read. A chunk
+  /// As ``verdict(_:_:)``, for who must tell what is wrong with the object from what kept its base from being read. A chunk
   /// is kept in the reader's cache: it had to be decoded, and who asked for it wants it.
   ///
   /// - Throws: `corrupt` if the object is not what its ID names.

@@ -31,8 +31,8 @@ struct Fsck: ParsableCommand {
       for problem in result.problems { Terminal.print(problem) }
       Terminal.print(
         result.isOK
-          ? "all is well: \(Terminal.count(result.objectCount)) objects"
-          : "\(result.problems.count) problems among \(Terminal.count(result.objectCount)) objects")
+          ? "all is well: \(Terminal.count(result.objectCount, "object"))"
+          : "\(result.problems.count) problems among \(Terminal.count(result.objectCount, "object"))")
       if result.elsewhereCount > 0 {
         Terminal.print(
           "\(Terminal.count(result.elsewhereCount)) more objects are on remotes alone, and were not looked at"
@@ -67,7 +67,7 @@ struct Gc: ParsableCommand {
         ]).text)
     } else {
       Terminal.print(
-        "\(Terminal.count(result.deletedObjectCount)) objects deleted, \(Terminal.size(result.freedByteCount)) freed"
+        "\(Terminal.count(result.deletedObjectCount, "object")) deleted, \(Terminal.size(result.freedByteCount)) freed"
       )
     }
   }

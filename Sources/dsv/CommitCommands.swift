@@ -132,7 +132,7 @@ struct CommitFiles: ParsableCommand {
     try noteMixed(result, repository)
     if result.quarantinedCount > 0 {
       Terminal.note(
-        "\(Terminal.count(result.quarantinedCount)) rows were put aside; see 'dsv head --table \(table).quarantine'"
+        "\(Terminal.count(result.quarantinedCount, "row")) put aside; see 'dsv head --table \(table).quarantine'"
       )
     }
   }
@@ -147,7 +147,7 @@ enum CommitText {
     let place = result.branch.map { "on \($0)" } ?? "on no branch"
     Terminal.print(
       "\(Terminal.bold(result.version)) \(Terminal.dim(result.commit.short)) \(place): "
-        + "\(Terminal.count(result.rowCount)) rows, \(Terminal.size(result.newByteCount)) new")
+        + "\(Terminal.count(result.rowCount, "row")), \(Terminal.size(result.newByteCount)) new")
     if result.branch == nil {
       Terminal.note(
         "HEAD is on no branch: \(result.version) stays until gc unless you keep it: dsv branch NAME \(result.version)"

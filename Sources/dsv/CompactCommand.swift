@@ -80,7 +80,7 @@ struct Compact: ParsableCommand {
         ]).text)
     }
     Terminal.print(
-      "\(Terminal.count(result.archivedCount)) of \(Terminal.count(result.chunkCount)) chunks stored anew: "
+      "\(Terminal.count(result.archivedCount)) of \(Terminal.count(result.chunkCount, "chunk")) stored anew: "
         + "\(Terminal.size(result.oldByteCount)) before, \(Terminal.size(result.newByteCount)) now")
     if !result.isSwept {
       Terminal.note(

@@ -103,7 +103,7 @@ struct Diff: ParsableCommand {
       Terminal.print(
         "\(Terminal.bold(Terminal.shown(name))): \(Terminal.green("+\(Terminal.count(counts.added))")) "
           + "\(Terminal.red("-\(Terminal.count(counts.removed))")) rows, "
-          + "\(Terminal.count(counts.changed)) changed in \(Terminal.count(counts.cells)) cells, "
+          + "\(Terminal.count(counts.changed)) changed in \(Terminal.count(counts.cells, "cell")), "
           + "\(Terminal.count(counts.moved)) moved")
       for change in counts.schema {
         let types = [change.from, change.to].compactMap { $0.map(shortened) }.joined(separator: " -> ")

@@ -277,7 +277,7 @@ struct Encrypt: ParsableCommand {
     }
     let already = result.isNew ? "" : " already; nothing was copied"
     Terminal.print(
-      "\(Terminal.count(result.commits.count)) versions encrypted in \(result.repository.path)/.dsv\(already)"
+      "\(Terminal.count(result.commits.count, "version")) encrypted in \(result.repository.path)/.dsv\(already)"
     )
   }
 }

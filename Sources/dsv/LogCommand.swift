@@ -30,7 +30,7 @@ struct Log: ParsableCommand {
       let subject = entry.commit.message.split(separator: "\n").first.map(String.init) ?? ""
       Terminal.print(
         "\(prefix)\(Terminal.bold(entry.version)) \(Terminal.dim(entry.id.short))\(shownNames) "
-          + "\(Terminal.time(entry.commit.time).prefix(19))Z \(Terminal.count(entry.commit.rowCount)) rows  "
+          + "\(Terminal.time(entry.commit.time).prefix(19))Z \(Terminal.count(entry.commit.rowCount, "row"))  "
           + Terminal.shown(subject))
     }
   }

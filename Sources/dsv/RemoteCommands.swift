@@ -155,7 +155,7 @@ struct RemoteCheck: ParsableCommand {
 
   private func tell(_ result: RemoteCheckResult) {
     for pack in result.damaged {
-      let count = pack.objectCount == 0 ? "" : " (\(Terminal.count(pack.objectCount)) objects)"
+      let count = pack.objectCount == 0 ? "" : " (\(Terminal.count(pack.objectCount, "object")))"
       Terminal.print("\(pack.key): \(pack.problem)\(count)")
     }
     if result.missingCount > 0 {
@@ -168,8 +168,8 @@ struct RemoteCheck: ParsableCommand {
     }
     if repair {
       Terminal.print(
-        "\(Terminal.count(result.condemnedPackCount)) packs given up, \(Terminal.count(result.writtenPackCount)) written anew "
-          + "with \(Terminal.count(result.writtenObjectCount)) objects, \(Terminal.count(result.restoredIndexCount)) indexes made again"
+        "\(Terminal.count(result.condemnedPackCount, "pack")) given up, \(Terminal.count(result.writtenPackCount)) written anew "
+          + "with \(Terminal.count(result.writtenObjectCount, "object")), \(Terminal.count(result.restoredIndexCount)) indexes made again"
       )
     } else {
       Terminal.print("\(Terminal.count(result.damaged.count)) of \(packs) packs are damaged")
@@ -222,7 +222,7 @@ struct RemoteGc: ParsableCommand {
         ]).text)
     }
     Terminal.print(
-      "\(Terminal.count(result.condemnedPackCount)) packs given up, \(Terminal.count(result.rewrittenPackCount)) written anew; "
+      "\(Terminal.count(result.condemnedPackCount, "pack")) given up, \(Terminal.count(result.rewrittenPackCount)) written anew; "
         + "\(Terminal.count(result.deletedPackCount)) deleted, \(Terminal.size(result.deletedByteCount)) freed"
     )
   }

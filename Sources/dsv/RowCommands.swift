@@ -61,7 +61,7 @@ struct Export: ParsableCommand {
     if global.json {
       Terminal.print(JSON.object([("path", .text(output)), ("rows", .int(count))]).text)
     } else {
-      Terminal.print("\(Terminal.count(count)) rows in \(output)")
+      Terminal.print("\(Terminal.count(count, "row")) in \(output)")
     }
   }
 }
@@ -73,7 +73,8 @@ enum Explanation {
     for pruning in prunings {
       Terminal.note(
         "column \(pruning.column): statistics rule out \(Terminal.count(pruning.skippedChunkCount)) of "
-          + "\(Terminal.count(pruning.chunkCount)) chunks, \(Terminal.count(pruning.skippedRowCount)) rows")
+          + "\(Terminal.count(pruning.chunkCount, "chunk")), \(Terminal.count(pruning.skippedRowCount, "row"))"
+      )
     }
     if prunings.isEmpty { Terminal.note("no column's statistics are used") }
   }

@@ -48,8 +48,8 @@ struct Info: ParsableCommand {
         ]).text)
     } else {
       Terminal.print(
-        "\(Terminal.count(info.rowCount)) rows at HEAD, \(Terminal.count(info.versionCount)) versions, "
-          + "\(Terminal.count(info.objectCount)) objects, \(Terminal.size(info.byteCount))")
+        "\(Terminal.count(info.rowCount, "row")) at HEAD, \(Terminal.count(info.versionCount, "version")), "
+          + "\(Terminal.count(info.objectCount, "object")), \(Terminal.size(info.byteCount))")
     }
   }
 }
@@ -57,7 +57,7 @@ struct Info: ParsableCommand {
 /// A table in one line.
 enum TableText {
   static func line(_ table: Table) -> String {
-    var text = "\(Terminal.bold(Terminal.shown(table.name))): \(Terminal.count(table.liveCount)) rows"
+    var text = "\(Terminal.bold(Terminal.shown(table.name))): \(Terminal.count(table.liveCount, "row"))"
     let dropped = table.rowCount - table.liveCount
     if dropped > 0 { text += " (and \(Terminal.count(dropped)) dropped)" }
     text += ", \(table.fields.count) columns"

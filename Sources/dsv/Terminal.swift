@@ -90,6 +90,11 @@ enum Terminal {
     return number < 0 ? "-" + result : result
   }
 
+  /// A number of things for people: 1 row, 12,345 rows.
+  static func count(_ number: Int, _ noun: String) -> String {
+    "\(count(number)) \(noun)\(number == 1 ? "" : "s")"
+  }
+
   /// RFC 3339 UTC of microseconds since 1970.
   static func time(_ microseconds: Int64) -> String {
     var text = ByteBuffer()

@@ -79,7 +79,7 @@ struct TierPromote: ParsableCommand {
         JSON.object([("objects", .int(result.objectCount)), ("bytes", .int(result.byteCount))]).text)
     } else {
       Terminal.print(
-        "\(Terminal.count(result.objectCount)) objects fetched, \(Terminal.size(result.byteCount))")
+        "\(Terminal.count(result.objectCount, "object")) fetched, \(Terminal.size(result.byteCount))")
     }
   }
 }
@@ -235,12 +235,12 @@ private enum TierText {
     var held: [String] = []
     if let (bytes, objects) = holdings(tier) {
       let limit = tier.byteCountMax.map { " of \(Terminal.size($0))" } ?? ""
-      held = [Terminal.size(bytes) + limit, "\(Terminal.count(objects)) objects"]
+      held = [Terminal.size(bytes) + limit, "\(Terminal.count(objects, "object"))"]
     } else if let limit = tier.byteCountMax {
       held = ["at most \(Terminal.size(limit))"]
     }
     var text = "\(Terminal.bold(Terminal.shown(tier.name))): \(held.joined(separator: ", "))"
-    text += "; \(Terminal.count(tier.hitCount)) hits, \(Terminal.count(tier.missCount)) misses"
+    text += "; \(Terminal.count(tier.hitCount, "hit")), \(Terminal.count(tier.missCount)) misses"
     if let count = tier.evictionCount, count > 0 { text += ", \(Terminal.count(count)) evicted" }
     if let count = tier.fetchedByteCount, count > 0 { text += ", \(Terminal.size(count)) read" }
     return text
@@ -260,11 +260,11 @@ private enum TierText {
         ]).text)
     }
     Terminal.print(
-      "\(Terminal.count(result.objectCount)) objects left the disk, \(Terminal.size(result.freedByteCount)) freed"
+      "\(Terminal.count(result.objectCount, "object")) left the disk, \(Terminal.size(result.freedByteCount)) freed"
     )
     if result.refusedCount > 0 {
       Terminal.note(
-        "\(Terminal.count(result.refusedCount)) objects (\(Terminal.size(result.refusedByteCount))) stay: "
+        "\(Terminal.count(result.refusedCount, "object")) (\(Terminal.size(result.refusedByteCount))) stay: "
           + "no remote verifiably holds them; 'dsv push' first")
     }
     for problem in result.problems { Terminal.note(problem) }

@@ -62,7 +62,7 @@ struct PushCommand: ParsableCommand {
     for ref in result.refs { Terminal.print(try line(ref, result.remote, repository)) }
     if result.commitCount > 0 {
       Terminal.print(
-        "\(Terminal.count(result.commitCount)) versions, \(Terminal.count(result.objectCount)) objects, "
+        "\(Terminal.count(result.commitCount, "version")), \(Terminal.count(result.objectCount, "object")), "
           + "\(Terminal.size(result.byteCount)) sent")
     }
     if result.hasNewKeys {
@@ -163,7 +163,7 @@ struct PullCommand: ParsableCommand {
     case .fastForward: Terminal.print("\(Terminal.bold(result.branch)) → \(version)")
     case .rebased:
       Terminal.print(
-        "\(Terminal.bold(result.branch)) → \(version): \(Terminal.count(result.replayedCount)) versions made again"
+        "\(Terminal.bold(result.branch)) → \(version): \(Terminal.count(result.replayedCount, "version")) made again"
       )
       for id in result.skipped {
         Terminal.note(
@@ -238,7 +238,7 @@ struct CloneCommand: ParsableCommand {
     }
     Terminal.print(
       "cloned into \(Terminal.bold(result.path)): \(result.branch) at \(version), "
-        + "\(Terminal.count(result.fetch.objectCount)) objects, \(Terminal.size(result.fetch.byteCount)) fetched"
+        + "\(Terminal.count(result.fetch.objectCount, "object")), \(Terminal.size(result.fetch.byteCount)) fetched"
     )
   }
 }
@@ -275,7 +275,7 @@ enum TransferText {
     }
     if result.commitCount > 0 {
       Terminal.print(
-        "\(Terminal.count(result.commitCount)) versions, \(Terminal.count(result.objectCount)) objects, "
+        "\(Terminal.count(result.commitCount, "version")), \(Terminal.count(result.objectCount, "object")), "
           + "\(Terminal.size(result.byteCount)) fetched")
     }
   }

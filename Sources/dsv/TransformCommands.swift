@@ -64,7 +64,7 @@ struct Transform: ParsableCommand {
     }
     CommitText.tell(result.commit)
     Terminal.print(
-      "\(Terminal.count(result.rowsIn)) rows in, \(Terminal.count(result.rowsOut)) kept, "
+      "\(Terminal.count(result.rowsIn, "row")) in, \(Terminal.count(result.rowsOut)) kept, "
         + "\(Terminal.count(result.rowsIn - result.rowsOut)) dropped")
     for (rule, count) in result.dropped.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
       Terminal.print("  \(Terminal.count(count))  \(rule)")
