@@ -16,6 +16,7 @@ struct ServedWorks {
   private var tables: [String: Version.Table] = [:]
   private var names: [String: (inout ServedWorks, Arguments) throws -> Work] = [
     "init": { works, words in try works.start(words) },
+    "at": { works, words in try works.go(words) },
     "commit": { works, words in try works.commit(words) },
     "singles": { works, words in try works.singles(words) },
     "transform": { works, words in try works.transform(words) },
@@ -71,6 +72,12 @@ struct ServedWorks {
     tables = [:]
     let isThere = try FileSystem.exists("\(path)/.dsv")
     opened = try isThere ? Repository.open(at: path) : Repository.initialize(at: path)
+    return { 0 }
+  }
+
+  /// PATH: names the repository there, which is not opened.
+  private mutating func go(_ words: Arguments) throws -> Work {
+    (path, opened, tables) = (try words(0), nil, [:])
     return { 0 }
   }
 
