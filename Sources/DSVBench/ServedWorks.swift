@@ -93,14 +93,16 @@ struct ServedWorks {
     return { [options] in try repository.commit([file], message(file), options).rowCount }
   }
 
-  /// FOLDER: a commit for each of its files, in the order of their names.
+  /// FOLDER: a commit for each of its files, in the order of their names. Their rows are in memory, as its peers' are.
   private func singles(_ words: Arguments) throws -> Work {
     let (repository, folder) = (try repository(), try words(0))
-    let files = try FileSystem.list(folder).sorted()
+    let files = try FileSystem.list(folder).sorted().map {
+      try FileSystem.read("\(folder)/\($0)", limit: 1 << 20)
+    }
     var options = CommitOptions()
     options.mode = .append
     return { [options] in
-      for file in files { _ = try repository.commit(["\(folder)/\(file)"], message("one row"), options) }
+      for rows in files { _ = try repository.commit(rows: rows, message("one row"), options) }
       return files.count
     }
   }
