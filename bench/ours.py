@@ -4,7 +4,7 @@ import json, math, os, statistics, subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from place import Place, Process, Works, forget
+from place import Place, Process, Works, cold as cold_copy
 
 
 @dataclass
@@ -59,8 +59,7 @@ def dsv(place: Place) -> Works:
         seconds = []
         for row in few.split(",")[:5]:
             other = Library(place.server)
-            other("at", place.store)
-            forget(place.store)
+            other("at", cold_copy(place.store))
             seconds.append(other("open-take", "v1", row).seconds)
             other.end()
         return Timed(1, statistics.median(seconds))

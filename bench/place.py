@@ -1,6 +1,6 @@
 """Where a system finds the rows and keeps its store, and what its process used."""
 
-import ctypes, gc, json, os, random, sys
+import ctypes, gc, json, os, random, shutil, sys
 from collections.abc import Callable
 
 Works = dict[str, Callable]
@@ -68,11 +68,15 @@ def files(folder: str) -> list[int]:
     return [os.lstat(os.path.join(at, name)).st_size for at, _, names in os.walk(folder) for name in names]
 
 
-def forget(folder: str) -> None:
-    """Take the files under a folder out of the system's cache, but for what a process has mapped."""
+def cold(folder: str) -> str:
+    """A copy of a folder that is on the disk and not in the system's cache: nothing of it is mapped by a process that stays."""
+    copy = f"{folder}.cold"
+    if not os.path.exists(copy):
+        shutil.copytree(folder, copy)
     os.sync()
-    for at, _, names in os.walk(folder):
+    for at, _, names in os.walk(copy):
         for name in names:
             file = os.open(os.path.join(at, name), os.O_RDONLY)
             os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
             os.close(file)
+    return copy

@@ -17,7 +17,7 @@ TARGETS: dict[str, list[tuple[float, str, str, float]]] = {
     "100 single rows, warm": [(0.2, "100 single rows, warm", "lance", 0)],
     "open, one row": [(0.2, "open, one row", "lance", 0)],
     "open, one row, cold": [(0.2, "open, one row, cold", "lance", 0)],
-    "archive: MB": [(0.95, f"{FIRST}: new MB", "parquet", 0)],
+    "commit, archive, gc: MB": [(0.95, f"{FIRST}: new MB", "parquet", 0)],
     "filter out 10 %: new MB": [(1.2, "filter out 10 %: new MB", "floor", 64 * 1024 / 1e6)],
     "diff 1 row": [(1, "diff 1 row", "doltlite", 0)],
     "1,000 one-row commits": [(2, "1,000 one-row commits", "floor", 0)],

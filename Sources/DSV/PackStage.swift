@@ -100,7 +100,10 @@ final class PackStage {
   func readAhead(_ id: AnyID) throws(DSVError) -> StoredObject {
     if ahead[id] == nil {
       let pack = try place(of: id).pack
-      if small.isSmall(pack) { try small.fetch(pack) }
+      if small.isSmall(pack) {
+        let store = store
+        try small.fetch(pack, of: id) { (commit) throws(DSVError) in try !store.contains(AnyID(commit)) }
+      }
       if try !stage(pack), scanned.insert(pack.slot).inserted {
         var items: [(id: AnyID, place: RemotePlace)] = []
         for entry in try index(pack).entries where entry.kind == .commit || entry.kind == .snapshot {

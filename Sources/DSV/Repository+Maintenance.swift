@@ -10,9 +10,10 @@ import Synchronization
 /// What a check of the whole repository found.
 public struct CheckResult: Sendable {
   public let objectCount: Int
-  /// Objects that remotes are known to have and this disk has not, where something that is needed is among them, and those that
-  /// build on what cannot be read now: nobody has looked at them.
+  /// Objects that remotes are known to have and this disk has not, where something that is needed is among them: nobody has looked at those.
   public let elsewhereCount: Int
+  /// Objects on this disk that were not looked at, as what they build on is on a remote that cannot be read now.
+  public let unreadCount: Int
   /// In words; empty if all is well.
   public let problems: [String]
   public var isOK: Bool { problems.isEmpty }
@@ -88,7 +89,7 @@ extension Repository {
     var seen = Set<String>()
     return CheckResult(
       objectCount: report.recordCount - unreadCount,
-      elsewhereCount: (walk.hasSkipped ? try countElsewhere() : 0) + unreadCount,
+      elsewhereCount: walk.hasSkipped ? try countElsewhere() : 0, unreadCount: unreadCount,
       problems: problems.filter { seen.insert($0).inserted })
   }
 
@@ -100,7 +101,7 @@ extension Repository {
   ) throws(DSVError) -> (report: CheckReport, unreadCount: Int) {
     let check = ObjectCheck(reader)
     var stop: DSVError?
-    var unread: [(id: AnyID, error: DSVError)] = []
+    var unread: (id: AnyID, error: DSVError, count: Int)?
     let report = try store.checkPacks(
       progress: { done, total in
         do throws(DSVError) {
@@ -110,17 +111,17 @@ extension Repository {
       verify: { id, stored in
         guard stop == nil else { return nil }
         do throws(DSVError) { return try check.verdict(id, stored) } catch {
-          unread.append((id, error))
+          unread = (unread?.id ?? id, unread?.error ?? error, (unread?.count ?? 0) + 1)
           return nil
         }
       })
     if let stop { throw stop }
-    if let (id, error) = unread.first {
+    if let unread {
       options.note(
-        "\(unread.count) objects were not looked at, as what they build on cannot be read now; of object \(id): \(error.message)"
-      )
+        "\(unread.count) objects were not looked at, as what they build on cannot be read now; of object \(unread.id): "
+          + unread.error.message)
     }
-    return (report, unread.count)
+    return (report, unread?.count ?? 0)
   }
 
   /// How many objects own versions need that only packs hold which remotes have given up, as far as what is here leads to them.

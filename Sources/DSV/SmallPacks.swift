@@ -4,7 +4,7 @@ import DSVRemote
 /// Packs that are so small that each is fetched whole with one request, and many of them at once: where a remote has one for
 /// every commit, a round trip for each would be what takes the time.
 ///
-/// Memory: ``byteCountMax``.
+/// Memory: ``byteCountMax``, and what is fetched at once.
 struct SmallPacks {
   private struct Held {
     let bytes: [UInt8]
@@ -25,14 +25,16 @@ struct SmallPacks {
   private var useCount = 0
   private(set) var fetchedByteCount = 0
 
-  /// The small packs in the order in which they came to the remote; `nil` until it is wanted.
-  private var order: [RemotePack]?
-  private var lastSlot: UInt32?
+  /// The packs of commits in the order in which they were asked for first, from new to old; and where each stands in it.
+  private var trail: [RemotePack] = []
+  private var places: [UInt32: Int] = [:]
   /// How many packs are fetched with the next that is missing, itself counted.
   private var window = 1
   /// Those that were fetched ahead last, how many they were, and which nobody has asked for yet.
   private var aheadCount = 0
   private var unused: Set<UInt32> = []
+  /// Packs that could not be had when they were fetched ahead: they are left to who asks for them.
+  private var refused: Set<UInt32> = []
 
   init(_ remote: OpenRemote, packByteCountMax: Int) {
     (self.remote, self.packByteCountMax) = (remote, packByteCountMax)
@@ -48,13 +50,24 @@ struct SmallPacks {
     return held[slot]?.bytes
   }
 
-  /// Fetches a small pack, and with it others that came to the remote before or after it: who needs one after the other
-  /// gets ever more at once, as long as those serve.
-  mutating func fetch(_ pack: RemotePack) throws(DSVError) {
+  /// Fetches the small pack of a commit or snapshot, and with it those of commits that will be asked for next: ever more at
+  /// once, as long as those serve.
+  ///
+  /// Commits are asked for from new to old, and what they lead to from old to new.
+  /// - Parameter isWanted: whether a commit is missing here.
+  mutating func fetch(
+    _ pack: RemotePack, of id: AnyID, _ isWanted: (CommitID) throws(DSVError) -> Bool
+  ) throws(DSVError) {
+    let place = places[pack.slot]
+    if place == nil {
+      places[pack.slot] = trail.count
+      trail.append(pack)
+    }
     guard held[pack.slot] == nil else { return }
+    let isFirst = trail.count == 1
     window = unused.count * 2 > aheadCount ? 1 : min(window * 2, Self.batchCount)
-    let ahead = try neighbours(of: pack, count: lastSlot == nil ? 0 : window - 1)
-    lastSlot = pack.slot
+    var ahead: [RemotePack] = []
+    if let place { ahead = before(place) } else if !isFirst { ahead = try older(than: id, isWanted) }
     try fetch([pack], ahead: ahead)
     (aheadCount, unused) = (ahead.count, Set(ahead.map(\.slot)))
   }
@@ -86,7 +99,10 @@ struct SmallPacks {
       }
     }
     for (pack, bytes) in zip(packs, fetched) {
-      guard let bytes else { continue }
+      guard let bytes else {
+        refused.insert(pack.slot)
+        continue
+      }
       useCount += 1
       fetchedByteCount += bytes.count
       byteCount += bytes.count
@@ -104,29 +120,36 @@ struct SmallPacks {
     }
   }
 
-  /// The next small packs on the side to which the last one led, which are not here.
-  private mutating func neighbours(of pack: RemotePack, count: Int) throws(DSVError) -> [RemotePack] {
-    guard count > 0 else { return [] }
-    if order == nil {
-      let packs = try remote.catalogue.allPacks
-      order = packs.filter { $0.condemnedTime == nil && isSmall($0) }
-    }
-    guard let order else { return [] }
-    let isUpwards = lastSlot.map { $0 < pack.slot } ?? false
-    let start = order.firstIndex { $0.slot >= pack.slot } ?? order.count
+  private func mayFetch(_ pack: RemotePack, with found: [RemotePack]) -> Bool {
+    isSmall(pack) && pack.condemnedTime == nil && held[pack.slot] == nil && !refused.contains(pack.slot)
+      && !found.contains { $0.slot == pack.slot }
+  }
+
+  /// The packs that were asked for before one.
+  private func before(_ place: Int) -> [RemotePack] {
     var (found, size): ([RemotePack], Int) = ([], 0)
-    func add(_ pack: RemotePack) -> Bool {
-      guard found.count < count, size + pack.byteCount <= Self.batchByteCount else { return false }
-      if held[pack.slot] == nil {
-        found.append(pack)
-        size += pack.byteCount
-      }
-      return true
+    for pack in trail[..<place].reversed() where mayFetch(pack, with: found) {
+      size += pack.byteCount
+      guard found.count + 1 < window, size <= Self.batchByteCount else { break }
+      found.append(pack)
     }
-    if isUpwards {
-      for next in order[start...].dropFirst() where !add(next) { break }
-    } else {
-      for next in order[..<start].reversed() where !add(next) { break }
+    return found
+  }
+
+  /// The packs of commits that the remote numbers before one, and that are missing here.
+  private func older(
+    than id: AnyID, _ isWanted: (CommitID) throws(DSVError) -> Bool
+  ) throws(DSVError) -> [RemotePack] {
+    guard let number = try remote.catalogue.number(of: CommitID(id)) else { return [] }
+    var (found, size): ([RemotePack], Int) = ([], 0)
+    // Others' commits that are here, and own ones, lie between.
+    for number in (max(1, number - 4 * window)..<number).reversed() {
+      guard let commit = try remote.catalogue.commit(number: number), try isWanted(commit),
+        let pack = try remote.catalogue.place(of: AnyID(commit))?.pack, mayFetch(pack, with: found)
+      else { continue }
+      size += pack.byteCount
+      guard found.count + 1 < window, size <= Self.batchByteCount else { break }
+      found.append(pack)
     }
     return found
   }

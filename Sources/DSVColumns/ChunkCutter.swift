@@ -10,7 +10,7 @@ package struct ChunkCutter {
   package static let valueCountMax = 1 << 18
   /// A value of `b` bits is a candidate if its hash is below `b` times this: one cut in 48 KiB is expected, which with
   /// the minimum of 16 KiB makes 64 KiB.
-  static let thresholdPerBit: UInt64 = UInt64.max / (48 << 13)
+  package static let thresholdPerBit: UInt64 = UInt64.max / (48 << 13)
   /// Short values count for this much at least, so that a chunk of them can end before `valueCountMax`.
   static let valueBitCountMin = 8
 

@@ -73,7 +73,7 @@ package final class ColumnWriter {
     try endValue()
   }
 
-  /// Appends a value of a layout of two bytes so many times; the same as one after another.
+  /// Appends a value of a layout of two bytes so many times, where nothing is null; the same as one after another.
   package func append(repeating value: UInt16, count: Int) throws(DSVError) {
     let hash = withUnsafeBytes(of: value) { Hash64.of($0, seed: cutSeed) }
     var rest = count

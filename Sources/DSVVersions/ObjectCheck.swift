@@ -8,12 +8,13 @@ package struct ObjectCheck: Sendable {
 
   package init(_ reader: ObjectReader) { self.reader = reader }
 
-  /// What is wrong with the object; `nil` if nothing is. Only what is damaged, or builds on what is nowhere, is wrong.
+  /// What is wrong with the object; `nil` if nothing is. What is damaged, not of this format, or builds on what is nowhere, is wrong.
   ///
   /// - Throws: what kept its base from being read now.
   package func verdict(_ id: AnyID, _ stored: StoredObject) throws(DSVError) -> String? {
     do throws(DSVError) { return try computedID(id, stored) == id ? nil : Self.other.message } catch {
-      guard error.code == .corrupt || error.code == .notFound else { throw error }
+      // Only who builds on something else may be right although it cannot be read.
+      guard stored.base == nil || [.corrupt, .notFound, .unsupportedFormat].contains(error.code) else { throw error }
       return error.message
     }
   }

@@ -24,7 +24,7 @@ struct Fsck: ParsableCommand {
       Terminal.print(
         JSON.object([
           ("ok", .bool(result.isOK)), ("objects", .int(result.objectCount)),
-          ("remote_only", .int(result.elsewhereCount)),
+          ("remote_only", .int(result.elsewhereCount)), ("unread", .int(result.unreadCount)),
           ("problems", .array(result.problems.map { .text($0) })),
         ]).text)
     } else {
@@ -36,6 +36,11 @@ struct Fsck: ParsableCommand {
       if result.elsewhereCount > 0 {
         Terminal.print(
           "\(Terminal.count(result.elsewhereCount)) more objects are on remotes alone, and were not looked at"
+        )
+      }
+      if result.unreadCount > 0 {
+        Terminal.print(
+          "\(Terminal.count(result.unreadCount)) more objects build on what cannot be read now, and were not looked at"
         )
       }
     }

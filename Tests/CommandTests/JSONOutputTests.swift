@@ -131,7 +131,7 @@ import Testing
   func others() throws {
     try bench.ok("commit", "\(bench.path)/a.jsonl", "-m", "one", "--key", "id")
     let fsck = try bench.json("fsck")
-    #expect(try fsck.keys == ["ok", "objects", "remote_only", "problems"])
+    #expect(try fsck.keys == ["ok", "objects", "remote_only", "unread", "problems"])
     #expect(try fsck["ok"].bool && fsck["problems"].array.isEmpty && fsck["objects"].int > 0)
     let info = try bench.json("info")
     #expect(try info.keys == ["rows", "bytes", "versions", "objects"])

@@ -11,8 +11,8 @@ import Testing
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
     let heads = lines.indices.dropLast().filter { lines[$0 + 1].hasPrefix("|--") }.map { lines[$0] }
     let bold = heads.map { $0.split(separator: "**").dropFirst().first.map(String.init) ?? "" }
-    // One cut in 48 KiB is expected after the minimum: see ChunkCutter.
-    let chunk = "\(ChunkCutter.bitCountMin >> 13 + 48) KiB"
+    // After the minimum one cut in so many bits is expected.
+    let chunk = "\((ChunkCutter.bitCountMin + Int(UInt64.max / ChunkCutter.thresholdPerBit)) >> 13) KiB"
     #expect(bold == [chunk, chunk, "\(Zstd.level)"])
     #expect(ChunkCutter.bitCountMin * 16 == ChunkCutter.bitCountMax)
     #expect(TreeNode.childCountMin * 16 == TreeNode.childCountMax)

@@ -70,31 +70,52 @@ import Testing
 
   @Test("many small packs are fetched with a request each, by who has some and by who has none")
   func manySmallPacks() throws {
-    let a = try clones.new()
+    let (a, bucket) = (try clones.new(), clones.bucket)
+    var last = -1
+    func push(_ count: Int) throws {
+      for _ in 0..<count {
+        last += 1
+        try a.commitTest([row(last)], last == 0 ? .replace : .append, key: last == 0 ? ["id"] : [])
+        _ = try a.push()
+      }
+    }
+    try push(100)
+    let b = try clones.clone()
+    for count in [1, 2, 5, 60] {
+      try push(count)
+      bucket.plan(.never)
+      #expect(try b.fetch().commitCount == count)
+      // For each its entry of the log, its index and its pack, and nothing of what was there.
+      #expect(bucket.counts[.get] ?? 0 <= 2 * count + 5)
+      #expect(bucket.counts[.getRange] == count)
+    }
+    for lazily in [false, true] {
+      bucket.plan(.never)
+      let copy = try lazily ? clones.lazyClone() : clones.clone()
+      #expect(bucket.counts[.getRange] ?? 0 <= last + 10)
+      #expect(try copy.rowsTest("origin/main").sorted() == a.rowsTest().sorted())
+      #expect(try copy.check().problems == [])
+    }
+    #expect(try b.rowsTest("origin/main").sorted() == a.rowsTest().sorted())
+  }
+
+  @Test("of two who push in turn each fetches the other's packs, many at once")
+  func inTurn() throws {
+    let (a, bucket) = (try clones.new(), clones.bucket)
     try a.commitTest([row(0)], .replace, key: ["id"])
     _ = try a.push()
     let b = try clones.clone()
-    let count = 150
-    for number in 1...count {
+    try b.branchOff("other")
+    for number in 1...40 {
       try a.commitTest([row(number)])
       _ = try a.push()
+      try b.commitTest([row(1000 + number)])
+      _ = try b.push()
     }
-    let bucket = clones.bucket
     bucket.plan(.never)
-    #expect(try b.fetch().commitCount == count)
-    // For each its entry of the log, its index and its pack; what goes ahead of what is wanted may be a few too many.
-    #expect(bucket.counts[.get] ?? 0 <= 2 * count + 5)
-    #expect(bucket.counts[.getRange] ?? 0 <= count + 5)
-    bucket.plan(.never)
-    let c = try clones.clone()
-    #expect(bucket.counts[.getRange] ?? 0 <= count + 10)
-    bucket.plan(.never)
-    let lazy = try clones.lazyClone()
-    #expect(bucket.counts[.getRange] ?? 0 <= count + 10)
-    for repository in [b, c, lazy] {
-      #expect(try repository.rowsTest("origin/main").sorted() == a.rowsTest().sorted())
-      #expect(try repository.check().problems == [])
-    }
+    #expect(try b.fetch().commitCount == 40)
+    #expect(bucket.counts[.getRange] == 40)
+    #expect(try b.rowsTest("origin/main") == a.rowsTest())
   }
 
   @Test("a push asks nothing about what earlier ones put in vain, however often others came first")
