@@ -14,7 +14,9 @@ package struct ObjectCheck: Sendable {
   package func verdict(_ id: AnyID, _ stored: StoredObject) throws(DSVError) -> String? {
     do throws(DSVError) { return try computedID(id, stored) == id ? nil : Self.other.message } catch {
       // Only who builds on something else may be right although it cannot be read.
-      guard stored.base == nil || [.corrupt, .notFound, .unsupportedFormat].contains(error.code) else { throw error }
+      guard stored.base == nil || [.corrupt, .notFound, .unsupportedFormat].contains(error.code) else {
+        throw error
+      }
       return error.message
     }
   }

@@ -18,6 +18,8 @@ import Testing
     try session.publish { (_) throws(DSVError) in }
     let result = try dataset.repository.check()
     #expect(result.unreadCount == 0 && !result.isOK)
-    for id in [chunk, node] { #expect(result.problems.contains { $0.contains("\(id)") }, "\(result.problems)") }
+    for id in [chunk, node] {
+      #expect(result.problems.contains { $0.contains("\(id)") }, "\(result.problems)")
+    }
   }
 }
