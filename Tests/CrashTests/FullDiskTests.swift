@@ -63,7 +63,7 @@ final class SmallDisk {
     var failedCountMin: Int {
       switch self {
       case .append, .spill: 16
-      case .upsert, .transform, .compact: 1
+      case .upsert, .transform, .compact: 5
       case .gc: 0
       }
     }
@@ -110,7 +110,8 @@ final class SmallDisk {
     if let step = Machine.environment("DSV_DISK_STEP").flatMap({ Int($0) }) {
       Array(stride(from: 0, to: 4 << 20, by: step))
     } else {
-      (0..<16).map { $0 * 4096 } + [200_000, 2_200_000]
+      // Around what a publication has to find free for index and reflog, too.
+      [0, 4096, 8192, 16_384, 61_440] + (0..<10).map { 131_072 + $0 * 8192 } + [260_000, 2_200_000]
     }
   private static let doneCountMax = 16
 
@@ -170,6 +171,57 @@ final class SmallDisk {
     let collected = try Child.run(["gc", "--keep-days", "0"] + place, scratch: scratch.path)
     #expect(collected.code == 0, "\(context), \(disk.freeByteCount) left: \(collected)")
     #expect(try shown(place, scratch, context) == now, context)
+  }
+
+  @Test(
+    "gc needs room for what is live in a pack with garbage, and no more; with less it says so and changes nothing"
+  )
+  func roomForGC() throws {
+    let scratch = try Scratch()
+    let source = try Scratch()
+    do {
+      let repository = try Repository.initialize(at: source.repository, options: .init(threadCount: 0))
+      try repository.commitTest(try source.file("1.jsonl", Rows.text(0..<400, seed: 1)), .replace)
+      try repository.makeBranch("waste", at: try repository.resolve("main").commit)
+      try repository.checkout(try repository.resolve("waste"))
+      // Too little for a pack of its own.
+      try repository.commitTest(
+        try source.file("2.jsonl", Rows.noise(1000, byteCount: 500_000, seed: 2)), .append)
+      try repository.checkout(try repository.resolve("main"))
+      try repository.deleteBranch("waste")
+      Clock.sleep(nanoseconds: 1_100_000_000)
+    }
+    let template = try Tree.read(source.repository)
+    try #require(template.keys.count { $0.hasPrefix(".dsv/packs/") } == 1)
+    guard let disk = try SmallDisk(scratch, byteCount: 12 << 20) else { return }
+    defer { withExtendedLifetime(disk) {} }
+    let repository = "\(disk.path)/repository"
+    let place = ["-C", repository, "--quiet"]
+    let collect = ["gc", "--keep-days", "0"] + place
+    var liveByteCount = 0
+    // The first time with all the room there is.
+    for free in [nil, 0, 1] as [Int?] {
+      let context: Comment = "\(free.map { $0 * liveByteCount } ?? -1) bytes free"
+      try disk.empty()
+      try Tree.write(template, to: repository)
+      // Whatever is published leaves room for the index.
+      try Self.succeed(["tag", "kept"] + place, scratch, context)
+      let old = try Self.shown(place, scratch, context)
+      if let free { try disk.fill(leaving: free * (liveByteCount + 4095) / 4096 * 4096) }
+      let end = try Child.run(collect, scratch: scratch.path)
+      let packs = try FileSystem.byteCount(under: "\(repository)/.dsv/packs")
+      if free == 0 {
+        #expect(end.code == 1 && end.errors.contains("full"), "\(context): \(end)")
+        #expect(packs > liveByteCount + 300_000)
+      } else {
+        #expect(end.code == 0 && end.errors == "", "\(context): \(end)")
+        if free == nil { liveByteCount = packs }
+        #expect(packs == liveByteCount)
+      }
+      #expect(try Self.shown(place, scratch, context) == old, context)
+      try Self.succeed(["fsck"] + place, scratch, context)
+    }
+    #expect(liveByteCount > 10_000)
   }
 
   @Test("where files may not grow, a command fails and changes nothing")
