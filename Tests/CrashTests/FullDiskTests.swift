@@ -153,7 +153,8 @@ final class SmallDisk {
       try Self.succeed(["gc", "--keep-days", "0"] + place, scratch, context)
       if end.code != 0 { try Self.succeed(command, scratch, context) }
       #expect(try (Self.shown(place, scratch, context) == old) == (operation == .gc), context)
-      #expect(try Repository.test(at: repository).check().problems == [], context)
+      // Not by this process: what it has open, those that it starts have for a moment, too, and its room comes back only then.
+      try Self.succeed(["fsck"] + place, scratch, context)
       #expect(try FileSystem.list("\(repository)/.dsv/tmp") == [], context)
       if doneCount == Self.doneCountMax { break }
     }
