@@ -74,9 +74,9 @@ full-disk: setup ## run commands on a disk with 0, 4096, 8192, ... bytes free; S
 	$(BUILD) --build-tests
 	DSV_DISK_STEP=$(or $(STEP),4096) nice swift test --skip-build --filter FullDiskTests
 
-damage: setup ## flip each byte, cut each length of a small repository (1 h); FILES=packs names some
+damage: setup ## flip each byte, cut each length of small repositories (3 h); FILES=packs SUBJECTS="plain encrypted remote" name some
 	$(BUILD) --build-tests
-	DSV_DAMAGE_FILES=$(FILES) nice swift test --skip-build --filter CrashTests.DamageTests
+	DSV_DAMAGE_FILES=$(FILES) DSV_DAMAGE_SUBJECTS="$(SUBJECTS)" nice swift test --skip-build --filter CrashTests.DamageTests
 
 CEPH := ceph-mon ceph-osd ceph-common radosgw
 transfers: setup setup-tests ## random histories on several clones, also through a bucket that fails; ROUNDS=n

@@ -115,7 +115,12 @@ let package = Package(
     tests("DSVExpressionTests", ["DSVExpression", "DSVFormat"]),
     tests("DSVTextTests", ["DSVText"]),
     tests("DSVRecordsTests", ["DSVFormat", "DSVRecords"], exclude: ["Fixtures/csv_by_python.py"]),
-    tests("DSVFuzzTests", ["DSVFormat", "DSVFuzz", "DSVSystem"]),
+    tests(
+      "DSVFuzzTests",
+      [
+        "DSV", "DSVColumns", "DSVFormat", "DSVFuzz", "DSVRemote", "DSVStore", "DSVSystem", "DSVTesting",
+        "DSVTransforms", "DSVVersions",
+      ]),
     tests("DSVBenchTests", ["DSV", "DSVBench"]),
     tests(
       "DSVTransferTests",

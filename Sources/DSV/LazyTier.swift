@@ -86,6 +86,7 @@ extension Repository {
   /// What keeps one from being read is told when something is asked of it: a repository must open without its remotes.
   func attachRemotes() {
     do throws(DSVError) {
+      try noteLostConfigs()
       var tiers: [RemoteTier] = []
       var isPartial = try TierFolder(store).hasDemoted
       for remote in try remotes() {

@@ -99,6 +99,18 @@ extension Repository {
     return remotes
   }
 
+  /// Says of which remotes something is known here, and no more where they are.
+  func noteLostConfigs() throws(DSVError) {
+    guard try FileSystem.exists(remotesFolder) else { return }
+    for name in try FileSystem.list(remotesFolder) where try !hasRemote(name) {
+      let folder = remoteFolder(name)
+      guard try FileSystem.exists("\(folder)/seen") else { continue }
+      options.note(
+        "\(folder)/config: it is gone, and so nothing is read from remote '\(name)': 'dsv remote add \(name) URL' says where it is; if it was "
+          + "being taken away, delete \(folder)")
+    }
+  }
+
   /// What is set of a remote.
   func remoteConfig(_ name: String) throws(DSVError) -> RemoteConfig {
     var config = try RemoteConfig(folder: remoteFolder(name))

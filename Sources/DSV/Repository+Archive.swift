@@ -69,8 +69,10 @@ extension Repository {
   /// - Returns: `false` if somebody keeps reading or writing: then it is left to the next gc.
   private func sweepReplaced() throws(DSVError) -> Bool {
     do throws(DSVError) {
-      try store.collectGarbage(garbageShareMin: 0.05, waitSeconds: 5) { () throws(DSVError) in { _ in true } }
-      return true
+      let report = try store.collectGarbage(garbageShareMin: 0.05, waitSeconds: 5) { () throws(DSVError) in
+        { _ in true }
+      }
+      return report.unfitPackCount == 0
     } catch {
       guard error.code == .busy else { throw error }
       return false

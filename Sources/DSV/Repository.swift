@@ -38,6 +38,8 @@ public final class Repository: Sendable {
     public var key: RepositoryKey?
     /// Asked for a key where one is needed and `key` is `nil`, and again where the key was exchanged meanwhile.
     package var keyProvider: KeyProvider?
+    /// Whether the index is verified whatever is known of it: for who repairs it.
+    package var verifiesIndex = false
     /// Key columns of at most so many bytes are read whole where rows are looked for; for larger ones an index is kept.
     package var scannedKeyByteCountMax = KeyIndex.Limits().scannedByteCountMax
     /// A remote's pack that has reached this length takes no more records.
@@ -153,7 +155,8 @@ public final class Repository: Sendable {
       folder = slash == folder.startIndex ? "/" : String(folder[..<slash])
     }
     let store = try Store.open(
-      at: (folder == "/" ? "" : folder) + "/" + folderName, keys: provider(options), note: options.note)
+      at: (folder == "/" ? "" : folder) + "/" + folderName, keys: provider(options),
+      verifiesIndex: options.verifiesIndex, note: options.note)
     let repository = Repository(path: folder, store: store, options: options)
     try repository.checkWhole(for: purpose)
     return repository

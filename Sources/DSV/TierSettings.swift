@@ -40,7 +40,10 @@ extension TierSettings {
       switch (parts.first ?? "", Int(value)) {
       case ("disk", let count?) where count >= 0: diskByteCount = count
       case ("memory", let count?) where count >= 0: memoryByteCount = count
-      case ("policy", _): policy = try TierPolicy(value)
+      case ("policy", _):
+        do throws(DSVError) { policy = try TierPolicy(value) } catch {
+          throw DSVError(error.code, "\(path): \(error.message)", cause: error)
+        }
       default: throw DSVError(.unsupportedFormat, "\(path): a line is not known; use a newer dsv")
       }
     }

@@ -45,6 +45,14 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     }
   }
 
+  /// Whether these bytes are what the reader is for.
+  package func takes(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    do throws(DSVError) {
+      try read(bytes)
+      return true
+    } catch { return false }
+  }
+
   private func read(_ bytes: UnsafeRawBufferPointer) throws(DSVError) {
     switch self {
     case .chunk: _ = try Chunk(copying: bytes, of: "fuzz").problem

@@ -84,7 +84,9 @@ package struct RemoteConfig: Sendable, Equatable {
   package init(_ text: String, of subject: String) throws(DSVError) {
     self.init(RemoteAddress(""))
     try read(text, of: subject)
-    try address.check()
+    do throws(DSVError) { try address.check() } catch {
+      throw DSVError(error.code, "\(subject): \(error.message)", cause: error)
+    }
   }
 
   /// Takes over what lines say.

@@ -62,7 +62,7 @@ package final class CatalogueIndex: Sendable {
       try stamp(folder, transactionID: try index.transactionID)
     } catch {
       guard error.code == .corrupt else { throw error }
-      note("\(folder.index): \(error.message); it is fetched again")
+      note("\(folder.indexData): \(error.message); it is fetched again")
       try FileSystem.removeTree(folder.index)
       try make(folder, keys)
     }

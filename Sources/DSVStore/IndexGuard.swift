@@ -11,14 +11,15 @@ struct IndexGuard {
   ///
   /// What dsv stamped is trusted. Everything else is looked at under the writer's lock, for a mismatch is also
   /// what another process's publication looks like for a moment.
-  func ensureTrusted() throws(DSVError) {
-    if try isStamped() { return }
+  /// - Parameter isStampEnough: whether what dsv stamped is trusted, which a disk may have changed behind its back.
+  func ensureTrusted(isStampEnough: Bool = true) throws(DSVError) {
+    if isStampEnough, try isStamped() { return }
     let lock = try File(folder.writerLock, .updateOrCreate)
     try lock.lock(.exclusive, waitingUpTo: Store.writerWaitSeconds, for: "publishing in this repository")
     defer { withExtendedLifetime(lock) {} }
-    if try isStamped() { return }
+    if isStampEnough, try isStamped() { return }
     if let reason = try distrust() {
-      note("\(folder.index): \(reason); it is rebuilt from packs and reflog")
+      note("\(folder.indexData): \(reason); it is rebuilt from packs and reflog")
       try IndexRebuild(folder: folder, keys: keys, note: note).run()
     } else {
       stamp()

@@ -60,16 +60,18 @@ extension Store {
   ///
   /// If somebody else has changed the index since dsv wrote it (or a crash came at the wrong moment), it is
   /// verified first, and rebuilt from packs and reflog if it is damaged or gone; `note` says so.
-  /// - Parameter keys: asked for a key if the repository is encrypted; a plain one takes none.
+  /// - Parameters:
+  ///   - keys: asked for a key if the repository is encrypted; a plain one takes none.
+  ///   - verifiesIndex: whether the index is verified in any case: LMDB may not survive one that a disk has damaged unseen.
   /// - Throws: `.notFound` if there is no repository, `.unsupportedFormat` if it is of a newer dsv, `.wrongKey` if it is
   ///   encrypted and there is no key, or not one of its own; `.io` where this user may not write.
   package static func open(
-    at root: String, keys provider: KeyProvider? = nil,
+    at root: String, keys provider: KeyProvider? = nil, verifiesIndex: Bool = false,
     note: @escaping @Sendable (String) -> Void = { _ in }
   ) throws(DSVError) -> Store {
     let folder = RepositoryFolder(root: root)
     let format = try readFormat(folder)
-    do throws(DSVError) { return try open(folder, format, provider, note) } catch {
+    do throws(DSVError) { return try open(folder, format, provider, verifiesIndex, note) } catch {
       guard let failure = error.cause as? SystemFailure, failure.isRefusal else { throw error }
       // That nobody can write here does not say that nobody writes: it may be mounted for writing elsewhere. So readers take locks too.
       throw DSVError(
@@ -80,7 +82,7 @@ extension Store {
   }
 
   private static func open(
-    _ folder: RepositoryFolder, _ format: RepositoryFormat, _ provider: KeyProvider?,
+    _ folder: RepositoryFolder, _ format: RepositoryFormat, _ provider: KeyProvider?, _ verifiesIndex: Bool,
     _ note: @escaping @Sendable (String) -> Void
   ) throws(DSVError) -> Store {
     let root = folder.root
@@ -98,7 +100,7 @@ extension Store {
       try FileSystem.makeFolderIfMissing(path)
     }
     let indexGuard = IndexGuard(folder: folder, keys: keys, note: note)
-    try indexGuard.ensureTrusted()
+    try indexGuard.ensureTrusted(isStampEnough: !verifiesIndex)
     let index = try indexGuard.retrying { () throws(DSVError) in try Index(folder, keys) }
     let store = Store(folder, index, format, keys, note: note)
     try TemporaryFile.sweep(folder.temporary)
@@ -111,7 +113,8 @@ extension Store {
       return try RepositoryFormat(bytes, path: folder.format)
     } catch {
       guard error.code == .notFound else { throw error }
-      throw DSVError(.notFound, "\(folder.root): there is no repository", cause: error)
+      throw DSVError(
+        .notFound, "\(folder.root): there is no repository, for \(folder.format) is not there", cause: error)
     }
   }
 }

@@ -25,8 +25,11 @@ extension Store {
     var byteCount = batch.memoryByteCount + (state.openPack == old.openPack ? 0 : PackLayout.Header.byteCount)
     for pack in batch.packs { byteCount += try pack.file.byteCount() }
     let indexBefore = indexByteCount
-    // Nothing names a pack whose key might be lost.
-    do throws(DSVError) { try keys?.add(batch.packs.compactMap(\.sealer) + newOpenPack) } catch {
+    do throws(DSVError) {
+      try reserveRoom(forObjects: placed.count)
+      // Nothing names a pack whose key might be lost.
+      try keys?.add(batch.packs.compactMap(\.sealer) + newOpenPack)
+    } catch {
       mayHappen = !withdraw(state, to: old)
       throw error
     }
@@ -85,6 +88,46 @@ extension Store {
       if place.baseDepth > 0, let base = try baseID(of: id) { used.insert(base) }
     }
     return used
+  }
+
+  /// What index and reflog may grow by in a gc that deletes a few objects at a time, and in a publication but for its objects.
+  private static let collectionByteCount = 96 << 10
+  private static let publicationByteCount = 32 << 10
+
+  /// Sees to it that index and reflog have room for a publication and, when it is done, for a gc: else what takes the last bytes of a
+  /// disk would keep anybody from freeing some.
+  ///
+  /// - Parameter count: how many objects are published. What publishes none may be what is to be garbage then, and is let through.
+  /// - Throws: `.full`.
+  private func reserveRoom(forObjects count: Int) throws(DSVError) {
+    let more = Self.collectionByteCount + Self.publicationByteCount + count * 256
+    do throws(DSVError) {
+      if try reserve(more, behind: folder.indexData) {
+        // The file's times are others now.
+        IndexGuard(folder: folder, keys: keys, note: note).stamp()
+      }
+      try reserve(Self.publicationByteCount, behind: folder.reflog)
+    } catch {
+      guard count == 0, error.code == .full else { throw error }
+    }
+  }
+
+  /// Sees to it that a file can grow by so many bytes.
+  ///
+  /// - Returns: whether the file was touched for it.
+  @discardableResult
+  private func reserve(_ count: Int, behind path: String) throws(DSVError) -> Bool {
+    guard let status = try FileSystem.status(path), status.allocatedByteCount < status.byteCount + count
+    else { return false }
+    let file = try File(path, .update)
+    do throws(DSVError) {
+      // Twice as much lasts for some publications.
+      try file.reserve(status.byteCount + 2 * count)
+    } catch {
+      guard error.code == .full else { throw error }
+      try file.reserve(status.byteCount + count)
+    }
+    return true
   }
 
   /// How long the index is; 0 where that cannot be told, for a publication must not fail by what is only said of it.

@@ -3,6 +3,8 @@ import Glibc
 /// What the file system says about a file or folder.
 package struct FileStatus: Sendable, Equatable {
   package let byteCount: Int
+  /// What it takes on the disk, also behind its end.
+  package let allocatedByteCount: Int
   /// When the content last changed, in nanoseconds since 1970.
   package let modified: Int
   /// When the content or the entry last changed, in nanoseconds since 1970. Cannot be set by a program.
@@ -18,11 +20,12 @@ package struct FileStatus: Sendable, Equatable {
   /// A plain file's, made up for a test.
   package init(byteCount: Int, modified: Int, changed: Int, inode: UInt64) {
     (self.byteCount, self.modified, self.changed, self.inode) = (byteCount, modified, changed, inode)
-    (device, isFolder, isRegular, isPrivate) = (0, false, true, false)
+    (allocatedByteCount, device, isFolder, isRegular, isPrivate) = (byteCount, 0, false, true, false)
   }
 
   init(_ status: stat) {
     byteCount = Int(status.st_size)
+    allocatedByteCount = Int(status.st_blocks) * 512
     modified = Int(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int(status.st_mtim.tv_nsec)
     changed = Int(status.st_ctim.tv_sec) &* 1_000_000_000 &+ Int(status.st_ctim.tv_nsec)
     inode = UInt64(status.st_ino)

@@ -16,7 +16,7 @@ struct Fsck: ParsableCommand {
   @OptionGroup var global: GlobalOptions
 
   func run() throws {
-    let repository = try global.open()
+    let repository = try global.open(verifiesIndex: repair)
     if repair { try repository.repair() }
     let result = try repository.check(progress: global.progress)
     ProgressBar.clear()

@@ -22,8 +22,11 @@ struct GlobalOptions: ParsableArguments {
   /// Says how errors are told from now on.
   func tellErrors() { Terminal.tellsJSON.store(json, ordering: .relaxed) }
 
-  func open() throws -> Repository {
+  /// - Parameter verifiesIndex: whether the index is looked through first, as it is to be repaired.
+  func open(verifiesIndex: Bool = false) throws -> Repository {
     tellErrors()
+    var options = options
+    options.verifiesIndex = verifiesIndex
     let repository = try Repository.open(at: directory, options: options)
     Self.opened.withLock { $0.append(repository) }
     return repository

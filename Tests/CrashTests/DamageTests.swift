@@ -1,12 +1,13 @@
 import DSV
 import DSVFormat
+import DSVStore
 import DSVSystem
 import DSVVersions
 import Synchronization
 import Testing
 
-/// Whatever is damaged in a repository is an error, a problem that a check names, or harmless: nothing crashes, and
-/// no row reads wrong.
+/// Whatever is damaged in a repository is an error or a problem that names it, or harmless: nothing crashes, and no row
+/// reads wrong.
 @Suite(.serialized) struct DamageTests {
   /// One way to damage a repository.
   enum Damage: CustomStringConvertible {
@@ -74,63 +75,9 @@ import Testing
     case wrong
   }
 
-  /// Several commits of two tables: whole, appended, upserted, filtered; nested columns; a large value.
-  static func makeTemplate() throws -> [String: [UInt8]] {
-    let scratch = try Scratch()
-    do {
-      let repository = try Repository.initialize(at: scratch.repository, options: .init(threadCount: 0))
-      var options = CommitOptions()
-      options.key = ["id"]
-      let message = CommitMessage("test", author: "test", time: 1)
-      _ = try repository.commit([try scratch.file("1.jsonl", Rows.text(0..<60, seed: 1))], message, options)
-      try repository.commitTest(try scratch.file("2.jsonl", Rows.text(60..<75, seed: 2)), .append)
-      // What is appended a row at a time builds on what was there.
-      for row in 90..<93 {
-        try repository.commitTest(
-          try scratch.file("\(row).jsonl", Rows.text(row..<row + 1, seed: 9)), .append)
-      }
-      try #require(try repository.store.deepestBase() == 4)
-      try repository.commitTest(try scratch.file("3.jsonl", Rows.text(50..<80, seed: 3)), .upsert)
-      try repository.commitTest(
-        try scratch.file("4.jsonl", Rows.noise(1, byteCount: 300_000, seed: 4)), .replace, table: "large")
-      try repository.makeTag("large", at: try repository.resolve("main").commit)
-      try repository.filterTest(table: "data")
-      try repository.makeBranch("side", at: try repository.resolve("main~1").commit)
-      // A session of more than a megabyte has a pack of its own.
-      try repository.commitTest(
-        try scratch.file("5.jsonl", Rows.noise(2, byteCount: 1_100_000, seed: 5)), .replace, table: "large")
-    }
-    return try Tree.read(scratch.repository)
-  }
-
   /// Whether a small repository is damaged in all ways there are, in its files whose paths begin with what the
   /// environment says; else a larger one in some.
   static let wholePrefix = Machine.environment("DSV_DAMAGE_FILES")
-
-  /// As ``makeTemplate()``, of a few kilobytes, and with an index of keys.
-  static func makeSmallTemplate() throws -> [String: [UInt8]] {
-    let scratch = try Scratch()
-    do {
-      var limits = Repository.Options(threadCount: 0)
-      limits.scannedKeyByteCountMax = 0
-      let repository = try Repository.initialize(at: scratch.repository, options: limits)
-      var options = CommitOptions()
-      options.key = ["id"]
-      let message = CommitMessage("test", author: "test", time: 1)
-      _ = try repository.commit([try scratch.file("1.jsonl", Rows.text(0..<12, seed: 1))], message, options)
-      for row in 20..<23 {
-        try repository.commitTest(
-          try scratch.file("\(row).jsonl", Rows.text(row..<row + 1, seed: 9)), .append)
-      }
-      // What comes now goes to a new pack.
-      try repository.repair()
-      try repository.commitTest(try scratch.file("3.jsonl", Rows.text(8..<16, seed: 3)), .upsert)
-      try repository.makeTag("tag", at: try repository.resolve("main").commit)
-      try repository.filterTest(table: "data")
-      try repository.makeBranch("side", at: try repository.resolve("main~1").commit)
-    }
-    return try Tree.read(scratch.repository).filter { !$0.key.contains("index.damaged") }
-  }
 
   /// Each byte of each file flipped, and each file cut to each length.
   static func everything(_ files: [String: [UInt8]], _ prefix: String) -> [Damage] {
@@ -156,22 +103,56 @@ import Testing
     return result
   }
 
-  static func damages(_ kind: String, _ files: [String: [UInt8]]) -> [Damage] {
+  /// The ID of the object whose record begins there.
+  static func id(_ pack: [UInt8], at offset: Int) -> String {
+    pack[offset + 16..<offset + 48].withUnsafeBytes { AnyID(key: $0).description }
+  }
+
+  /// What a message may call that which is damaged: the file, or an object whose record is not where it was.
+  static func names(of damage: Damage, in files: [String: [UInt8]]) -> [String] {
+    func ids(_ path: String, _ isHit: (Range<Int>) -> Bool) -> [String] {
+      guard path.hasPrefix(".dsv/packs/"), let bytes = files[path] else { return [] }
+      return records(bytes).filter(isHit).map { String(id(bytes, at: $0.lowerBound).prefix(12)) }
+    }
+    var paths = ["/\(damage.path)"]
+    // Where a remote now is looked for is what stands in its config.
+    if damage.path.hasSuffix("/config"), let config = damage.applied(to: files)[damage.path] {
+      let first = config.prefix { $0 != 10 }.dropFirst("url ".utf8.count)
+      if first.count > 10 { paths.append(String(decoding: first, as: UTF8.self)) }
+    }
+    return switch damage {
+    case .flip(let path, let offset, _): paths + ids(path) { $0.contains(offset) }
+    case .cut(let path, let count): paths + ids(path) { $0.upperBound > count }
+    case .remove(let path): paths + ids(path) { _ in true }
+    case .extend: paths
+    case .swap(let a, let b): paths + ["/\(b)"] + ids(a) { _ in true } + ids(b) { _ in true }
+    // What lay behind the first of them lies elsewhere too.
+    case .exchange(let path, let a, _), .excise(let path, let a):
+      paths + ids(path) { $0.lowerBound >= a.lowerBound }
+    }
+  }
+
+  static func damages(_ kind: String, _ subject: DamagedSubject, _ files: [String: [UInt8]]) -> [Damage] {
     switch (kind, wholePrefix) {
     case ("flips", let prefix?): everything(files, prefix)
-    case ("flips", nil): flips(files)
+    case ("flips", nil) where subject == .plain: flips(files, least: 70, shared: 1000)
+    case ("flips", nil): flips(files, least: 25, shared: 300)
+    case (_, nil) where subject != .plain:
+      misplaced(files).enumerated().filter { number, damage in
+        if case .remove = damage { true } else { number % 3 == 0 }
+      }.map(\.element)
     default: misplaced(files)
     }
   }
 
-  /// Flips, in each file at least 100, and besides in proportion to the files' lengths.
-  static func flips(_ files: [String: [UInt8]]) -> [Damage] {
+  /// Flips, in each file so many at least, and others in proportion to the files' lengths.
+  static func flips(_ files: [String: [UInt8]], least: Int, shared: Int) -> [Damage] {
     var random = SeededGenerator(11)
     let paths = files.keys.sorted().filter { files[$0] != [] }
     let total = paths.reduce(0) { $0 + (files[$1]?.count ?? 0) }
     return paths.flatMap { path in
       let byteCount = files[path]?.count ?? 1
-      return (0..<100 + 1500 * byteCount / total).map { (number) -> Damage in
+      return (0..<least + shared * byteCount / total).map { (number) -> Damage in
         let bit: UInt8 = 1 << UInt8.random(in: 0..<8, using: &random)
         let mask = number % 4 == 0 ? UInt8.random(in: 1 ... .max, using: &random) : bit
         return .flip(path, offset: Int.random(in: 0..<byteCount, using: &random), mask: mask)
@@ -204,78 +185,98 @@ import Testing
     return result
   }
 
-  static func answer(_ repository: String, _ expected: Picture) -> (Answer, String) {
+  /// - Returns: how it answered, and all that it said.
+  static func answer(_ repository: String, _ expected: Picture, _ key: RepositoryKey?) -> (Answer, [String]) {
     let notes = Mutex<[String]>([])
-    let options = Repository.Options(threadCount: 0) { note in notes.withLock { $0.append(note) } }
+    var options = Repository.Options(threadCount: 0) { note in notes.withLock { $0.append(note) } }
+    options.key = key
+    var told: [String] = []
     do throws(DSVError) {
       let opened = try Repository.open(at: repository, options: options)
-      let problems = try opened.check().problems
-      var failure: DSVError?
+      told = try opened.check().problems
+      var answer: Answer? = told.isEmpty ? nil : .reported
       // Version by version: what can be read has to be right, even beside damage.
       for number in 1...expected.versionCount {
         do throws(DSVError) {
           let id = try opened.resolve("v\(number)").commit
           if try Picture.export(opened, id) != expected.versions["v\(number)"] {
-            return (.wrong, "v\(number), problems: \(problems)")
+            return (.wrong, ["v\(number)"] + told)
           }
         } catch {
-          failure = error
+          told.append(error.message)
+          // Where a remote is looked for in another place there may be nothing.
+          let isSaid = error.code != .notFound || error.message.contains(" of remote '")
+          answer = answer ?? (isSaid ? .reported : .silent)
         }
       }
-      var isSame = false
       do throws(DSVError) {
         let found = try Picture(opened, isExported: false)
-        isSame =
-          found.names == expected.names && found.versionCount == expected.versionCount
-          && Set(found.versions.keys) == Set(expected.versions.keys)
+        if found.names != expected.names || found.versionCount != expected.versionCount
+          || Set(found.versions.keys) != Set(expected.versions.keys)
+        {
+          answer = answer ?? .silent
+        }
       } catch {
-        failure = error
+        told.append(error.message)
+        answer = answer ?? (error.code == .notFound ? .silent : .reported)
       }
-      if !problems.isEmpty { return (.reported, problems.first ?? "") }
-      if let failure {
-        return (failure.code == .notFound ? .silent : .reported, "no problem, but: \(failure)")
+      // Damage to what is known of a remote may come to light only when more is read there.
+      for remote in try opened.remotes() {
+        do throws(DSVError) { _ = try opened.fetch(from: remote.name) } catch {
+          told.append("fetch: \(error.message)")
+          answer = answer ?? .reported
+        }
       }
-      guard isSame else { return (.silent, "nothing was said, and it differs") }
-      return notes.withLock { $0.isEmpty ? (.unharmed, "") : (.mended, $0.first ?? "") }
+      let said = told + notes.withLock { $0 }
+      return (answer ?? (said.isEmpty ? .unharmed : .mended), said)
     } catch {
-      return (.refused, "\(error)")
+      return (.refused, told + notes.withLock { $0 } + ["\(error.code): \(error.message)"])
     }
   }
 
   /// Runs in a child process: damages a copy in each way of a part of them, and writes down each answer.
-  static func work(_ folder: String, _ kind: String, _ part: Int, of partCount: Int) throws {
+  static func work(
+    _ folder: String, _ subject: DamagedSubject, _ kind: String, _ part: Int, of partCount: Int
+  ) throws {
     let files = try Tree.read("\(folder)/repository")
-    let expected = try Picture(try Repository.test(at: "\(folder)/pristine"))
-    let damages = damages(kind, files)
+    let key = try subject.key(in: folder)
+    let expected = try Picture(try subject.open("\(folder)/pristine", key))
+    let damages = damages(kind, subject, files)
     let log = try File("\(folder)/\(part).log", .create)
     for (number, damage) in damages.enumerated() where number % partCount == part {
       let copy = "\(folder)/copy\(part)"
       try log.say("\(damage)\t")
       try Tree.write(damage.applied(to: files), to: copy)
-      let (answer, detail) = answer(copy, expected)
-      try log.say("\(damage.path)\t\(answer.rawValue)\t\(detail.replacing("\n", with: " "))\n")
+      let (answer, told) = answer(copy, expected, key)
+      let names = names(of: damage, in: files)
+      let isNamed = told.contains { text in names.contains { text.contains($0) } }
+      let detail = told.prefix(8).joined(separator: " | ").replacing("\n", with: " ").replacing(
+        "\t", with: " ")
+      try log.say("\(damage.path)\t\(answer.rawValue)\t\(isNamed ? "named" : "unnamed")\t\(detail)\n")
     }
   }
 
-  @Test("damage anywhere is an error, a problem named, or harmless", arguments: ["flips", "files"])
-  func damage(kind: String) async throws {
+  @Test(
+    "damage anywhere is an error or a problem that names it, or harmless",
+    arguments: DamagedSubject.tested, ["flips", "files"])
+  func damage(subject: DamagedSubject, kind: String) async throws {
     let scratch = try Scratch(inMemory: true)
-    let files = try Self.wholePrefix == nil ? Self.makeTemplate() : Self.makeSmallTemplate()
+    let files = try subject.make(in: scratch, isSmall: Self.wholePrefix != nil)
     try Tree.write(files, to: scratch.repository)
     try Tree.write(files, to: "\(scratch.path)/pristine")
-    let count = Self.damages(kind, files).count
-    print("damage: \(kind), \(count) cases, \(files.values.reduce(0) { $0 + $1.count }) bytes")
-    #expect(count >= (kind == "flips" ? 2000 : 100))
+    let count = Self.damages(kind, subject, files).count
+    print("damage: \(subject), \(kind), \(count) cases, \(files.values.reduce(0) { $0 + $1.count }) bytes")
+    #expect(count >= (kind == "flips" ? 400 : 100))
     let partCount = 2
     await withTaskGroup { group in
       for part in 0..<partCount {
         group.addTask {
           await #expect(processExitsWith: .success) {
             [
-              folder = scratch.path as String, kind = kind as String, part = part as Int,
-              partCount = partCount as Int
+              folder = scratch.path as String, subject = subject as DamagedSubject, kind = kind as String,
+              part = part as Int, partCount = partCount as Int
             ] in
-            try DamageTests.work(folder, kind, part, of: partCount)
+            try DamageTests.work(folder, subject, kind, part, of: partCount)
           }
         }
       }
@@ -284,19 +285,27 @@ import Testing
     for part in 0..<partCount {
       let log = String(
         decoding: try FileSystem.read("\(scratch.path)/\(part).log", limit: 1 << 30), as: UTF8.self)
-      for line in log.split(separator: "\n") {
-        let words = line.split(separator: "\t", omittingEmptySubsequences: false)
-        guard words.count == 4, let answer = Answer(rawValue: String(words[2])) else {
-          Issue.record("it ended at: \(line)")
-          continue
-        }
-        #expect(answer != .silent && answer != .wrong, "\(line)")
-        found += 1
-      }
+      found += Self.judge(log)
       if let keep = Machine.environment("DSV_TEST_LOG") {
-        try FileSystem.replace("\(keep).\(kind).\(part)", with: Array(log.utf8), isDurable: false)
+        try FileSystem.replace("\(keep).\(subject).\(kind).\(part)", with: Array(log.utf8), isDurable: false)
       }
     }
     #expect(found == count)
+  }
+
+  /// Whether each answer was a good one; returns how many were given.
+  private static func judge(_ log: String) -> Int {
+    var found = 0
+    for line in log.split(separator: "\n") {
+      let words = line.split(separator: "\t", omittingEmptySubsequences: false)
+      guard words.count == 5, let answer = Answer(rawValue: String(words[2])) else {
+        Issue.record("it ended at: \(line)")
+        continue
+      }
+      #expect(answer != .silent && answer != .wrong, "\(line)")
+      #expect(answer == .unharmed || words[3] == "named", "\(line)")
+      found += 1
+    }
+    return found
   }
 }

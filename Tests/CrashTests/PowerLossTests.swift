@@ -27,14 +27,22 @@ import Testing
         "waste",
         ["commit", try file("4", Rows.noise(90, byteCount: 20_000, seed: 4)), "--append", "-m", "x"] + place
       ),
-      // More than a megabyte goes to a pack of its own.
+      // What has more than a megabyte as it is stored goes to a pack of its own.
       (
         "spill",
-        ["commit", try file("5", Rows.noise(91, byteCount: 1_060_000, seed: 5)), "--append", "-m", "y"]
+        ["commit", try file("5", Rows.noise(91, byteCount: 1_450_000, seed: 5)), "--append", "-m", "y"]
           + place
       ),
+      // Long enough for its chunks to be archived over a sample of them.
+      (
+        "prose",
+        ["commit", try file("8", Rows.text(1000..<1800, seed: 10, wordCount: 90)), "--append", "-m", "z"]
+          + place
+      ),
+      ("archive", ["compact", "--archive", "--json"] + place),
       ("return", ["checkout", "main"] + place),
       ("transform", ["transform", "--filter", "quality"] + place),
+      ("compact", ["compact", "-m", "without what was dropped", "--json"] + place),
       ("tag", ["tag", "good"] + place),
       ("delete", ["branch", "--delete", "waste"] + place),
       ("wait", ["/bin/sleep", "1.1"]),
@@ -65,6 +73,12 @@ import Testing
       let variables = ["LD_PRELOAD=\(library)", "DSV_RECORD_ROOT=\(root)", "DSV_RECORD_LOG=\(log)"]
       let end = try Child(variables + command.arguments, program: "/usr/bin/env", scratch: folder.path).wait()
       try #require(end.code == 0, "\(command.name): \(end)")
+      // Nothing of these was recorded if they found nothing to do.
+      if command.name == "archive" {
+        try #require(
+          !end.output.contains("\"archived\":0,") && end.output.contains("\"swept\":true"), "\(end)")
+      }
+      if command.name == "compact" { try #require(end.output.contains("\"version\":\"v8\""), "\(end)") }
       let file = try File(log, .updateOrCreate)
       try file.write(Recording.acknowledgement, at: try file.byteCount())
       try Tree.write(try Tree.read(root), to: "\(folder.path)/\(number + 1)")
@@ -230,13 +244,15 @@ import Testing
       "init: sync repository/.dsv.X/index": replaced,
       "rebuild: write repository/.dsv/index.new/data.mdb": twice,
       "rebuild: sync repository/.dsv/index.new/lock.mdb": readers,
-      "rebuild: sync repository/.dsv/index.new": replaced,
     ]
   }()
 
-  /// Syncs of which it is chance whether a state that shows the lack of them is among those that are played: of a rebuild's
-  /// two renames one has to be lost.
-  static let foundByChance: Set = ["rebuild: sync repository/.dsv"]
+  /// Syncs of which it is chance whether a state that shows the lack of them is among those that are played. Of a rebuild's two
+  /// renames one has to be lost. A new index that is lost is made again, which shows only where the next commit's pack is
+  /// half there by then: of a pack that was never published the records are taken then, and its header is told of as damaged.
+  static let foundByChance: Set = [
+    "rebuild: sync repository/.dsv", "rebuild: sync repository/.dsv/index.new",
+  ]
 
   /// Plays states as if a sync had not been in the code, until one is wrong; writes down what was.
   static func playWithout(_ label: String, _ folder: String, to log: File) throws {

@@ -340,28 +340,45 @@ import Testing
     _ = try a.push()
     let good = try values()
     var random = SeededGenerator(seed: 3)
-    func expectRefused(_ context: Comment, _ change: () throws -> Void) throws {
+    /// - Parameter names: of the values that are changed, or of the objects that lie in them.
+    func expectRefused(_ context: String, _ names: [String], _ change: () throws -> Void) throws {
       try change()
-      #expect(throws: DSVError.self, context) { try clones.clone() }
+      let error = #expect(throws: DSVError.self, "\(context)") { try clones.clone() }
+      #expect(error?.code == .corrupt, "\(context): \(error as Any)")
+      #expect(names.contains { error?.message.contains($0) == true }, "\(context): \(error as Any)")
       for (key, bytes) in good { try clones.bucket.base.put(key, bytes) }
     }
     let (one, two) = (RemoteLayout.entry(1), RemoteLayout.entry(2))
-    try expectRefused("entries swapped") {
+    try expectRefused("entries swapped", [one, two]) {
       try clones.bucket.base.put(one, good[two] ?? [])
       try clones.bucket.base.put(two, good[one] ?? [])
     }
-    try expectRefused("an entry replayed") { try clones.bucket.base.put(two, good[one] ?? []) }
+    try expectRefused("an entry replayed", [two]) { try clones.bucket.base.put(two, good[one] ?? []) }
     let packs = good.keys.filter { $0.hasSuffix(".pack") }.sorted()
-    try expectRefused("a pack in another's place") {
+    var objects: [String: [String]] = [:]
+    try a.catalogue("origin").forEachObject { id, place in
+      objects[place.pack.key, default: []].append("\(id)")
+    }
+    try #require(packs.allSatisfy { objects[$0]?.isEmpty == false })
+    try expectRefused("a pack in another's place", packs[..<2].flatMap { [$0] + (objects[$0] ?? []) }) {
       try clones.bucket.base.put(packs[0], good[packs[1]] ?? [])
       try clones.bucket.base.put(packs[1], good[packs[0]] ?? [])
     }
-    for round in 0..<30 {
-      let keys = good.keys.filter { !$0.hasSuffix(".pack") && $0 != "format" }.sorted()
+    let indexes = good.keys.filter { $0.hasSuffix(".idx") }.sorted()
+    try expectRefused("an index in another's place", Array(indexes[..<2])) {
+      try clones.bucket.base.put(indexes[0], good[indexes[1]] ?? [])
+      try clones.bucket.base.put(indexes[1], good[indexes[0]] ?? [])
+    }
+    for round in 0..<60 {
+      let keys = good.keys.filter { $0 != "format" }.sorted()
       let key = keys[random.below(keys.count)]
       var bytes = good[key] ?? []
       bytes[random.below(bytes.count)] ^= UInt8(1 << random.below(8))
-      try expectRefused("round \(round): \(key)") { try clones.bucket.base.put(key, bytes) }
+      // What a pack's header says beside its name nobody needs.
+      if key.hasSuffix(".pack") { bytes[32 + random.below(bytes.count - 32)] ^= 1 }
+      try expectRefused("round \(round): \(key)", [key] + (objects[key] ?? [])) {
+        try clones.bucket.base.put(key, bytes)
+      }
     }
     #expect(try clones.clone().rowsTest() == a.rowsTest())
   }
