@@ -1,10 +1,10 @@
 """What dsv does for each work, as a library and as a command, and the least that any store must do."""
 
-import json, math, os, subprocess
+import json, math, os, statistics, subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from place import Place, Process, Works
+from place import Place, Process, Works, forget
 
 
 @dataclass
@@ -30,6 +30,10 @@ class Library:
             raise RuntimeError(answer["error"])
         return Timed(**answer)
 
+    def end(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
 
 def dsv(place: Place) -> Works:
     call = Library(place.server)
@@ -50,8 +54,20 @@ def dsv(place: Place) -> Works:
         call("init", place.store)
         return done
 
+    def cold() -> Timed:
+        """Each row from a process of its own, which has opened nothing yet."""
+        seconds = []
+        for row in few.split(",")[:5]:
+            other = Library(place.server)
+            other("at", place.store)
+            forget(place.store)
+            seconds.append(other("open-take", "v1", row).seconds)
+            other.end()
+        return Timed(1, statistics.median(seconds))
+
     return {
         "base": base,
+        "take cold": cold,
         "commit": lambda name: call("commit", place.file(name), "replace", "id"),
         "scan": lambda: call("scan", "v1", "", ""),
         "stream": lambda: call("stream", "v1", "", ""),
@@ -96,6 +112,18 @@ def command(place: Place) -> Works:
     def commit(name: str, *how: str) -> Callable | None:
         return call("commit", place.file(name), *how, "-m", name, "--json", field="rows")
 
+    def archive() -> None:
+        """In a repository of its own, which has this version alone."""
+        place.store, store = place.singles, place.store
+        try:
+            os.mkdir(place.store)
+            call("init")
+            commit("base", "--key", "id")
+            call("compact", "--archive")
+            call("gc", "--keep-days", "0")
+        finally:
+            place.store = store
+
     os.mkdir(place.store)
     call("init")
     with open(recipe, "w", encoding="utf-8") as file:
@@ -110,6 +138,7 @@ def command(place: Place) -> Works:
         "tag": lambda: call("tag", "first", "v1"),
         "branch": lambda: call("branch", "other", "v1"),
         "checkout": lambda: call("checkout", "other"),
+        **({"archive": archive} if os.environ.get("DSV_BENCH_ARCHIVE") else {}),
         "upsert": lambda name: commit(name, "--upsert"),
         "filter": lambda name: call("transform", "--recipe", recipe, "-m", name, "--json", field="rows"),
         "diff": lambda name: call("diff", "v1", name, "--cells", "--json", field="changed"),

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 
 from systems import SYSTEMS
-from targets import OURS, target
+from targets import COMMAND, OURS, target
 
 HERE = Path(__file__).resolve().parent
 BUILT = HERE.parent / ".build/release"
@@ -24,7 +24,8 @@ ROWS = {"documents": 0, "short": 1_000_000, "tokens": 20_000}
 LEGEND = """\
 Medians over the rounds: wall seconds, or MB (10^6 bytes) or files where a work says so. ratio: dsv / best peer; under 1 dsv is
 better; of CPU time: the same of user and system seconds, which other load on the machine disturbs less. target: what the figure
-of dsv may be, from the figures of this run. A round runs the systems in turn, each from nothing; caches are not dropped.
+of dsv may be, from the figures of this run. A round runs the systems in turn, each from nothing; caches are dropped
+for cold works only, which run in processes of their own.
 dsv: the library in a process that stays (DSVBench --serve), as peers are. command: a process for each work, start and all.
 floor: parse (and hash, and compress) or decompress this text on all cores, as measured in the round; new rows in one zstd frame;
 for a filter the entropy of the choice; for single rows a bare loop of append 2 KB, fdatasync, LMDB commit.
@@ -52,6 +53,7 @@ def measured(options: argparse.Namespace, python: Path, work: Path) -> Iterator[
     """What systems.py reports, round by round."""
     data, home, results = work / "data", work / "home", work / "results.jsonl"
     data.mkdir()
+    wishes = {name: "1" for name, wish in (("DSV_BENCH_ALL", options.all), ("DSV_BENCH_ARCHIVE", options.archive)) if wish}
     source = [options.corpus] if options.shape == "documents" else []
     rows = options.rows or ROWS[options.shape]
     subprocess.run([sys.executable, HERE / "corpus.py", data, options.shape, str(rows), *source], check=True)
@@ -64,7 +66,7 @@ def measured(options: argparse.Namespace, python: Path, work: Path) -> Iterator[
             command = [python, HERE / "systems.py", name, data, home, results, options.dsv, options.server]
             with open(work / "log", "wb") as log:
                 process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True,
-                                           env=os.environ | ({"DSV_BENCH_ALL": "1"} if options.all else {}))
+                                           env=os.environ | wishes)
             try:
                 code = process.wait(options.timeout)
                 failed = code and f"ended with {code}: {(work / 'log').read_text(errors='replace')[-300:]}"
@@ -121,8 +123,10 @@ def table(records: list[dict], systems: list[str]) -> str:
         figures = [figure(of[name]["median"]) if name in of else "-" for name in systems]
         bound = target(work, lambda work, system: by_work.get(work, {}).get(system, {}).get("median"))
         met = "-"
-        if bound is not None and "dsv" in of:
-            met = f"{figure(bound)} {'met' if of['dsv']['median'] <= bound else 'MISSED'}"
+        if bound is not None and (ours := of.get("dsv") or of.get("command")):
+            met = f"{figure(bound)} {'met' if ours['median'] <= bound else 'MISSED'}"
+        if work in COMMAND and "command" in of:
+            met += f"; command {figure(COMMAND[work])} {'met' if of['command']['median'] <= COMMAND[work] else 'MISSED'}"
         rows.append([work, *figures, ratio(of, "median"), ratio(of, "cpu"), met])
     widths = [max(map(len, column)) for column in zip(*rows)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
@@ -134,6 +138,7 @@ def main() -> None:
     parser.add_argument("--shape", choices=list(ROWS), default="documents", help="default: %(default)s")
     parser.add_argument("--rows", type=int, help="of the shapes that are made up; default: 1,000,000 short, 20,000 of tokens")
     parser.add_argument("--all", action="store_true", help="do what says little, too: those commit again that write all anew")
+    parser.add_argument("--archive", action="store_true", help="also measure 'compact --archive', which takes minutes")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS), metavar="NAME",
                         help=f"of {', '.join(SYSTEMS)}; default: all")

@@ -5,13 +5,13 @@ met, how to count them, or how long it took itself. `base` goes back to the firs
 made from it.
 """
 
-import functools, gc, hashlib, json, os, resource, shutil, sys, time
+import functools, gc, hashlib, json, os, resource, shutil, statistics, subprocess, sys, time
 from collections.abc import Callable
 from typing import Any
 
 from corpus import MUTATIONS, SINGLES
 from ours import Timed, command, dsv, floor
-from place import Place, Works, files
+from place import Place, Works, files, forget
 
 
 def parsed(place: Place, name: str, schema: Any = None) -> Any:
@@ -133,6 +133,16 @@ def pages(chunk: bytes) -> list[bytes]:
     return found
 
 
+LANCE_ROW = """
+import sys, time, lance
+print("ready", flush=True)
+sys.stdin.readline()
+began = time.perf_counter()
+lance.dataset(sys.argv[1], version=1).take([int(sys.argv[2])])
+print(time.perf_counter() - began)
+"""
+
+
 def lance(place: Place) -> Works:
     import lance as library
 
@@ -152,12 +162,24 @@ def lance(place: Place) -> Works:
             library.write_dataset(row, place.singles, mode="append")
         return len(rows)
 
+    def cold() -> Timed:
+        """Each row from a process of its own, which has opened nothing yet."""
+        seconds = []
+        for row in few[:5]:
+            process = subprocess.Popen([sys.executable, "-c", LANCE_ROW, place.store, str(row)], stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE, text=True)
+            process.stdout.readline()
+            forget(place.store)
+            seconds.append(float(process.communicate("go\n")[0]))
+        return Timed(1, statistics.median(seconds))
+
     rows, some, few = single_rows(place), place.random_rows(1000), place.random_rows(100)
     opened = functools.cache(lambda: library.dataset(place.store, version=1))
     return arrow(place, write, at, sql=True) | {
         "take": lambda: opened().take(some),
         "take each": lambda: sum(opened().take([row]).num_rows for row in few),
         "open, take": lambda: at(version=1).take(few[:1]),
+        "take cold": cold,
         "before thousand": lambda: at().create_scalar_index("id", "BTREE"),
         "singles": singles,
         "base": lambda _: at(version=1).restore(),
@@ -292,8 +314,9 @@ def works(counts: dict[str, int]) -> list[tuple]:
             ("one numeric column", "number", rows), ("largest column", "column", rows),
             ("1 % of sorted rows", "sorted", counts["sorted"]), ("count where", "count", counts["where"]),
             ("1,000 random rows", "take", 1000), ("100 single rows, warm", "take each", 100), ("open, one row", "open, take", 1),
+            ("open, one row, cold", "take cold", 1),
             ("one row by key", "lookup", 1),
-            ("tag", "tag", None), ("branch", "branch", None), ("checkout", "checkout", None),
+            ("tag", "tag", None), ("branch", "branch", None), ("checkout", "checkout", None), ("archive", "archive", None),
             *((f"commit again: {kind}", "commit", counts[kind], kind) for kind in MUTATIONS),
             ("upsert 1 %", "upsert", rows, "upsert"), ("upsert 1,000, indexed", "upsert", rows, "thousand"),
             ("upsert 1 row", "upsert", rows, "one"), ("filter out 10 %", "filter", counts["filter"], "filter"),
@@ -364,6 +387,8 @@ class Round:
                 self.report(work=f"{work}: peak MB", value=place.process.peak() / 1e6)
             if body in READS and place.process.child_peak is None:
                 self.report(work=f"{work}: read MB", value=(place.process.bytes_read() - read) / 1e6)
+            if body == "archive":
+                self.report(work=f"{work}: MB", value=sum(files(place.singles)) / 1e6)
             if body == "singles":
                 self.report(work=f"{work}: MB", value=sum(files(place.singles)) / 1e6)
                 self.report(work=f"{work}: files", value=len(files(place.singles)))

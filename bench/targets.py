@@ -16,6 +16,8 @@ TARGETS: dict[str, list[tuple[float, str, str, float]]] = {
     "1,000 random rows": [(1, "1,000 random rows", "lance", 0)],
     "100 single rows, warm": [(0.2, "100 single rows, warm", "lance", 0)],
     "open, one row": [(0.2, "open, one row", "lance", 0)],
+    "open, one row, cold": [(0.2, "open, one row, cold", "lance", 0)],
+    "archive: MB": [(0.95, f"{FIRST}: new MB", "parquet", 0)],
     "filter out 10 %: new MB": [(1.2, "filter out 10 %: new MB", "floor", 64 * 1024 / 1e6)],
     "diff 1 row": [(1, "diff 1 row", "doltlite", 0)],
     "1,000 one-row commits": [(2, "1,000 one-row commits", "floor", 0)],
@@ -35,6 +37,8 @@ for kind in ("upsert 1 %", "upsert 1,000, indexed"):
 # Seconds, MB.
 FIXED = {"tag": 0.002, "branch": 0.002, "checkout": 0.002, "upsert 1,000, indexed": 0.05, "1,000 one-row commits: MB": 12.288}
 PEAK = 400
+# Of the command, which starts for it.
+COMMAND = {"tag": 0.025, "branch": 0.025, "checkout": 0.025}
 
 
 def target(work: str, median: Callable[[str, str], float | None]) -> float | None:

@@ -3,7 +3,8 @@ import DSVRemote
 import DSVStore
 import DSVSystem
 
-/// Reads many objects of a remote: packs of which most is wanted are fetched whole, of others the stretches that are wanted.
+/// Reads many objects of a remote: small packs, and those of which most is wanted, are fetched whole, of others the stretches that
+/// are wanted.
 ///
 /// What it gives was checked against its record only. Not for threads to share.
 final class PackStage {
@@ -25,6 +26,7 @@ final class PackStage {
   private let store: Store
   /// Whether packs may be fetched whole.
   private let stagesPacks: Bool
+  private var small: SmallPacks
   private var staged: [UInt32: Staged] = [:]
   private var useCount = 0
   /// Packs of which too little is wanted.
@@ -32,10 +34,12 @@ final class PackStage {
   /// Commits and snapshots that were read ahead.
   private var ahead: [AnyID: StoredObject] = [:]
   private var scanned: Set<UInt32> = []
-  private(set) var fetchedByteCount = 0
+  private var rangeByteCount = 0
+  var fetchedByteCount: Int { rangeByteCount + small.fetchedByteCount }
 
   init(_ remote: OpenRemote, _ store: Store, stagesPacks: Bool) {
     (self.remote, self.store, self.stagesPacks) = (remote, store, stagesPacks)
+    small = SmallPacks(remote, packByteCountMax: stagesPacks ? 256 << 10 : RemoteReader.gapByteCountMax)
   }
 
   /// The objects, in the order of `ids`.
@@ -51,8 +55,9 @@ final class PackStage {
         items.append((id, try place(of: id)))
       }
     }
-    for (_, items) in Dictionary(grouping: items, by: { $0.place.pack.slot }).sorted(by: { $0.key < $1.key })
-    {
+    let byPack = Dictionary(grouping: items, by: \.place.pack.slot).sorted { $0.key < $1.key }
+    try small.fetch(all: byPack.compactMap { $0.value.first?.place.pack }.filter(small.isSmall))
+    for (_, items) in byPack {
       if let first = items.first, try stage(first.place.pack) {
         for (id, object) in try readStaged(items) { found[id] = object }
       }
@@ -64,7 +69,7 @@ final class PackStage {
     {
       for (id, object) in objects { found[id] = object }
     }
-    fetchedByteCount += runs.reduce(0) { $0 + $1.range.count }
+    rangeByteCount += runs.reduce(0) { $0 + $1.range.count }
     return try ids.map { (id) throws(DSVError) in
       guard let object = found[id] else { throw DSVError(.notFound, "object \(id): \(remote.name) lacks it") }
       return object
@@ -95,6 +100,7 @@ final class PackStage {
   func readAhead(_ id: AnyID) throws(DSVError) -> StoredObject {
     if ahead[id] == nil {
       let pack = try place(of: id).pack
+      if small.isSmall(pack) { try small.fetch(pack) }
       if try !stage(pack), scanned.insert(pack.slot).inserted {
         var items: [(id: AnyID, place: RemotePlace)] = []
         for entry in try index(pack).entries where entry.kind == .commit || entry.kind == .snapshot {
@@ -122,6 +128,7 @@ final class PackStage {
 
   /// Whether the pack's bytes are here, or worth fetching, which is then done.
   private func stage(_ pack: RemotePack) throws(DSVError) -> Bool {
+    if small.isSmall(pack) { return true }
     useCount += 1
     if staged[pack.slot] != nil {
       staged[pack.slot]?.use = useCount
@@ -149,7 +156,7 @@ final class PackStage {
       let range = index * piece..<min(pack.byteCount, (index + 1) * piece)
       try file.file.write(try bucket.get(pack.key, range: range), at: range.lowerBound)
     }
-    fetchedByteCount += pack.byteCount
+    rangeByteCount += pack.byteCount
     staged[pack.slot] = Staged(file: file, use: useCount)
     return true
   }
@@ -157,12 +164,18 @@ final class PackStage {
   private func readStaged(
     _ items: [(id: AnyID, place: RemotePlace)]
   ) throws(DSVError) -> [(id: AnyID, object: StoredObject)] {
-    guard let slot = items.first?.place.pack.slot, let file = staged[slot]?.file.file else { return [] }
+    guard let slot = items.first?.place.pack.slot else { return [] }
+    let (whole, file) = (small.bytes(of: slot), staged[slot]?.file.file)
     var objects: [(id: AnyID, object: StoredObject)] = []
     for item in items {
-      let bytes = try file.read(item.place.byteCount, at: item.place.offset)
+      let start = item.place.offset
       do throws(DSVError) {
-        objects += try remote.reader.objects(of: [item], in: bytes, from: item.place.offset)
+        if let whole {
+          objects += try remote.reader.objects(of: [item], in: whole, from: 0)
+        } else if let file {
+          let bytes = try file.read(item.place.byteCount, at: start)
+          objects += try remote.reader.objects(of: [item], in: bytes, from: start)
+        }
       } catch {
         // It may have been spoiled on the way here.
         guard error.code == .corrupt else { throw error }

@@ -40,28 +40,7 @@ extension Repository {
   public func check(progress: @escaping ProgressHandler = { _ in }) throws(DSVError) -> CheckResult {
     let lease = try store.lease()
     defer { withExtendedLifetime(lease) {} }
-    let check = ObjectCheck(reader)
-    var stop: DSVError?
-    var unread: [(id: AnyID, error: DSVError)] = []
-    let report = try store.checkPacks(
-      progress: { done, total in
-        do throws(DSVError) {
-          try progress(Progress(phase: "checking", done: done, total: total, unit: .bytes))
-        } catch { stop = error }
-      },
-      verify: { id, stored in
-        guard stop == nil else { return nil }
-        do throws(DSVError) { return try check.verdict(id, stored) } catch {
-          unread.append((id, error))
-          return nil
-        }
-      })
-    if let stop { throw stop }
-    if let (id, error) = unread.first {
-      options.note(
-        "\(unread.count) objects were not looked at, as what they build on cannot be read now; of object \(id): \(error.message)"
-      )
-    }
+    let (report, unreadCount) = try checkPacks(progress)
     var problems = report.problems.map(\.description)
     let here = versionsHere
     var walk = Reachability(here, isElsewhere: isElsewhere) { id, error in
@@ -108,9 +87,40 @@ extension Repository {
     }
     var seen = Set<String>()
     return CheckResult(
-      objectCount: report.recordCount - unread.count,
-      elsewhereCount: (walk.hasSkipped ? try countElsewhere() : 0) + unread.count,
+      objectCount: report.recordCount - unreadCount,
+      elsewhereCount: (walk.hasSkipped ? try countElsewhere() : 0) + unreadCount,
       problems: problems.filter { seen.insert($0).inserted })
+  }
+
+  /// Reads all packs.
+  ///
+  /// - Returns: also how many objects could not be looked at, as what they build on cannot be read now.
+  private func checkPacks(
+    _ progress: @escaping ProgressHandler
+  ) throws(DSVError) -> (report: CheckReport, unreadCount: Int) {
+    let check = ObjectCheck(reader)
+    var stop: DSVError?
+    var unread: [(id: AnyID, error: DSVError)] = []
+    let report = try store.checkPacks(
+      progress: { done, total in
+        do throws(DSVError) {
+          try progress(Progress(phase: "checking", done: done, total: total, unit: .bytes))
+        } catch { stop = error }
+      },
+      verify: { id, stored in
+        guard stop == nil else { return nil }
+        do throws(DSVError) { return try check.verdict(id, stored) } catch {
+          unread.append((id, error))
+          return nil
+        }
+      })
+    if let stop { throw stop }
+    if let (id, error) = unread.first {
+      options.note(
+        "\(unread.count) objects were not looked at, as what they build on cannot be read now; of object \(id): \(error.message)"
+      )
+    }
+    return (report, unread.count)
   }
 
   /// How many objects own versions need that only packs hold which remotes have given up, as far as what is here leads to them.

@@ -17,12 +17,22 @@ struct Benchmark: Sendable {
     let checksum: UInt64
   }
 
+  /// How much of another's time a work is to take at most, in the same run.
+  struct Bound: Sendable {
+    let share: Double
+    let name: String
+  }
+
   let name: String
+  let bound: Bound?
   /// Makes what the work needs, which is not measured; returns the work.
   let prepare: @Sendable (Setting) throws -> () throws -> Outcome
 
-  init(_ name: String, prepare: @escaping @Sendable (Setting) throws -> () throws -> Outcome) {
-    (self.name, self.prepare) = (name, prepare)
+  init(
+    _ name: String, atMost bound: Bound? = nil,
+    prepare: @escaping @Sendable (Setting) throws -> () throws -> Outcome
+  ) {
+    (self.name, self.bound, self.prepare) = (name, bound, prepare)
   }
 }
 
@@ -85,6 +95,13 @@ struct Measurement {
   /// How the rate compares with that of the least that does the same, in one line.
   func share(of floor: Measurement) -> String {
     "\(Report.padded(name, 22)) has \(Report.rounded(rate / floor.rate * 100)) % of the rate of \(floor.name)"
+  }
+
+  /// How the time compares with what it is to be at most, in one line.
+  func verdict(_ bound: Benchmark.Bound, _ other: Measurement) -> String {
+    let share = seconds / other.seconds
+    return "\(Report.padded(name, 22)) takes \(Report.rounded(share)) of the time of \(other.name); "
+      + "asked for \(bound.share): \(share <= bound.share ? "met" : "MISSED")"
   }
 
   /// Name, size, bytes, best time, rate and checksum, in one line.

@@ -9,7 +9,8 @@ extension RepositoryBenchmarks {
       at: path, encryptedWith: .random(), options: Repository.Options(threadCount: threadCount))
   }
 
-  static let commitEncrypted = Benchmark("commit-encrypted") { setting in
+  static let commitEncrypted = Benchmark("commit-encrypted", atMost: .init(share: 1.15, name: "commit")) {
+    setting in
     try committing(setting, threadCount: nil)
   }
 
@@ -32,7 +33,8 @@ extension RepositoryBenchmarks {
     }
   }
 
-  static let scanEncrypted = Benchmark("scan-encrypted") { setting in
+  static let scanEncrypted = Benchmark("scan-encrypted", atMost: .init(share: 1.35, name: "scan")) {
+    setting in
     let repository = try initialize(at: setting.newPath())
     let message = CommitMessage("a benchmark", author: "dsv-bench", time: 0)
     _ = try repository.commit([try setting.documentFile()], message)

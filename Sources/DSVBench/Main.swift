@@ -21,7 +21,8 @@ enum Main {
       --serve    the works that standard input names, for bench/peers.py and bench/growth.py
       --folder   where repositories are made for the time being (TMPDIR or /tmp)
 
-    One line each: name, size, bytes, best time, rate, checksum of the result. After a floor, what share of its rate the work has.
+    One line each: name, size, bytes, best time, rate, checksum of the result. After a floor, what share of its rate the
+    work has; after two that are to be compared, how their times do.
     Benchmarks:
     """
 
@@ -60,6 +61,12 @@ enum Main {
       print(measurement.line)
       if let work = measured.first(where: { "\($0.key)-floor" == benchmark.name })?.value {
         print(work.share(of: measurement))
+      }
+      for work in chosen {
+        guard let bound = work.bound, [work.name, bound.name].contains(benchmark.name),
+          let (mine, other) = measured[work.name].flatMap({ mine in measured[bound.name].map { (mine, $0) } })
+        else { continue }
+        print(mine.verdict(bound, other))
       }
       fflush(nil)
     }

@@ -16,6 +16,7 @@ struct ServedWorks {
   private var tables: [String: Version.Table] = [:]
   private var names: [String: (inout ServedWorks, Arguments) throws -> Work] = [
     "init": { works, words in try works.start(words) },
+    "at": { works, words in try works.go(words) },
     "commit": { works, words in try works.commit(words) },
     "singles": { works, words in try works.singles(words) },
     "transform": { works, words in try works.transform(words) },
@@ -89,6 +90,12 @@ struct ServedWorks {
     }
   }
 
+  /// PATH: names the repository there, which is not opened.
+  private mutating func go(_ words: Arguments) throws -> Work {
+    (path, opened, tables) = (try words(0), nil, [:])
+    return { 0 }
+  }
+
   /// FILE, MODE and, for the first, the KEY: gives the rows of the version.
   private func commit(_ words: Arguments) throws -> Work {
     var options = CommitOptions()
@@ -101,14 +108,16 @@ struct ServedWorks {
     return { [options] in try repository.commit([file], message(file), options).rowCount }
   }
 
-  /// FOLDER: a commit for each of its files, in the order of their names.
+  /// FOLDER: a commit for each of its files, in the order of their names. Their rows are in memory, as its peers' are.
   private func singles(_ words: Arguments) throws -> Work {
     let (repository, folder) = (try repository(), try words(0))
-    let files = try FileSystem.list(folder).sorted()
+    let files = try FileSystem.list(folder).sorted().map {
+      try FileSystem.read("\(folder)/\($0)", limit: 1 << 20)
+    }
     var options = CommitOptions()
     options.mode = .append
     return { [options] in
-      for file in files { _ = try repository.commit(["\(folder)/\(file)"], message("one row"), options) }
+      for rows in files { _ = try repository.commit(rows: rows, message("one row"), options) }
       return files.count
     }
   }

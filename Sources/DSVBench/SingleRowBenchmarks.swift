@@ -8,7 +8,8 @@ enum SingleRowBenchmarks {
   static let all = [commits, commitsOfFiles, bareLoop]
 
   /// Rows of 8 columns, a text of 1 to 3 KB among them; the caller has them in memory.
-  static let commits = Benchmark("single-row-commits") { setting in
+  static let commits = Benchmark("single-row-commits", atMost: .init(share: 2, name: "single-row-bare-loop"))
+  { setting in
     let lines = rows(setting.pick(smoke: 20, full: 1000))
     return work(lines, setting) { (repository, number, options) in
       try repository.commit(rows: lines[number], message, options)

@@ -73,6 +73,19 @@ package final class ColumnWriter {
     try endValue()
   }
 
+  /// Appends a value of a layout of two bytes so many times; the same as one after another.
+  package func append(repeating value: UInt16, count: Int) throws(DSVError) {
+    let hash = withUnsafeBytes(of: value) { Hash64.of($0, seed: cutSeed) }
+    var rest = count
+    while rest > 0 {
+      let (taken, endsChunk) = cutter.takeRun(rest, bitCount: 17, hash: hash)
+      builder.append(repeating: value, count: taken)
+      rowCount += taken
+      rest -= taken
+      if endsChunk { try seal() }
+    }
+  }
+
   package func appendNull() throws(DSVError) {
     builder.appendNull()
     try endValue()

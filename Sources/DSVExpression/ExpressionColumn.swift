@@ -48,6 +48,20 @@ package struct Selection: Sendable {
   /// Whether row `row` of the batch is selected.
   package func contains(_ row: Int) -> Bool { words[row >> 6] >> UInt64(row & 63) & 1 == 1 }
 
+  /// Calls `body` with each row of the batch, of `rowCount`, that is not selected, in order.
+  @inline(__always)
+  package func forEachOtherRow(_ rowCount: Int, _ body: (Int) -> Void) {
+    for (index, word) in words.enumerated() {
+      let count = min(64, rowCount - index << 6)
+      guard count > 0 else { return }
+      var rest = ~word & (count == 64 ? .max : 1 << UInt64(count) - 1)
+      while rest != 0 {
+        body(index << 6 + rest.trailingZeroBitCount)
+        rest &= rest - 1
+      }
+    }
+  }
+
   /// Calls `body` with each selected row of the batch, in order.
   package func forEachRow(_ body: (Int) -> Void) {
     for (index, word) in words.enumerated() {

@@ -32,16 +32,16 @@ package final class BatchFilter {
     return (runs, end)
   }
 
-  /// Calls `body` with each row and whether the condition is true of it.
+  /// Calls `body` with each row of which the condition is not true.
   ///
   /// - Parameter cells: the condition's columns, in its order, loaded at `rows`.
-  package func forEachRow(
-    _ rows: Range<Int>, _ cells: [FieldCursor], _ body: (Int, Bool) throws(DSVError) -> Void
+  package func forEachOtherRow(
+    _ rows: Range<Int>, _ cells: [FieldCursor], _ body: (Int) -> Void
   ) throws(DSVError) {
     var start = rows.lowerBound
     while start < rows.upperBound {
       let end = try evaluate(start..<rows.upperBound, cells)
-      for row in start..<end { try body(row, selection.contains(row - start)) }
+      selection.forEachOtherRow(end - start) { body(start + $0) }
       start = end
     }
   }

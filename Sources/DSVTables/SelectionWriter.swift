@@ -14,7 +14,7 @@ extension Table {
   }
 }
 
-/// Writes a table's selection anew, row after row.
+/// Writes a table's selection anew, from its first row to its last.
 package final class SelectionWriter {
   private let old: ColumnCursor?
   private let writer: ColumnWriter
@@ -25,23 +25,26 @@ package final class SelectionWriter {
     writer = ColumnWriter(type: .uint16, sink: sink)
   }
 
-  /// Appends the next row's code; `nil` is the one that it has.
-  package func append(_ code: UInt16?) throws(DSVError) {
-    var written: UInt16 = 0
-    if let code {
-      written = code
-    } else if let old {
-      let row = writer.rowCount
+  /// Appends the next rows' code; `nil` is the one that each has.
+  package func append(_ code: UInt16?, count: Int) throws(DSVError) {
+    if code == nil, let old { return try append(of: old, count: count) }
+    let written = code ?? 0
+    if written == 0 { liveCount += count }
+    try writer.append(repeating: written, count: count)
+  }
+
+  private func append(of old: ColumnCursor, count: Int) throws(DSVError) {
+    for row in writer.rowCount..<writer.rowCount + count {
       let slice = try old.slice(at: row)
-      written = slice.array.fixed(row - slice.startRow, as: UInt16.self)
+      let code = slice.array.fixed(row - slice.startRow, as: UInt16.self)
+      if code == 0 { liveCount += 1 }
+      try writer.append(fixed: code)
     }
-    if written == 0 { liveCount += 1 }
-    try writer.append(fixed: written)
   }
 
   /// Gives the table the selection; rows that were not appended keep their codes.
   package func finish(_ table: inout Table) throws(DSVError) {
-    while writer.rowCount < table.rowCount { try append(nil) }
+    try append(nil, count: table.rowCount - writer.rowCount)
     let selection = try writer.finish()
     table.liveCount = liveCount
     table.selection = liveCount == table.rowCount ? nil : selection

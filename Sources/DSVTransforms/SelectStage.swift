@@ -32,8 +32,8 @@ private final class SelectWorker: StageWorker {
 
   func run(_ batch: StageBatch) throws(DSVError) -> StageOutput {
     var output = StageOutput(rowCount: batch.rows.count, signalCount: 0)
-    try filter.forEachRow(batch.rows, batch.columns) { row, isTrue in
-      if !isTrue { output.verdicts[row - batch.rows.lowerBound] = 0 }
+    try filter.forEachOtherRow(batch.rows, batch.columns) { row in
+      output.verdicts[row - batch.rows.lowerBound] = 0
     }
     return output
   }

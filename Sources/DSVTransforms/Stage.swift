@@ -57,6 +57,17 @@ package struct StageOutput: Sendable {
     signals = [Double](repeating: .nan, count: rowCount * signalCount)
     verdicts = [Int](repeating: Self.kept, count: rowCount)
   }
+
+  /// Calls `body` with each verdict and how many rows in succession have it.
+  func forEachRun(_ body: (_ verdict: Int, _ count: Int) throws(DSVError) -> Void) throws(DSVError) {
+    var start = 0
+    while start < verdicts.count {
+      var end = start + 1
+      while end < verdicts.count, verdicts[end] == verdicts[start] { end += 1 }
+      try body(verdicts[start], end - start)
+      start = end
+    }
+  }
 }
 
 /// A value that a recipe gives to a stage.

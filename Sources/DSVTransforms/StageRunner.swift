@@ -63,11 +63,12 @@ package struct StageRunner {
       guard !waiting.isEmpty else { break }
       let (rows, pending) = waiting.removeFirst()
       let output = try pending.value()
-      for (index, row) in rows.enumerated() {
-        let verdict = output.verdicts[index]
-        if verdict >= 0 { counts[verdict] += 1 }
-        try selection.append(verdict >= 0 ? codes[verdict] : nil)
-        try writer?.append(output, index, row: row)
+      try output.forEachRun { (verdict, count) throws(DSVError) in
+        if verdict >= 0 { counts[verdict] += count }
+        try selection.append(verdict >= 0 ? codes[verdict] : nil, count: count)
+      }
+      if writer != nil {
+        for (index, row) in rows.enumerated() { try writer?.append(output, index, row: row) }
       }
       try progress(rows.upperBound, table.rowCount)
     }
@@ -135,8 +136,12 @@ private final class StageJob {
       for (index, row) in (row..<end).enumerated() where !cursor.isLive(row) {
         part.verdicts[index] = StageOutput.notLive
       }
-      output.signals += part.signals
-      output.verdicts += part.verdicts
+      if output.verdicts.isEmpty {
+        output = part
+      } else {
+        output.signals += part.signals
+        output.verdicts += part.verdicts
+      }
       row = end
     }
     return output

@@ -32,33 +32,87 @@ func differingCells(
 func cellsAreAllEqual(_ a: FieldCursor, _ rowA: Int, _ b: FieldCursor, _ rowB: Int, count: Int) -> Bool {
   let (sliceA, sliceB) = (a.loaded, b.loaded)
   let (x, y) = (sliceA.array, sliceB.array)
-  guard x.validity == nil, y.validity == nil, x.blobs == nil, y.blobs == nil else { return false }
-  let (i, j) = (rowA - sliceA.startRow, rowB - sliceB.startRow)
+  // An empty slot may be null or missing, which its array does not tell.
+  guard x.validity == nil, y.validity == nil else { return false }
+  return slotsAreEqual(x, rowA - sliceA.startRow, y, rowB - sliceB.startRow, count: count)
+}
+
+/// Whether slots are equal, and what lies within them; `false` also for blobs.
+private func slotsAreEqual(_ x: ArrayView, _ i: Int, _ y: ArrayView, _ j: Int, count: Int) -> Bool {
+  guard count > 0 else { return true }
+  guard x.blobs == nil, y.blobs == nil, bitsAreEqual(x.validity, i, y.validity, j, count: count) else {
+    return false
+  }
   switch x.layout {
   case .none: return true
+  case .bool: return bitsAreEqual(x.bits, i, y.bits, j, count: count)
   case .fixed(let width): return memcmp(x.values + i * width, y.values + j * width, count * width) == 0
   case .bytes:
-    guard let offsetsX = x.offsets.map({ $0 + i }), let offsetsY = y.offsets.map({ $0 + j }) else {
-      return false
-    }
-    let shift = offsetsY[0] &- offsetsX[0]
-    var differing: UInt32 = 0
-    for index in 1...count { differing |= offsetsY[index] &- offsetsX[index] ^ shift }
-    return differing == 0
-      && memcmp(
-        x.values + Int(offsetsX[0]), y.values + Int(offsetsY[0]), Int(offsetsX[count] - offsetsX[0])) == 0
-  case .bool, .list, .fixedSizeList, .struct: return false
+    guard let (own, other) = rangesOfEqualSteps(x, i, y, j, count: count) else { return false }
+    return memcmp(x.values + own.lowerBound, y.values + other.lowerBound, own.count) == 0
+  case .list:
+    guard let (own, other) = rangesOfEqualSteps(x, i, y, j, count: count) else { return false }
+    return slotsAreEqual(
+      x.children[0], own.lowerBound, y.children[0], other.lowerBound, count: own.count)
+  case .fixedSizeList(_, let size):
+    return slotsAreEqual(x.children[0], i * size, y.children[0], j * size, count: count * size)
+  case .struct:
+    for (own, other) in zip(x.children, y.children)
+    where !slotsAreEqual(own, i, other, j, count: count) { return false }
+    return true
   }
+}
+
+/// What slots have in the values below them, if each has as much in both.
+private func rangesOfEqualSteps(
+  _ x: ArrayView, _ i: Int, _ y: ArrayView, _ j: Int, count: Int
+) -> (Range<Int>, Range<Int>)? {
+  guard let offsetsX = x.offsets.map({ $0 + i }), let offsetsY = y.offsets.map({ $0 + j }) else { return nil }
+  let shift = offsetsY[0] &- offsetsX[0]
+  var differing: UInt32 = 0
+  for index in 1...count { differing |= offsetsY[index] &- offsetsX[index] ^ shift }
+  guard differing == 0 else { return nil }
+  return (
+    Int(offsetsX[0])..<Int(offsetsX[count]), Int(offsetsY[0])..<Int(offsetsY[count])
+  )
+}
+
+/// Whether so many bits from bit `i` and bit `j` are equal; of a bitmap that is not there each is 1.
+private func bitsAreEqual(
+  _ x: UnsafePointer<UInt8>?, _ i: Int, _ y: UnsafePointer<UInt8>?, _ j: Int, count: Int
+) -> Bool {
+  if x == nil, y == nil { return true }
+  var done = 0
+  while done < count {
+    let step = min(64, count - done)
+    let own = x.map { bits(of: $0, i + done, count: step) } ?? ones(step)
+    let other = y.map { bits(of: $0, j + done, count: step) } ?? ones(step)
+    if own != other { return false }
+    done += step
+  }
+  return true
+}
+
+private func ones(_ count: Int) -> UInt64 { count == 64 ? .max : 1 << UInt64(count) - 1 }
+
+/// At most 64 bits of a bitmap, from bit `start`.
+private func bits(of bitmap: UnsafePointer<UInt8>, _ start: Int, count: Int) -> UInt64 {
+  let (first, shift, end) = (start >> 3, UInt64(start & 7), (start + count + 7) >> 3)
+  var low: UInt64 = 0
+  for index in first..<min(first + 8, end) { low |= UInt64(bitmap[index]) << UInt64((index - first) * 8) }
+  var found = low >> shift
+  if end > first + 8 { found |= UInt64(bitmap[first + 8]) << (64 - shift) }
+  return found & ones(count)
+}
+
+extension ArrayView {
+  /// The values of layout `.bool`.
+  fileprivate var bits: UnsafePointer<UInt8> { values.assumingMemoryBound(to: UInt8.self) }
 }
 
 private func nullBits(_ array: ArrayView, _ start: Int, count: Int) -> UInt64 {
   guard let validity = array.validity else { return 0 }
-  var bits: UInt64 = 0
-  for offset in 0..<count {
-    let index = start + offset
-    bits |= UInt64(~validity[index >> 3] >> UInt8(index & 7) & 1) << UInt64(offset)
-  }
-  return bits
+  return ~bits(of: validity, start, count: count) & ones(count)
 }
 
 /// Which of at most 64 slots differ, whether they hold a value or not; `nil` for layouts that have to be gone into.
@@ -80,7 +134,8 @@ private func differingValues(_ a: ArrayView, _ i: Int, _ b: ArrayView, _ j: Int,
       return nil
     }
     return differingBytes(a.values, offsetsA + i, b.values, offsetsB + j, count)
-  case .bool, .list, .fixedSizeList, .struct: return nil
+  case .bool: return bits(of: a.bits, i, count: count) ^ bits(of: b.bits, j, count: count)
+  case .list, .fixedSizeList, .struct: return slotsAreEqual(a, i, b, j, count: count) ? 0 : nil
   }
 }
 

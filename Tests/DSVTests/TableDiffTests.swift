@@ -380,6 +380,47 @@ private struct Edits {
     #expect(level >= 2)
   }
 
+  @Test("a cell that differs among many that do not is found in columns of every layout, wherever it stands")
+  func layouts() throws {
+    // One row more in front, so that the columns do not begin at equal bits.
+    func line(_ row: Int, _ edit: (column: String, row: Int)?) -> String {
+      func at(_ column: String, _ value: String, _ other: String) -> String {
+        edit.map { $0.column == column && $0.row == row } == true ? other : value
+      }
+      let (bit, hole) = (row * 7 % 11 < 5, row % 13 == 0)
+      let values = [
+        ("k", "\(row)"), ("bool", at("bool", "\(bit)", "\(!bit)")),
+        ("maybe", at("maybe", hole ? "null" : "\(bit)", hole ? "\(bit)" : "null")),
+        ("flip", at("flip", hole ? "null" : "\(bit)", hole ? "\(bit)" : "\(!bit)")),
+        ("list", at("list", "[\(row),\(row % 3)]", "[\(row)]")),
+        ("item", at("item", "[\(row),\(row % 3)]", "[\(row),7]")),
+        ("bits", at("bits", "[\(bit),true]", "[\(!bit),true]")),
+        ("text", at("text", "[\"a\(row % 5)\",null]", "[null,\"a\"]")),
+        ("in", at("in", "{\"x\":\(row),\"y\":\(bit)}", "{\"x\":\(row),\"y\":\(!bit)}")),
+      ]
+      return "{" + values.map { "\"\($0)\":\($1)" }.joined(separator: ",") + "}"
+    }
+    let dataset = try Dataset()
+    let rows = 1...700
+    try dataset.commit(rows.map { line($0, nil) }, key: ["k"])
+    let base = try dataset.repository.resolve("v1").commit
+    var isFirst = true
+    for column in ["bool", "maybe", "flip", "list", "item", "bits", "text", "in"] {
+      for row in [1, 13, 63, 64, 65, 128, 520, 699, 700] {
+        let new = [line(0, nil)] + rows.map { line($0, (column, row)) }
+        try dataset.commit(isFirst ? new : Array(new.dropFirst()), key: ["k"])
+        var found: [String] = []
+        let result = try dataset.repository.diff(base, try dataset.repository.resolve("HEAD").commit) {
+          (difference) throws(DSVError) in
+          for cell in try difference.cells() { found.append("\(cell.column) \(try difference.key())") }
+        }
+        #expect(result.total.changed == 1 && result.total.added == (isFirst ? 1 : 0), "\(column) \(row)")
+        #expect(found.count == 1 && found[0].hasPrefix(column), "\(column) \(row): \(found)")
+        isFirst.toggle()
+      }
+    }
+  }
+
   @Test("a table that only one version has is all added or all removed")
   func oneSided() throws {
     let dataset = try Dataset()

@@ -68,6 +68,35 @@ import Testing
     print("fetched \(fetched.byteCount) bytes of \(local) new: \(clones.bucket.counts)")
   }
 
+  @Test("many small packs are fetched with a request each, by who has some and by who has none")
+  func manySmallPacks() throws {
+    let a = try clones.new()
+    try a.commitTest([row(0)], .replace, key: ["id"])
+    _ = try a.push()
+    let b = try clones.clone()
+    let count = 150
+    for number in 1...count {
+      try a.commitTest([row(number)])
+      _ = try a.push()
+    }
+    let bucket = clones.bucket
+    bucket.plan(.never)
+    #expect(try b.fetch().commitCount == count)
+    // For each its entry of the log, its index and its pack; what goes ahead of what is wanted may be a few too many.
+    #expect(bucket.counts[.get] ?? 0 <= 2 * count + 5)
+    #expect(bucket.counts[.getRange] ?? 0 <= count + 5)
+    bucket.plan(.never)
+    let c = try clones.clone()
+    #expect(bucket.counts[.getRange] ?? 0 <= count + 10)
+    bucket.plan(.never)
+    let lazy = try clones.lazyClone()
+    #expect(bucket.counts[.getRange] ?? 0 <= count + 10)
+    for repository in [b, c, lazy] {
+      #expect(try repository.rowsTest("origin/main").sorted() == a.rowsTest().sorted())
+      #expect(try repository.check().problems == [])
+    }
+  }
+
   @Test("a push asks nothing about what earlier ones put in vain, however often others came first")
   func inVain() throws {
     let a = try clones.new()
