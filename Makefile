@@ -79,15 +79,16 @@ damage: setup ## flip each byte, cut each length of small repositories (3 h); FI
 	DSV_DAMAGE_FILES=$(FILES) DSV_DAMAGE_SUBJECTS="$(SUBJECTS)" nice swift test --skip-build --filter CrashTests.DamageTests
 
 CEPH := ceph-mon ceph-osd ceph-common radosgw
-transfers: setup setup-tests ## random histories on several clones, also through a bucket that fails; ROUNDS=n
+WRITERS = DSV_TRANSFER_COMMITS=$(or $(COMMITS),$(1)) DSV_S3_COMMITS=$(or $(COMMITS),$(1))
+transfers: setup setup-tests ## random histories on several clones, also through a bucket that fails, of ROUNDS=n pushes and pulls; 8 writers of COMMITS=n each
 	$(BUILD) --build-tests
-	DSV_TRANSFER_ROUNDS=$(or $(ROUNDS),1000) DSV_TRANSFER_KILLS=50 nice swift test --skip-build --filter 'DSVTransferTests|TransferKillTests'
+	DSV_TRANSFER_ROUNDS=$(or $(ROUNDS),1000) DSV_TRANSFER_KILLS=50 $(call WRITERS,20) nice swift test --skip-build --filter 'DSVTransferTests|TransferKillTests'
 
-test-s3: setup setup-tests ## run the tests of remotes against Ceph's S3, a real server; as root, in a machine to throw away
+test-s3: setup setup-tests ## run the tests of remotes against Ceph's S3, a real server; ROUNDS=n and COMMITS=n as for transfers; as root, in a machine to throw away
 	@dpkg-query -W $(CEPH) >/dev/null 2>&1 || { apt-get update -qq; \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(CEPH); }
 	$(BUILD) --build-tests
-	Tests/DSVRemoteTests/Support/rgw.sh swift test --skip-build --filter 'DSVRemoteTests|S3TransferTests'
+	DSV_TRANSFER_ROUNDS=$(or $(ROUNDS),40) $(call WRITERS,3) Tests/DSVRemoteTests/Support/rgw.sh swift test --skip-build --filter 'DSVRemoteTests|S3TransferTests'
 
 tsan: setup ## run what runs in one process under the thread sanitizer; SUITES="DSVTests" narrows it
 	$(BUILD) --build-tests --sanitize thread --scratch-path .build-tsan
@@ -135,7 +136,7 @@ bench-cipher: setup ## hold the cipher against openssl's and Python's
 	$(RELEASE) --product DSVBench
 	python3 bench/cipher.py
 
-bench-growth: setup ## what works cost as a table grows; ROWS="100000 1000000" names its sizes
+bench-growth: setup ## what works cost as a table grows; ROWS="100000 1000000" names its sizes; ROWS=--rotate for key rotate
 	$(RELEASE) --product DSVBench
 	python3 bench/growth.py $(ROWS)
 

@@ -2,10 +2,14 @@
 """What works cost as a table grows: time for a row, which should stay as it is, and memory, which should stay bounded.
 
     bench/growth.py [ROWS ...]
+    bench/growth.py --rotate [ROWS ...]
 
 Tables of numbers and texts of 10^5, 10^6 and 10^7 rows, made up, each in a repository of its own, by the library in a process
 that stays; the median of three runs, but for what writes, which is done once. flat: the largest table's time for a row (of works on a
 few rows, or none: its time) by the first one's.
+
+--rotate measures the exchange of a key instead, which should take its time by the number of packs only: for tables of 10^3 to 10^6 rows in
+few packs, and for a table of 10^3 rows in more and more packs. The median of 15, of which most is waiting for the disk; and of CPU time.
 """
 
 import os, random, sys, tempfile
@@ -65,7 +69,33 @@ def measured(count: int, folder: str) -> dict[str, tuple[float, float]]:
     return found
 
 
+def rotation(count: int, packs: int, folder: str) -> tuple[int, float, float, float]:
+    """How many packs there were; of exchanging the key the median and the longest time, and the median on the CPU, in milliseconds."""
+    base, one = f"{folder}/base.jsonl", f"{folder}/one.jsonl"
+    write(base, range(count))
+    library = Library(str(LIBRARY))
+    library("init", f"{folder}/store", "encrypted")
+    library("commit", base, "replace", "id")
+    for number in range(packs - 1):
+        library("rotate")
+        write(one, [count + number], f" {number}")
+        library("commit", one, "append", "")
+    found = [library("rotate") for _ in range(15)]
+    times = [1e3 * each.seconds for each in found]
+    return found[0].count, median(times), max(times), median(1e3 * each.cpu for each in found)
+
+
+def rotations(counts: list[int]) -> None:
+    print("rows\tpacks\tmedian ms\tmost ms\tCPU ms".expandtabs(14))
+    for count, packs in [(count, 1) for count in counts] + [(counts[0], packs) for packs in (10, 100, 1000)]:
+        with tempfile.TemporaryDirectory(prefix="dsv-growth-") as folder:
+            there, middle, most, cpu = rotation(count, packs, folder)
+        print(f"{count:,}\t{there}\t{middle:.2f}\t{most:.2f}\t{cpu:.2f}".expandtabs(14), flush=True)
+
+
 def main() -> None:
+    if sys.argv[1:2] == ["--rotate"]:
+        return rotations([int(word.replace(",", "")) for word in sys.argv[2:]] or [10**3, 10**4, 10**5, 10**6])
     counts = [int(word.replace(",", "")) for word in sys.argv[1:]] or [10**5, 10**6, 10**7]
     tables = {}
     for count in counts:

@@ -31,6 +31,7 @@ struct ServedWorks {
     "checkout": { works, words in try works.checkout(words) },
     "diff": { works, words in try works.diff(words) },
     "gc": { works, _ in try works.collect() },
+    "rotate": { works, _ in try works.rotate() },
     "trim": { _, _ in { Machine.releaseFreeMemory() ? 1 : 0 } },
     "bare-loop": { _, words in try Self.bareLoop(words) },
     "parse": { _, words in try Floors.parse(try words(0)) },
@@ -66,13 +67,27 @@ struct ServedWorks {
 
   // MARK: Writing
 
-  /// PATH: makes a repository there, or opens the one that is there.
+  /// PATH, and perhaps `encrypted`: makes a repository there, or opens the one that is there.
   private mutating func start(_ words: Arguments) throws -> Work {
     path = try words(0)
     tables = [:]
-    let isThere = try FileSystem.exists("\(path)/.dsv")
-    opened = try isThere ? Repository.open(at: path) : Repository.initialize(at: path)
+    if words.words.count > 1 {
+      opened = try Repository.initialize(at: path, encryptedWith: .random())
+    } else {
+      let isThere = try FileSystem.exists("\(path)/.dsv")
+      opened = try isThere ? Repository.open(at: path) : Repository.initialize(at: path)
+    }
     return { 0 }
+  }
+
+  /// Exchanges the key, for a new one that nobody has; gives the packs that there are. What is committed next begins another pack.
+  private func rotate() throws -> Work {
+    let repository = try repository()
+    let count = try FileSystem.list("\(path)/.dsv/packs").count { $0.hasSuffix(".pack") }
+    return {
+      _ = try repository.rotateKey(to: .random())
+      return count
+    }
   }
 
   /// PATH: names the repository there, which is not opened.

@@ -41,16 +41,25 @@ extension S3Bucket {
     ]
     if let behind { call.query.append(("start-after", behind)) }
     call.limit = Self.listByteCountMax
-    let response = try client.send(call)
-    let list = try XMLElement(parsing: response.body, of: "\(name), its list of keys")
+    // What came broken may come whole the next time.
+    call.damage = { response in
+      do throws(DSVError) { _ = try page(response, behind: behind) } catch { return error.message }
+      return nil
+    }
+    return try page(try client.send(call), behind: behind)
+  }
+
+  /// What an answer shows. Where it is broken, the message leaves out of what: whoever asked says that.
+  private func page(_ response: HTTPResponse, behind: String?) throws(DSVError) -> Page {
+    let list = try XMLElement(parsing: response.body, of: "its list of keys")
     guard list.name == "ListBucketResult" else {
-      throw DSVError(.corrupt, "\(name): its list of keys is none")
+      throw DSVError(.corrupt, "its list of keys is none")
     }
     let isEncoded = list.text(of: "EncodingType") == "url"
     // What is damaged on its way must not look like a list that ends: nobody would miss the rest.
     let isTruncated = list.text(of: "IsTruncated")
     guard ["true", "false"].contains(isTruncated) else {
-      throw DSVError(.corrupt, "\(name): its list of keys does not say whether it goes on")
+      throw DSVError(.corrupt, "its list of keys does not say whether it goes on")
     }
     var page = Page(isTruncated: isTruncated == "true")
     var last = Array((behind ?? "").utf8)
@@ -58,12 +67,12 @@ extension S3Bucket {
       let text = entry.text(of: "Key")
       let object = isEncoded ? text.flatMap(PercentEncoding.decode) : text
       guard let object, let byteCount = entry.text(of: "Size").flatMap({ Int($0) }), byteCount >= 0 else {
-        throw DSVError(.corrupt, "\(name): its list of keys has one without a name or a size")
+        throw DSVError(.corrupt, "its list of keys has one without a name or a size")
       }
       // Some servers begin with the key that the list is to begin behind.
       if behind != nil, page.objects.isEmpty, last.elementsEqual(object.utf8) { continue }
       guard last.lexicographicallyPrecedes(object.utf8) else {
-        throw DSVError(.corrupt, "\(name): its list of keys is not in order")
+        throw DSVError(.corrupt, "its list of keys is not in order")
       }
       last = Array(object.utf8)
       page.objects.append((object, byteCount))

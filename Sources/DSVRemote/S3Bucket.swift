@@ -175,10 +175,19 @@ package struct S3Bucket: Bucket {
     call.body = payload
     call.headers = [("content-type", "application/xml")] + payload.headers
     call.isExpected = { status, _ in status == 200 || status == 501 || status == 405 }
+    func result(_ response: HTTPResponse) throws(DSVError) -> XMLElement? {
+      if response.body.isEmpty { return nil }
+      return try XMLElement(parsing: response.body, of: "what came of deleting")
+    }
+    call.damage = { response in
+      do throws(DSVError) { if response.status == 200 { _ = try result(response) } } catch {
+        return error.message
+      }
+      return nil
+    }
     let response = try client.send(call)
     if response.status != 200 { return false }
-    if response.body.isEmpty { return true }
-    let result = try XMLElement(parsing: response.body, of: "\(name), what came of deleting")
+    guard let result = try result(response) else { return true }
     // One that could not be deleted among others is told by itself: why, is in that answer.
     return result.all("Error").isEmpty
   }

@@ -3,12 +3,15 @@ package import DSVRemote
 import DSVSystem
 import Synchronization
 
-/// A real S3 server for tests: the one that `DSV_TEST_S3` names (`endpoint key secret`), or else moto's with authentication on.
+/// A real S3 server for tests: the one that `DSV_TEST_S3` names (`endpoint key secret`, and perhaps more keys and
+/// their secrets), or else moto's with authentication on.
 ///
 /// moto is started once for a test process, on a free port, and ends with it.
 package final class S3Server: Sendable {
   package let endpoint: String
   package let credentials: AWSCredentials
+  /// Others that are taken as well, if there are any.
+  package let otherCredentials: [AWSCredentials]
   /// Whether it is moto, which checks neither digests nor clocks.
   package let isMoto: Bool
   private let process: ChildProcess?
@@ -18,11 +21,14 @@ package final class S3Server: Sendable {
 
   private init(_ line: String, _ process: ChildProcess?) throws(DSVError) {
     let words = line.split(separator: " ").map(String.init)
-    guard words.count == 3 else {
+    guard words.count > 2, words.count % 2 == 1 else {
       throw DSVError(.badInput, "'endpoint key secret' is wanted of an S3 server")
     }
     (endpoint, self.process, isMoto) = (words[0], process, process != nil)
     credentials = AWSCredentials(accessKeyID: words[1], secretKey: words[2])
+    otherCredentials = stride(from: 3, to: words.count, by: 2).map { index in
+      AWSCredentials(accessKeyID: words[index], secretKey: words[index + 1])
+    }
   }
 
   /// The folder of what is started here, found from this file's place.

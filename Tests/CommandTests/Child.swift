@@ -32,6 +32,8 @@ struct Outcome {
 final class Child {
   let id: pid_t
   private var ended: Int32?
+  /// Whether the system wrote a core when a signal ended it.
+  private(set) var hasDumpedCore = false
 
   /// - Parameters:
   ///   - input: the descriptor that becomes standard input; -1 for none.
@@ -91,6 +93,7 @@ final class Child {
     var status: Int32 = 0
     guard waitpid(id, &status, options) == id else { return nil }
     let signal = status & 0x7f
+    hasDumpedCore = signal != 0 && status & 0x80 != 0
     ended = signal == 0 ? status >> 8 & 0xff : 256 + signal
     return ended
   }

@@ -5,83 +5,50 @@ import DSVVersions
 import Testing
 
 /// What changes or makes encrypted repositories is killed at any moment. Nothing is lost, and the same command goes on.
-@Suite struct KeyKillTests {
-  static let roundCount = Machine.environment("CI") == nil ? 10 : 50
+@Suite(.serialized) struct KeyKillTests {
+  static let killCount = Kills.count(10)
 
-  private static func open(_ path: String, _ keys: [RepositoryKey]) throws -> (Repository, Int) {
-    for (index, key) in keys.enumerated() {
-      var options = Repository.Options(threadCount: 0)
-      options.key = key
-      do throws(DSVError) { return (try Repository.open(at: path, options: options), index) } catch {
-        guard error.code == .wrongKey else { throw error }
-      }
-    }
-    throw DSVError(.wrongKey, "no key opens it")
-  }
-
-  private static func write(_ key: RepositoryKey, _ name: String, _ scratch: Scratch) throws -> String {
-    try scratch.file(name, try #require(key.text) + "\n")
-  }
-
-  /// Runs the command: the first time to its end, to learn how long it takes, and then killed at some moment.
-  private static func run(
-    _ arguments: [String], _ duration: inout UInt64, _ random: inout SeededGenerator, _ scratch: Scratch
-  ) throws -> Child.End {
-    if duration > 0 {
-      return try Child(arguments, scratch: scratch.path).kill(
-        afterNanoseconds: random.next() % (duration * 5 / 4))
-    }
+  @Test(
+    "an exchange of keys that is killed has happened or not, goes on, and nothing is lost",
+    arguments: KeySetting.Exchange.allCases)
+  func exchange(_ exchange: KeySetting.Exchange) throws {
+    var setting = try KeySetting(exchange)
+    let before = try setting.picture()
     let start = Clock.monotonicNanoseconds()
-    let end = try Child.run(arguments, scratch: scratch.path)
-    duration = Clock.monotonicNanoseconds() - start
-    #expect(end.code == 0, "\(end.errors)")
-    return end
-  }
-
-  private static func picture(_ repository: Repository) throws -> [String] {
-    try repository.log(from: try repository.resolve("HEAD").commit).map { entry in
-      "\(entry.version) \(entry.id) \(try Picture.export(repository, entry.id))"
+    let whole = try Child.run(try setting.prepare(), scratch: setting.scratch.path)
+    let duration = Clock.monotonicNanoseconds() - start
+    var kills = Kills(
+      Self.killCount, within: duration, from: exchange == .reencrypt ? 0 : 0.5, seed: 11)
+    #expect(whole.code == 0, "\(exchange): \(whole.errors)")
+    try setting.finish()
+    var happenedCount = 0
+    while let delay = kills.next() {
+      let arguments = try setting.prepare()
+      let end = try Child(arguments, scratch: setting.scratch.path).kill(afterNanoseconds: delay)
+      kills.note(end, "\(exchange)")
+      let context = kills.context("\(exchange)")
+      // Either all of it or nothing, and whom it does not concern still gets in.
+      let happened = try setting.hasHappened()
+      #expect(happened || !end.isAcknowledged, context)
+      if happened, end.signal == 9 { happenedCount += 1 }
+      #expect(try setting.opens(setting.kept), context)
+      #expect(try setting.open().check().problems == [], context)
+      if !happened, exchange != .reencrypt {
+        let again = try Child.run(arguments, scratch: setting.scratch.path)
+        #expect(again.code == 0, "\(context): \(again.errors)")
+        #expect(try setting.hasHappened(), context)
+      }
+      try setting.finish()
+      #expect(try setting.picture() == before, context)
+      #expect(try setting.open().check().problems == [], context)
+      #expect(try setting.open().keys().count == 2, context)
     }
-  }
-
-  @Test("a rotation that is killed has happened or not, encrypting again goes on, and nothing is lost")
-  func rotation() throws {
-    var random = SeededGenerator(11)
-    let scratch = try Scratch()
-    var key = RepositoryKey.random()
-    do {
-      let repository = try Repository.initialize(
-        at: scratch.repository, encryptedWith: key, options: .init(threadCount: 0))
-      _ = try repository.commit(
-        [try scratch.file("a.jsonl", Rows.text(0..<80, seed: 1))], CommitMessage("a"))
-      _ = try repository.commit(
-        [try scratch.file("b.jsonl", Rows.noise(1000, byteCount: 2_500_000, seed: 2))], CommitMessage("b"))
-    }
-    let before = try Self.picture(Self.open(scratch.repository, [key]).0)
-    var (killed, duration) = (0, UInt64(0))
-    for round in 0..<Self.roundCount {
-      let next = RepositoryKey.random()
-      let arguments = [
-        "key", "rotate", "--reencrypt", "--new-key-file", try Self.write(next, "new\(round)", scratch),
-        "--key-file", try Self.write(key, "old\(round)", scratch), "-C", scratch.repository, "--quiet",
-        "--json",
-      ]
-      let end = try Self.run(arguments, &duration, &random, scratch)
-      if end.signal != nil { killed += 1 }
-      let (repository, index) = try Self.open(scratch.repository, [key, next])
-      #expect(!end.isAcknowledged || index == 1)
-      if index == 1 { key = next }
-      #expect(try repository.check().problems == [], "round \(round)")
-      if try repository.isReencrypting { try repository.reencrypt() }
-      #expect(try Self.picture(repository) == before, "round \(round)")
-      #expect(try repository.check().problems == [], "round \(round)")
-    }
-    print("rotations killed: \(killed) of \(Self.roundCount)")
+    kills.expectAll("\(exchange)")
+    print("of those, \(happenedCount) when it had happened")
   }
 
   @Test("an encryption that is killed goes on, and comes to what it would have")
   func encryption() throws {
-    var random = SeededGenerator(12)
     let scratch = try Scratch()
     do {
       let repository = try Repository.initialize(at: scratch.repository, options: .init(threadCount: 0))
@@ -97,25 +64,32 @@ import Testing
       try Picture.export(source, $0.id)
     }
     let key = RepositoryKey.random()
-    let keyFile = try Self.write(key, "key", scratch)
-    var (killed, duration) = (0, UInt64(0))
-    for round in 0..<Self.roundCount {
-      let copy = "\(scratch.path)/copy\(round)"
-      let arguments = ["encrypt", scratch.repository, copy, "--key-file", keyFile, "--quiet", "--json"]
-      let end = try Self.run(arguments, &duration, &random, scratch)
-      if end.signal != nil { killed += 1 }
+    let keyFile = try scratch.file("key", try #require(key.text) + "\n")
+    let copy = "\(scratch.path)/copy"
+    let arguments = ["encrypt", scratch.repository, copy, "--key-file", keyFile, "--quiet", "--json"]
+    let start = Clock.monotonicNanoseconds()
+    let whole = try Child.run(arguments, scratch: scratch.path)
+    var kills = Kills(Self.killCount, within: Clock.monotonicNanoseconds() - start, seed: 12)
+    #expect(whole.code == 0, "\(whole.errors)")
+    try FileSystem.removeTree(copy)
+    while let delay = kills.next() {
+      let end = try Child(arguments, scratch: scratch.path).kill(afterNanoseconds: delay)
+      kills.note(end, "encrypt")
+      let context = kills.context("encrypt")
       if !end.isAcknowledged {
         // Killed in the last moment it is whole, and says so.
         let again = try Child.run(arguments, scratch: scratch.path)
-        #expect(again.code == 0 || again.code == 4, "round \(round): \(again.errors)")
+        #expect(again.code == 0 || again.code == 4, "\(context): \(again.errors)")
       }
-      let (repository, _) = try Self.open(copy, [key])
-      #expect(try repository.check().problems == [], "round \(round)")
+      var options = Repository.Options(threadCount: 0)
+      options.key = key
+      let repository = try Repository.open(at: copy, options: options)
+      #expect(try repository.check().problems == [], context)
       let found = try repository.log(from: try repository.resolve("HEAD").commit)
-      #expect(found.map(\.version) == ["v5", "v4", "v3", "v2", "v1"], "round \(round)")
-      #expect(try found.map { try Picture.export(repository, $0.id) } == expected, "round \(round)")
+      #expect(found.map(\.version) == ["v5", "v4", "v3", "v2", "v1"], context)
+      #expect(try found.map { try Picture.export(repository, $0.id) } == expected, context)
       try FileSystem.removeTree(copy)
     }
-    print("encryptions killed: \(killed) of \(Self.roundCount)")
+    kills.expectAll("encrypt")
   }
 }

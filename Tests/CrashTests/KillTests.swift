@@ -28,7 +28,7 @@ import Testing
     }
   }
 
-  static let roundCount = 20
+  static let killCount = 20
 
   /// A repository of one version in which there is something to collect.
   static func makeTemplate(_ operation: Operation) throws -> [String: [UInt8]] {
@@ -112,18 +112,14 @@ import Testing
 
   @Test("killed at any moment, a command has done all or nothing", arguments: Operation.allCases)
   func kill(operation: Operation) throws {
-    let seed: UInt64 = 7
-    var random = SeededGenerator(seed)
     let template = try Self.makeTemplate(operation)
-    let duration = try Self.measure(operation, template)
+    var kills = Kills(Self.killCount, within: try Self.measure(operation, template), seed: 7)
     let scratch = try Scratch()
     try Tree.write(template, to: scratch.repository)
-    var (doneCount, killedCount) = (0, 0)
-    for round in 0..<Self.roundCount {
+    var doneCount = 0
+    while let delay = kills.next() {
+      let round = kills.attemptCount - 1
       if operation.isRestarted { try Tree.write(template, to: scratch.repository) }
-      let share = (Double(round) + Double.random(in: 0..<1, using: &random)) / Double(Self.roundCount)
-      let delay = UInt64(Double(duration) * share * 1.1)
-      let context: Comment = "seed \(seed), round \(round) of \(operation), killed after \(delay / 1000) µs"
       let before = try Picture(try Repository.test(at: scratch.repository))
       let old = try Repository.test(at: scratch.repository).rows()
       let input = Self.input(operation, round: round)
@@ -132,8 +128,8 @@ import Testing
       let end = try Child(
         operation.arguments(scratch.repository, file, round: round), scratch: scratch.path
       ).kill(afterNanoseconds: delay)
-      #expect(end.code == 0 || end.signal == 9, "\(context): \(end)")
-      if end.signal == 9 { killedCount += 1 }
+      kills.note(end, "\(operation)")
+      let context = kills.context("\(operation)")
 
       let repository = try Repository.test(at: scratch.repository)
       #expect(try repository.check().problems == [], context)
@@ -167,7 +163,7 @@ import Testing
         #expect(try FileSystem.list("\(scratch.repository)/.dsv/tmp") == [], context)
       }
     }
-    #expect(killedCount > 5, "of \(Self.roundCount), \(operation)")
-    if operation.makesVersion { #expect(doneCount < Self.roundCount, "\(operation)") }
+    kills.expectAll("\(operation)")
+    if operation.makesVersion { #expect(doneCount < kills.attemptCount, "\(operation)") }
   }
 }

@@ -7,7 +7,7 @@ import Testing
 @Suite(.serialized) struct TierKillTests {
   enum Operation: String, CaseIterable { case demote, promote, run }
 
-  static let roundCount = Machine.environment("DSV_TIER_KILLS").flatMap { Int($0) } ?? 50
+  static let killCount = Machine.environment("DSV_TIER_KILLS").flatMap { Int($0) } ?? 50
 
   private static func rows(_ path: String, _ version: String) throws -> [String] {
     let repository = try Repository.test(at: path)
@@ -18,8 +18,6 @@ import Testing
 
   @Test("killed at any moment, all versions are readable and nothing is lost", arguments: Operation.allCases)
   func kill(operation: Operation) throws {
-    let seed: UInt64 = 17
-    var random = SeededGenerator(seed)
     let scratch = try Scratch()
     let repository = try Repository.initialize(at: scratch.repository, options: .init(threadCount: 0))
     for number in 0..<3 {
@@ -50,17 +48,13 @@ import Testing
     try prepare()
     let start = Clock.monotonicNanoseconds()
     let end = try Child.run(arguments, scratch: scratch.path)
-    let duration = Clock.monotonicNanoseconds() - start
+    var kills = Kills(Self.killCount, within: Clock.monotonicNanoseconds() - start, seed: 17)
     #expect(end.code == 0, "\(end.errors)")
-    var killedCount = 0
-    for round in 1...Self.roundCount {
+    while let delay = kills.next() {
       try prepare()
-      let share = (Double(round - 1) + Double.random(in: 0..<1, using: &random)) / Double(Self.roundCount)
-      let delay = UInt64(Double(duration) * share * 1.1)
-      let context: Comment = "seed \(seed), round \(round) of \(operation), killed after \(delay / 1000) µs"
       let end = try Child(arguments, scratch: scratch.path).kill(afterNanoseconds: delay)
-      #expect(end.code == 0 || end.signal == 9, "\(context): \(end)")
-      if end.signal == 9 { killedCount += 1 }
+      kills.note(end, "\(operation)")
+      let context = kills.context("\(operation)")
       #expect(try Repository.test(at: scratch.repository).check().problems == [], context)
       for (version, rows) in zip(versions, wanted) {
         #expect(try Self.rows(scratch.repository, version) == rows, context)
@@ -68,6 +62,6 @@ import Testing
       let again = try Child.run(arguments, scratch: scratch.path)
       #expect(again.code == 0, "\(context): \(again.errors)")
     }
-    #expect(killedCount > Self.roundCount / 3, "\(operation)")
+    kills.expectAll("\(operation)")
   }
 }

@@ -8,12 +8,8 @@ import Testing
 @Suite(.serialized) struct TransferKillTests {
   typealias Operation = TransferSetting.Operation
 
-  static let roundCount = Machine.environment("DSV_TRANSFER_KILLS").flatMap { Int($0) } ?? 12
-
-  /// A third of it where the way is the same and the place another.
-  private static func roundCount(_ kind: TransferSetting.Kind) -> Int {
-    kind == .folder ? roundCount : max(6, roundCount / 3)
-  }
+  /// Half of it at a desk where the way is the same and the place another.
+  private static func killCount(_ kind: TransferSetting.Kind) -> Int { Kills.count(kind == .folder ? 12 : 6) }
 
   private static func rows(_ repository: Repository) throws -> [Substring] {
     KillTests.lines(try repository.rows()).sorted()
@@ -23,34 +19,28 @@ import Testing
     "killed at any moment, both sides are whole and go on",
     arguments: TransferSetting.Kind.allCases.flatMap { kind in kind.operations.map { (kind, $0) } })
   func kill(kind: TransferSetting.Kind, operation: Operation) throws {
-    let seed: UInt64 = 13
-    var random = SeededGenerator(seed)
-    let setting = try TransferSetting(kind)
+    let name = "\(operation), \(kind)"
+    var setting = try TransferSetting(kind)
     // How long it takes when nobody ends it.
     try setting.prepare(operation, 0)
     let start = Clock.monotonicNanoseconds()
     let end = try setting.start(operation).wait()
-    var duration = Clock.monotonicNanoseconds() - start
-    #expect(end.code == 0, "\(kind) \(operation): \(end.errors)")
+    var kills = Kills(Self.killCount(kind), within: Clock.monotonicNanoseconds() - start, seed: 13)
+    #expect(end.code == 0, "\(name): \(end.errors)")
     if operation == .rebase {
       _ = try setting.open(setting.b).push()
       _ = try setting.open(setting.a).pull()
     }
-    let roundCount = Self.roundCount(kind)
-    var killedCount = 0
-    for round in 1...roundCount {
+    while let delay = kills.next() {
+      // What grows with each attempt begins anew at times.
+      let round = kills.attemptCount % 10
+      if round == 0 { setting = try TransferSetting(kind) }
       try setting.prepare(operation, round)
-      let share = (Double(round - 1) + Double.random(in: 0..<1, using: &random)) / Double(roundCount)
-      let delay = UInt64(Double(duration) * share * 1.1)
-      let context: Comment =
-        "seed \(seed), round \(round) of \(kind) \(operation), killed after \(delay / 1000) µs"
       let end = try setting.start(operation).kill(afterNanoseconds: delay)
-      #expect(end.code == 0 || end.signal == 9, "\(context): \(end)")
-      if end.signal == 9 { killedCount += 1 } else { duration -= duration / 4 }
-      try Self.check(setting, operation, after: end, context)
+      kills.note(end, name)
+      try Self.check(setting, operation, after: end, kills.context(name))
     }
-    #expect(killedCount > roundCount / 3, "\(kind) \(operation)")
-    print("\(kind) \(operation): killed \(killedCount) of \(roundCount) times")
+    kills.expectAll(name)
     #expect(try setting.open(setting.b).check().problems == [])
   }
 

@@ -42,10 +42,17 @@ import Testing
     return checkpoint
   }
 
+  /// An entry of the golden remote, as it lies there.
+  static func golden(_ number: Int) throws -> [UInt8] {
+    try FileSystem.read(
+      "\(root)fixtures/v1-remote/plain/remote/\(RemoteLayout.entry(number))", limit: 1 << 20)
+  }
+
   static func written() throws -> [String: [UInt8]] {
     [
       "remote format": Array(RemoteLayout.formatText.utf8), "pack index": try index().bytes,
       "log entry": entry().bytes, "checkpoint": checkpoint().bytes,
+      "log entry of the fixture": try golden(6),
     ]
   }
 
@@ -83,6 +90,19 @@ import Testing
     #expect(try RemoteEntry(specified["log entry"] ?? [], of: "entry") == Self.entry())
     #expect(try Checkpoint(specified["checkpoint"] ?? [], of: "checkpoint") == Self.checkpoint())
     #expect(try PackIndex(specified["pack index"] ?? [], of: "index") == Self.index())
+  }
+
+  @Test("the specification's entry of the golden remote says what that one does")
+  func goldenEntry() throws {
+    let bytes = try #require(try Self.specified()["log entry of the fixture"])
+    let entry = try RemoteEntry(bytes, of: "entry")
+    #expect(entry.number == 6)
+    #expect(try entry.previous == RemoteEntry.digest(of: Self.golden(5)))
+    #expect(entry.moves.map(\.name) == ["heads/main"] && entry.numbered.map(\.number) == [4])
+    #expect(entry.moves[0].new == entry.numbered[0].commit && entry.moves[0].old != nil)
+    #expect(entry.added.map(\.byteCount) == [1223] && entry.added[0].key == nil)
+    #expect(entry.condemned.isEmpty && entry.deleted.isEmpty)
+    #expect(entry.bytes == bytes)
   }
 
   @Test("the specification has its headings and is in the index")

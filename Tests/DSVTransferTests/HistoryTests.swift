@@ -7,9 +7,9 @@ import DSVTesting
 import DSVVersions
 import Testing
 
-/// Random histories on several clones of one remote, against a model of them. `DSV_TRANSFER_ROUNDS` says how long.
+/// Random histories on several clones of one remote, against a model of them. `DSV_TRANSFER_ROUNDS` says how many pushes and pulls.
 @Suite struct HistoryTests {
-  static let roundCount = Machine.environment("DSV_TRANSFER_ROUNDS").flatMap { Int($0) } ?? 80
+  static let transferCount = Machine.environment("DSV_TRANSFER_ROUNDS").flatMap { Int($0) } ?? 40
 
   /// A change of the table: rows that come, or take the place of those of their IDs.
   struct Change {
@@ -36,6 +36,9 @@ import Testing
     var numbers: [Int: CommitID] = [:]
     var nextID = 0
     var counts: [String: Int] = [:]
+    /// Pushes and pulls that were done, and those of them after which something was elsewhere.
+    private(set) var transferCount = 0
+    private(set) var moveCount = 0
 
     /// The same place without faults.
     let honest: any Bucket
@@ -158,9 +161,22 @@ import Testing
       }
     }
 
+    /// Pushes or pulls; notes whether it was done.
+    private func transfer(_ index: Int, _ body: (Int) throws -> Bool) throws -> Bool {
+      let before = (remote.tip, try repositories[index].head().commit)
+      guard try body(index) else { return false }
+      transferCount += 1
+      if try before != (remote.tip, repositories[index].head().commit) { moveCount += 1 }
+      return true
+    }
+
+    /// Goes on until so many pushes and pulls were done.
     func run(_ count: Int, chance: Double?) throws {
       let seed = random.seed
-      for round in 0..<count {
+      var round = 0
+      while transferCount < count {
+        round += 1
+        try #require(round < 100 + 20 * count, "hardly anything is done: \(counts)")
         let context: Comment = "seed \(seed), round \(round)"
         let index = random.below(repositories.count)
         if let chance { clones.bucket.plan(.chance(chance, seed: seed &+ UInt64(round)), .either) }
@@ -170,8 +186,8 @@ import Testing
         case 0..<4:
           (action, isDone) = ("commit", true)
           try commit(index)
-        case 4..<6: (action, isDone) = ("push", try push(index))
-        case 6..<9: (action, isDone) = ("pull", try pull(index))
+        case 4..<6: (action, isDone) = ("push", try transfer(index, push))
+        case 6..<9: (action, isDone) = ("pull", try transfer(index, pull))
         default:
           action = "gc"
           isDone = true
@@ -194,7 +210,7 @@ import Testing
       try addClone()
       try check(repositories.count - 1, "seed \(seed), cloned at the end")
       #expect(try repositories[repositories.count - 1].check().problems == [])
-      print("seed \(seed): \(counts.sorted { $0.key < $1.key })")
+      print("seed \(seed), \(transferCount) pushes and pulls: \(counts.sorted { $0.key < $1.key })")
     }
 
     private var nextIDs: Int { remote.rows.count }
@@ -202,24 +218,24 @@ import Testing
 
   @Test("random histories on several clones are as a model says", arguments: [1, 2] as [UInt64])
   func histories(seed: UInt64) throws {
-    try Histories(MemoryBucket(), seed: seed).run(Self.roundCount, chance: nil)
+    try Histories(MemoryBucket(), seed: seed).run(Self.transferCount, chance: nil)
   }
 
   @Test("the same of encrypted repositories, with faults")
   func encrypted() throws {
-    try Histories(MemoryBucket(), key: .random(), seed: 6).run(Self.roundCount, chance: 0.1)
+    try Histories(MemoryBucket(), key: .random(), seed: 6).run(Self.transferCount, chance: 0.1)
   }
 
   @Test("the same on a folder")
   func folder() throws {
     let folder = try TemporaryFolder(inMemory: true)
-    try Histories(try FolderBucket(folder.path), seed: 3).run(Self.roundCount / 2, chance: nil)
+    try Histories(try FolderBucket(folder.path), seed: 3).run(Self.transferCount / 2, chance: nil)
   }
 
   @Test(
     "a bucket of whose calls each fails once in five times costs tries, and nothing else",
     arguments: [4, 5] as [UInt64])
   func faults(seed: UInt64) throws {
-    try Histories(MemoryBucket(), seed: seed).run(Self.roundCount * 2, chance: 0.2)
+    try Histories(MemoryBucket(), seed: seed).run(Self.transferCount * 2, chance: 0.2)
   }
 }

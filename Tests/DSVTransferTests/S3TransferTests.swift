@@ -11,7 +11,8 @@ import Testing
 /// Transfers to a real server that speaks S3: moto, or the one that `DSV_TEST_S3` names.
 @Suite(.serialized) struct S3TransferTests {
   static let writerCommits = Machine.environment("DSV_S3_COMMITS").flatMap { Int($0) } ?? 3
-  static let roundCount = Machine.environment("DSV_TRANSFER_ROUNDS").flatMap { Int($0) } ?? 40
+  /// Pushes and pulls.
+  static let transferCount = Machine.environment("DSV_TRANSFER_ROUNDS").flatMap { Int($0) } ?? 40
 
   /// Commits `count` rows, each pushed before the next; returns how often somebody else came first.
   static func write(
@@ -85,24 +86,18 @@ import Testing
   func proxy() throws {
     let server = try S3Server.shared()
     let proxy = try FaultProxy(before: server.endpoint)
-    // Nine of ten requests fail.
-    var policy = RetryPolicy.forTests
-    (policy.attemptCountMax, policy.strangeAttemptCountMax, policy.longestDelay) = (400, 400, 0.004)
-    let bucket = try server.openBucket(prefix: "p", endpoint: proxy.endpoint, policy: policy)
-    let faults = [
-      "500", "503", "429", "409", "412", "reset", "lost", "truncated", "corrupted", "corrupted-upload",
-      "bare-403",
-      "bare-404",
-    ]
-    let list = faults.map { "\"\($0)\"" }.joined(separator: ", ")
+    let bucket = try server.openPatiently(server.makeBucket(prefix: "p", endpoint: proxy.endpoint))
     let place = try S3Place(
       bucket: bucket.place.bucket, prefix: "p", endpoint: try S3Place.Endpoint(server.endpoint),
       isPathStyle: true)
     let histories = try HistoryTests.Histories(bucket, honest: try server.open(place), seed: 8)
-    try proxy.plan(#"{"faults": [\#(list)], "chance": 0.2, "seed": 7}"#)
-    try histories.run(Self.roundCount, chance: nil)
+    try proxy.planEverything(seed: 7, before: server)
+    try histories.run(Self.transferCount, chance: nil)
     let counts = try proxy.plan("{}")
-    #expect(counts.faultCount > Self.roundCount)
-    print("\(Self.roundCount) rounds: \(counts)")
+    #expect(histories.transferCount >= Self.transferCount)
+    #expect(FaultProxy.missing(in: counts, before: server) == [] && counts["trapped"] == 0)
+    print(
+      "\(histories.transferCount) pushes and pulls, of which \(histories.moveCount) moved something: \(counts)"
+    )
   }
 }

@@ -143,7 +143,7 @@ import Testing
     try history.twins()
     try history.check("seed \(seed), at first")
     #expect(history.spareCount > 0)
-    for round in 0..<HistoryTests.roundCount / 4 {
+    for round in 0..<HistoryTests.transferCount / 2 {
       switch history.random.below(8) {
       case 0..<2: try history.twins()
       case 2..<4: try history.delete()

@@ -7,6 +7,7 @@ Each line of standard input is a plan in JSON, which replaces the one before; th
 through since. A plan has any of:
   script    faults for the next requests, one each; "ok" is none, "FAULT@METHOD" waits for the next request of that method
   faults, chance, seed      each of these faults is drawn for each request with that probability; the first one drawn is done
+  most      how often a fault is drawn at most: {"stuck": 3}
   latency   milliseconds before each request goes on
   clock     what the server's clock is ahead, in seconds: requests signed 15 minutes off it are refused
   region    the bucket's region: requests signed for another are sent to a place that only counts visits
@@ -31,13 +32,30 @@ import time
 
 WORDS = {400: "RequestTimeout", 409: "ConditionalRequestConflict", 412: "PreconditionFailed", 429: "TooManyRequests",
          500: "InternalError", 503: "SlowDown"}
-# Before the request goes on: statuses; "bare-…": such an answer that is not S3's; "reset". After it: the rest.
+# "corrupted-value": only where a digest comes along, and not in lists and parts.
+# Before the request goes on: statuses; "bare-…": such an answer that is not S3's; "reset"; and ONCE. After it: the rest.
+# What has a remedy that helps once, as a server does not change its mind within a call: drawn once for each request that differs.
+ONCE = ("skewed", "moved", "expired")
 lock = threading.Lock()
 plan, script, dice, counts = {}, collections.deque(), random.Random(0), collections.Counter()
+had = set()
 target, trap = "", 0
 
 
-def choose(method):
+def draws(fault, request):
+    """Whether a fault of the plan is done to a request."""
+    if dice.random() >= plan.get("chance", 0) or counts["fault " + fault] >= plan.get("most", {}).get(fault, 1 << 62):
+        return False
+    if fault == "slow" and request[0] != "GET":  # other answers have no body to be slow with
+        return False
+    if fault in ONCE:
+        if (fault, request) in had:
+            return False
+        had.add((fault, request))
+    return True
+
+
+def choose(method, request):
     with lock:
         counts["requests"] += 1
         counts[method] += 1
@@ -48,10 +66,10 @@ def choose(method):
                 script.popleft()
                 fault = None if name == "ok" else name
         elif plan.get("faults"):
-            fault = next((f for f in plan["faults"] if dice.random() < plan.get("chance", 0)), None)
+            fault = next((f for f in plan["faults"] if draws(f, request)), None)
         if fault:
             counts["fault " + fault] += 1
-        return fault, dice.random()
+        return fault, dice.random(), counts["fault " + fault] if fault else 0
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -93,26 +111,38 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.rfile.close()
         self.connection.close()
 
-    def refuses(self):
-        """Does what the plan says of the server as a whole; returns whether that was an answer."""
+    def skewed(self, now):
+        self.error(403, "RequestTimeTooSkewed", headers=[("Date", email.utils.format_datetime(now, usegmt=True))])
+
+    def moved(self, status, region):
+        where = f"http://127.0.0.1:{trap}{self.path}"
+        self.error(status, "PermanentRedirect", f"<Endpoint>127.0.0.1:{trap}</Endpoint>",
+                   [("Location", where), ("x-amz-bucket-region", region)])
+
+    def refuses(self, fault):
+        """Does what the plan says of the server as a whole, or one of ONCE; returns whether that was an answer."""
         signed = self.headers.get("Authorization", "")
         now = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=plan.get("clock", 0))
         if "clock" in plan:
             date = self.headers.get("x-amz-date", "19700101T000000Z")
             then = datetime.datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
             if abs((now - then).total_seconds()) > 900:
-                self.error(403, "RequestTimeTooSkewed", headers=[("Date", email.utils.format_datetime(now, usegmt=True))])
+                self.skewed(now)
                 return True
         if any(f"Credential={key}/" in signed for key in plan.get("expired", [])):
             self.error(400, "ExpiredToken")
             return True
         region = plan.get("region")
         if region and f"/{region}/s3/" not in signed:
-            where = f"http://127.0.0.1:{trap}{self.path}"
-            self.error(plan.get("redirect", 301), "PermanentRedirect", f"<Endpoint>127.0.0.1:{trap}</Endpoint>",
-                       [("Location", where), ("x-amz-bucket-region", region)])
+            self.moved(plan.get("redirect", 301), region)
             return True
-        return False
+        if fault == "skewed":
+            self.skewed(now)
+        elif fault == "expired":
+            self.error(400, "ExpiredToken")
+        elif fault == "moved":  # there and back
+            self.moved(307, "us-east-1" if "/eu-west-1/s3/" in signed else "eu-west-1")
+        return fault in ONCE
 
     def forward(self, body):
         if self.upstream is None:
@@ -136,9 +166,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         with lock:
             counts["received"] += len(body)
-        fault, chance = choose(self.command)
+        # Damage is another each time: the same again would be what the server has.
+        fault, chance, number = choose(self.command, (self.command, self.path, self.headers.get("x-amz-content-sha256")))
         time.sleep(plan.get("latency", 0) / 1000)
-        if self.refuses():
+        if self.refuses(fault):
             return
         if fault and fault.isdigit():
             headers = [("Retry-After", "1")] if fault in plan.get("retryAfter", []) else []
@@ -147,18 +178,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(int(fault[5:]), [("Content-Type", "text/html")], b"<html><body>no<br></body></html>")
         if fault == "reset":
             return self.reset()
-        if fault == "corrupted-upload" and body:
+        # What is to be deleted has a digest that real servers look at; what is put has one that comes back.
+        if fault == "corrupted-upload" and body and self.command == "PUT":
             at = int(chance * len(body))
-            body = body[:at] + bytes([body[at] ^ 1 << int(chance * 8)]) + body[at + 1:]
+            body = body[:at] + bytes([body[at] ^ 1 << number % 8]) + body[at + 1:]
         status, headers, data = self.forward(body)
         if fault == "lost":
             return self.reset()
         if fault == "truncated":
             self.answer(status, headers, data, data[:int(chance * len(data))])
             return self.reset()
-        if fault == "corrupted" and data and status < 300:
+        whole = status == 200 and any(name.lower() == "x-amz-meta-dsv-sha256" for name, _ in headers)
+        if (fault == "corrupted" or fault == "corrupted-value" and whole) and data and status < 300:
             at = int(chance * len(data))
-            data = data[:at] + bytes([data[at] ^ 1 << int(chance * 8)]) + data[at + 1:]
+            data = data[:at] + bytes([data[at] ^ 1 << number % 8]) + data[at + 1:]
+        if fault == "empty":
+            return self.answer(status, [], b"")
         if fault == "slow":  # a few bytes at a time
             self.answer(status, headers, data, b"")
             for start in range(0, len(data) if data else 0, 8):
@@ -252,6 +287,7 @@ def main():
             if new is not None:  # null only asks for the counts
                 plan, script, dice = new, collections.deque(new.get("script", [])), random.Random(new.get("seed", 0))
                 counts.clear()
+                had.clear()
         print(json.dumps(told), flush=True)
     os._exit(0)
 

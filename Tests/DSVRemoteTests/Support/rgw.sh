@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command beside a real S3 server, Ceph's RGW with one monitor and one store in memory, on loopback, and stops it after:
 #
-#   rgw.sh COMMAND…        DSV_TEST_S3 tells the command "endpoint key secret"
+#   rgw.sh COMMAND…        DSV_TEST_S3 tells the command "endpoint key secret key secret …"
 #
 # Everything is below a temporary folder. Needs Debian's ceph-mon, ceph-osd, ceph-common and radosgw.
 set -euo pipefail
@@ -83,8 +83,14 @@ wait_for 60 'the store' sh -c "ceph -c '$folder/ceph.conf' osd stat | grep -q '1
 
 radosgw-admin -c "$folder/ceph.conf" user create --uid=dsv --display-name=dsv --access-key="$key" --secret-key="$secret" \
   >/dev/null 2>&1
+more=
+for number in 2 3 4; do
+  radosgw-admin -c "$folder/ceph.conf" key create --uid=dsv --key-type=s3 --access-key="$key$number" --secret-key="$secret" \
+    >/dev/null 2>&1
+  more+=" $key$number $secret"
+done
 radosgw -c "$folder/ceph.conf" -f -n client.rgw.a >/dev/null 2>&1 & pids+=($!)
 wait_for 60 'the gateway' python3 -c "import urllib.request as r; r.urlopen('http://127.0.0.1:$s3_port/')"
 
 echo "rgw.sh: Ceph $(radosgw --version | cut -d' ' -f3) serves S3"
-DSV_TEST_S3="http://127.0.0.1:$s3_port $key $secret" "$@"
+DSV_TEST_S3="http://127.0.0.1:$s3_port $key $secret$more" "$@"

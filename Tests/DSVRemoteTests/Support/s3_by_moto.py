@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Moto's S3 with authentication on. Prints "endpoint key secret" once it serves, and ends when standard input does.
+"""Moto's S3 with authentication on. Prints "endpoint key secret key secret …" once it serves, and ends when standard input does.
 
 Needs what Tests/requirements.txt names.
 """
 import os
 import sys
 
-SETTING_UP = 3  # requests that need no signature: the ones below
+USERS = ("dsv", "dsv-2", "dsv-3", "dsv-4")
+SETTING_UP = 3 * len(USERS)  # requests that need no signature: the ones below
 os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = str(SETTING_UP)
 
 import boto3  # noqa: E402
@@ -41,11 +42,14 @@ host, port = server.get_host_and_port()
 endpoint = f"http://{host}:{port}"
 
 iam = boto3.client("iam", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
-iam.create_user(UserName="dsv")
-iam.put_user_policy(
-    UserName="dsv", PolicyName="all",
-    PolicyDocument='{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}')
-key = iam.create_access_key(UserName="dsv")["AccessKey"]
-print(endpoint, key["AccessKeyId"], key["SecretAccessKey"], flush=True)
+words = [endpoint]
+for name in USERS:
+    iam.create_user(UserName=name)
+    iam.put_user_policy(
+        UserName=name, PolicyName="all",
+        PolicyDocument='{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}')
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    words += [key["AccessKeyId"], key["SecretAccessKey"]]
+print(*words, flush=True)
 sys.stdin.read()
 os._exit(0)
