@@ -123,7 +123,9 @@ def table(records: list[dict], systems: list[str]) -> str:
         figures = [figure(of[name]["median"]) if name in of else "-" for name in systems]
         bound = target(work, lambda work, system: by_work.get(work, {}).get(system, {}).get("median"))
         met = "-"
-        if bound is not None and (ours := of.get("dsv") or of.get("command")):
+        # The library's process holds what earlier works left; the command's is new for each.
+        first = "command" if work.endswith(": peak MB") else "dsv"
+        if bound is not None and (ours := of.get(first) or of.get("dsv") or of.get("command")):
             met = f"{figure(bound)} {'met' if ours['median'] <= bound else 'MISSED'}"
         if work in COMMAND and "command" in of:
             met += f"; command {figure(COMMAND[work])} {'met' if of['command']['median'] <= COMMAND[work] else 'MISSED'}"
