@@ -78,8 +78,15 @@ store=$(cat /proc/sys/kernel/random/uuid)
 ceph osd new "$store" >/dev/null
 ceph-osd -c "$folder/ceph.conf" -i 0 --mkfs --osd-uuid "$store" >/dev/null 2>&1
 ceph osd crush add osd.0 1.0 root=default host=localhost >/dev/null 2>&1
-ceph-osd -c "$folder/ceph.conf" -f -i 0 >/dev/null 2>&1 & pids+=($!)
-wait_for 60 'the store' sh -c "ceph -c '$folder/ceph.conf' osd stat | grep -q '1 up'"
+start_store() { ceph-osd -c "$folder/ceph.conf" -f -i 0 >/dev/null 2>&1 & store_pid=$! pids+=($!); }
+store_is_up() {
+  ceph osd stat | grep -q '1 up' && return
+  # It may ask the monitor for its place before it knows the cluster, which ends it: "wrong fsid".
+  kill -0 "$store_pid" || start_store
+  return 1
+}
+start_store
+wait_for 60 'the store' store_is_up
 
 radosgw-admin -c "$folder/ceph.conf" user create --uid=dsv --display-name=dsv --access-key="$key" --secret-key="$secret" \
   >/dev/null 2>&1
