@@ -36,11 +36,16 @@ struct ReflogFile {
       try file.write(ReflogRecord.fileHeader, at: 0)
       end = ReflogLayout.Header.byteCount
     }
-    let bytes = keys.map { ReflogRecord.bytes(body: $0.sealLog(record.body, at: end)) } ?? record.bytes
+    let bytes = bytes(of: record, at: end)
     try file.write(bytes, at: end)
     try file.sync()
     if isNew { try FileSystem.syncFolder(FileSystem.parent(of: path)) }
     return end + bytes.count
+  }
+
+  /// A record as it stands at `offset`.
+  func bytes(of record: ReflogRecord, at offset: Int) -> [UInt8] {
+    keys.map { ReflogRecord.bytes(body: $0.sealLog(record.body, at: offset)) } ?? record.bytes
   }
 
   /// Takes back what lies behind `committed`, durably.

@@ -49,11 +49,16 @@ extension Store {
     return collection.report
   }
 
-  /// Makes the index anew from packs and reflog; what it was is kept aside until the next gc.
+  /// Makes the index anew from packs and reflog, which is made whole from the index first where it is damaged; what the index was
+  /// is kept aside until the next gc.
   package func rebuildIndex() throws(DSVError) {
     let lock = try lockWriter()
     try keys?.refresh()
     defer { withExtendedLifetime(lock) {} }
+    do throws(DSVError) { try ReflogRepair(reflog: reflogFile, index: index, note: note).run() } catch {
+      guard error.code == .corrupt else { throw error }
+      note("\(folder.reflog): nothing of it can be had from the index: \(error.message)")
+    }
     try IndexRebuild(folder: folder, keys: keys, note: note).run()
     try refreshIndex()
   }

@@ -65,6 +65,33 @@ import Testing
     #expect(try Picture(try Repository.test(at: scratch.repository)) == expected)
   }
 
+  @Test(
+    "a reflog that is cut, gone or has other bytes is made whole from the index, and no name or version is lost"
+  )
+  func damagedReflog() throws {
+    let reflog = ".dsv/reflog"
+    let pristine = try #require(files[reflog])
+    var damages: [DamageTests.Damage] = [.remove(reflog)]
+    for count in [0, 3, 17, 40, pristine.count / 2, pristine.count - 30, pristine.count - 1] {
+      damages.append(.cut(reflog, to: count))
+    }
+    for offset in stride(from: 1, to: pristine.count, by: max(1, pristine.count / 24)) {
+      damages.append(.flip(reflog, offset: offset, mask: 16))
+    }
+    for damage in damages {
+      try Tree.write(damage.applied(to: files), to: scratch.repository)
+      let before = try fsck()
+      #expect(before.code == 5 && before.output.contains("reflog"), "\(damage): \(before)")
+      let end = try fsck("--repair")
+      #expect(end.code == 0 && end.errors.contains("what the index knows"), "\(damage): \(end)")
+      #expect(
+        try Picture(try Repository.test(at: scratch.repository), isExported: false).names == expected.names)
+      // From here on the index can be made again, and gc takes nothing that has a name.
+      try FileSystem.removeTree("\(folder)/index")
+      try expectRepaired("\(damage)")
+    }
+  }
+
   /// Objects of which one is damaged: the first of its sort in the packs.
   enum Lost: String, CaseIterable {
     case chunk, node, snapshot, commit, based
