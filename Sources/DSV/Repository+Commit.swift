@@ -106,6 +106,13 @@ extension Repository {
     var result = try publish(
       session, to: .head, base: options.mode == .replace ? nil : .some(tip), message
     ) { (snapshot) throws(DSVError) in
+      // What others did to other tables meanwhile stays; what they did to this one nobody has meant to replace.
+      guard snapshot.table(options.table) == before?.table(options.table) else {
+        throw DSVError(
+          .conflict,
+          "another commit changed table '\(options.table)' while this one was made, and it was not replaced: look at it ('dsv log'), and run this "
+            + "again if it is to be")
+      }
       let new = snapshot.replacing(loaded.table)
       // Rows of a content that was replaced are no more to be looked after.
       if let gathered = loaded.quarantine { return new.replacing(gathered) }

@@ -3,6 +3,7 @@ import DSVFormat
 import DSVRecords
 import DSVTables
 import DSVTesting
+import Synchronization
 import Testing
 
 /// Appending, upserting, widening, quarantine, schemas, keys.
@@ -194,5 +195,37 @@ import Testing
     let commit = try dataset.commit([#"{"b":1}"#], table: "eval")
     #expect(commit.tables == ["eval": 1, "train": 1])
     refused("several tables") { _ = try dataset.repository.table(nil, of: commit.commit) }
+  }
+
+  @Test(
+    "a replacement is refused where another commit has changed the table meanwhile, and keeps what it did to others"
+  )
+  func replacedMeanwhile() throws {
+    let dataset = try Dataset()
+    try dataset.commit([#"{"a":1}"#])
+    // So many that progress is told.
+    let rows = [String](repeating: #"{"a":7}"#, count: 20_000)
+    let file = try dataset.folder.write("new.jsonl", rows.joined(separator: "\n"))
+    let repository = dataset.repository
+    func replace(whileCommittingTo table: String) throws -> CommitResult {
+      let isDone = Mutex(false)
+      let message = CommitMessage("new", author: "test", time: 0)
+      return try repository.commit([file], message, CommitOptions()) { (_) throws(DSVError) in
+        guard
+          isDone.withLock({ isDone in
+            defer { isDone = true }
+            return !isDone
+          })
+        else { return }
+        var options = CommitOptions()
+        (options.mode, options.table) = (.append, table)
+        _ = try repository.commit(rows: Array(#"{"a":2}"#.utf8), message, options)
+      }
+    }
+    let error = #expect(throws: DSVError.self) { try replace(whileCommittingTo: "data") }
+    #expect(error?.code == .conflict && error?.message.contains("'data'") == true)
+    #expect(try dataset.rows() == [#"{"a":1}"#, #"{"a":2}"#])
+    let result = try replace(whileCommittingTo: "other")
+    #expect(result.tables == ["data": 20_000, "other": 1])
   }
 }
