@@ -11,7 +11,7 @@ struct ReflogRepair {
   let index: Index
   let note: @Sendable (String) -> Void
 
-  /// Does nothing where all of the reflog is good that the index relies on.
+  /// Does nothing where all of the reflog is good and there that the index relies on.
   ///
   /// - Throws: `corrupt` if the index cannot be read either.
   func run() throws(DSVError) {
@@ -19,13 +19,15 @@ struct ReflogRepair {
     let content = try reflog.read()
     let byteCount = try FileSystem.status(reflog.path)?.byteCount ?? 0
     let known = try reflog.read(limit: state.reflogByteCount)
-    guard !known.damaged.isEmpty || byteCount < state.reflogByteCount else { return }
+    let isDamaged = !known.damaged.isEmpty || byteCount < state.reflogByteCount
+    let missing = try missing(after: content.records, state)
+    // No index makes up a version or a name: a reflog that does not have one was lost, and begun again.
+    let isLacking = missing.contains { !$0.numbered.isEmpty || $0.moves.contains { $0.old == nil } }
+    guard isDamaged || isLacking else { return }
     var bytes = ReflogRecord.fileHeader
-    for record in try content.records + missing(after: content.records, state) {
-      bytes += reflog.bytes(of: record, at: bytes.count)
-    }
+    for record in content.records + missing { bytes += reflog.bytes(of: record, at: bytes.count) }
     try FileSystem.replace(reflog.path, with: bytes)
-    note("\(reflog.path): it was damaged, and is written anew with what the index knows")
+    note("\(reflog.path): it lacked something, and is written anew with what the index knows")
   }
 
   /// What the index says and these records do not.
@@ -50,7 +52,7 @@ struct ReflogRepair {
     var collected: [CommitID] = []
     for number in stride(from: 1, through: state.lastVersion, by: 1) {
       guard let commit = try index.commit(number: number) else { continue }
-      if numbered[number] != commit { new.append(.init(number: number, commit: commit)) }
+      if numbered[number] == nil { new.append(.init(number: number, commit: commit)) }
       if try index.place(of: AnyID(commit)) == nil { collected.append(commit) }
     }
     return Self.records(new, moves, collected, state)

@@ -92,6 +92,20 @@ import Testing
     }
   }
 
+  @Test("a reflog that was lost and begun again by a commit is made whole, too")
+  func reflogBegunAgain() throws {
+    try FileSystem.remove("\(folder)/reflog")
+    let repository = try Repository.test(at: scratch.repository)
+    try repository.commitTest(
+      try scratch.file("late.jsonl", Rows.text(900..<903, seed: 5)), .replace, table: "late")
+    repository.close()
+    let names = try Picture(try Repository.test(at: scratch.repository), isExported: false).names
+    #expect(try fsck().code == 5)
+    let end = try fsck("--repair")
+    #expect(end.code == 0 && end.errors.contains("what the index knows"), "\(end)")
+    #expect(try Picture(try Repository.test(at: scratch.repository), isExported: false).names == names)
+  }
+
   /// Objects of which one is damaged: the first of its sort in the packs.
   enum Lost: String, CaseIterable {
     case chunk, node, snapshot, commit, based
